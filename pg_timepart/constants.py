@@ -1,0 +1,40 @@
+"""Words that users type."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db.models import TextChoices
+
+
+class PeriodType(TextChoices):
+    """The unit of a partition's size. Stored and compared as these words."""
+
+    Minute = "Minute", "Minute"
+    Hour = "Hour", "Hour"
+    Day = "Day", "Day"
+    Week = "Week", "Week"
+    Month = "Month", "Month"
+    Quarter = "Quarter", "Quarter"
+    Year = "Year", "Year"
+
+
+class Outcome(StrEnum):
+    """How an action, or a whole run, ended."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
+class ActionKind(StrEnum):
+    """What one step of a plan does to one partition."""
+
+    FINALIZE = "finalize"
+    CREATE = "create"
+    DETACH = "detach"
+    ATTACH = "attach"
+    MOVE = "move"
+    DROP = "drop"
+    TRUNCATE = "truncate"

@@ -1,0 +1,33 @@
+"""What the decorator says about a model, in a form that every layer may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.db import models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """The facts of a table that migrations record."""
+
+    key: str
+    """Name of the model field that is the partition key."""
+
+    widen_keys: bool = True
+    """Whether unique declarations without the key are widened by it, rather than left out."""
+
+
+def declaration_of(model: type[models.Model]) -> Declaration | None:
+    """Return what is declared for ``model`` (live or historical), or None where nothing is.
+
+    Proxies and multi-table children inherit the manager but have no column of the key: they are
+    not partitioned.
+    """
+    for manager in model._meta.managers:
+        declaration: Declaration | None = getattr(manager, "declaration", None)
+        if declaration is not None and not model._meta.proxy:
+            return declaration
+    return None

@@ -1,0 +1,63 @@
+"""Everything that pg_timepart raises on purpose.
+
+The message of each error is the sentence that a person reads: it names the wrong value and what
+would be right. Nothing in this package, and nothing in yours, needs to parse it.
+"""
+
+from __future__ import annotations
+
+
+class TimepartError(Exception):
+    """Base of every error that this package raises."""
+
+
+class InvalidPolicy(TimepartError, ValueError):
+    """A period, interval, premake or other policy value cannot be used."""
+
+
+class InvalidSetting(TimepartError, ValueError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class UnknownName(TimepartError, LookupError):
+    """A model, partition, tablespace, zone or period of this name does not exist."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        choices = ", ".join(sorted(known)) or "none"
+        super().__init__(f"There is no {kind} named {name!r}. Known: {choices}.")
+
+
+class NotPartitioned(TimepartError):
+    """The model's table is missing, or is not partitioned by range of the declared column."""
+
+
+class InsideTransaction(TimepartError):
+    """The statement cannot run inside a transaction block."""
+
+
+class Refused(TimepartError):
+    """The request would break an invariant, so nothing was done."""
+
+
+class Conflict(TimepartError):
+    """Something in the database stands in the way, and only a person may decide about it."""
+
+
+class Deferred(TimepartError):
+    """Somebody else holds what is needed. Nothing is half done that the next run cannot finish."""
+
+
+class OperationFailed(TimepartError):
+    """An operation asked for by hand ended ``failed``; ``report`` says what was done before."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class OperationDeferred(Deferred):
+    """An operation asked for by hand ended ``deferred``; ``report`` says what was done before."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
