@@ -1,0 +1,143 @@
+"""Kinds of partition key: one object turns a moment into a literal, and back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.periods import day_starting_at, in_utc, start_of_day
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from pg_timepart.periods import Period
+
+
+class KeyKind(Protocol):
+    """What the rest of the package asks of a key's type."""
+
+    @property
+    def sql_type(self) -> str:
+        """The type as ``format_type`` prints it."""
+
+    def literal(self, moment: datetime, zone: tzinfo) -> str:
+        """Return the text of ``moment`` for ``FOR VALUES``, without quotes.
+
+        Raises InvalidPolicy if the key cannot express the moment, or the moment is naive.
+        """
+
+    def moment(self, text: str, zone: tzinfo) -> datetime | None:
+        """Return in UTC what a bound says that ``pg_get_expr`` printed in the ISO DateStyle.
+
+        None is a bound beyond what datetime can hold: ``infinity``, ``-infinity``, before the
+        year 1 or after 9999. Raises InvalidPolicy for text in any other form.
+        """
+
+    def check_period(self, period: Period) -> None:
+        """Raise InvalidPolicy if the key cannot be cut into periods of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampKey:
+    """A ``DateTimeField``: ``timestamp with time zone``. Literals are written in UTC."""
+
+    sql_type: ClassVar[str] = "timestamp with time zone"
+
+    def literal(self, moment: datetime, zone: tzinfo) -> str:
+        """Return such as ``2024-01-01 00:00:00+00:00``, the same whatever the zone."""
+        return in_utc(moment).isoformat(" ")
+
+    def moment(self, text: str, zone: tzinfo) -> datetime | None:
+        """Return the instant; the offset in ``text`` rules, not the zone."""
+        if _is_beyond_datetime(text):
+            return None
+        try:
+            written = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise _unreadable(self, text) from error
+        if written.tzinfo is None:
+            raise _unreadable(self, text)
+        return _in_utc_or_beyond(written)
+
+    def check_period(self, period: Period) -> None:
+        """Accept every period."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateKey:
+    """A ``DateField``: ``date``. A bound is the start of that day in the zone.
+
+    A day that the zone skipped has no start of its own: it shares the next day's. Written bounds
+    then name the next day, so that what is contiguous as moments is so in the table too.
+    """
+
+    sql_type: ClassVar[str] = "date"
+
+    def literal(self, moment: datetime, zone: tzinfo) -> str:
+        """Return such as ``2024-01-01``; ``moment`` must be the start of a day in the zone."""
+        day = day_starting_at(in_utc(moment), zone)
+        if day is None:
+            raise InvalidPolicy(
+                f"A date key needs bounds that are starts of days in {zone}; {moment} is not."
+            )
+        return day.isoformat()
+
+    def moment(self, text: str, zone: tzinfo) -> datetime | None:
+        """Return the start of that day in the zone."""
+        if _is_beyond_datetime(text):
+            return None
+        try:
+            day = date.fromisoformat(text)
+        except ValueError as error:
+            raise _unreadable(self, text) from error
+        return _start_or_beyond(day, zone)
+
+    def check_period(self, period: Period) -> None:
+        """Refuse periods below a day."""
+        if period.is_subday:
+            raise InvalidPolicy(
+                f"A date key cannot be cut by {period.unit.value}: use Day or longer."
+            )
+
+
+KEY_KINDS: dict[str, KeyKind] = {kind.sql_type: kind for kind in (TimestampKey(), DateKey())}
+
+
+def key_kind(sql_type: str) -> KeyKind:
+    """Return the kind of a key of this type, written as ``format_type`` prints it.
+
+    Raises InvalidPolicy for a type that is not supported.
+    """
+    try:
+        return KEY_KINDS[sql_type]
+    except KeyError as error:
+        known = " or ".join(KEY_KINDS)
+        raise InvalidPolicy(f"A partition key must be {known}, not {sql_type}.") from error
+
+
+def _is_beyond_datetime(text: str) -> bool:
+    year = text.partition("-")[0]
+    is_far = year.isdecimal() and len(year) > 4
+    return text in {"infinity", "-infinity"} or text.endswith(" BC") or is_far
+
+
+def _in_utc_or_beyond(written: datetime) -> datetime | None:
+    try:
+        return in_utc(written)
+    except InvalidPolicy:  # aware, so this is 9999-12-31 23:00-05 or its like at the year 1
+        return None
+
+
+def _start_or_beyond(day: date, zone: tzinfo) -> datetime | None:
+    try:
+        return start_of_day(day, zone)
+    except InvalidPolicy:  # the first or last day that datetime has, in a zone away from UTC
+        return None
+
+
+def _unreadable(kind: KeyKind, text: str) -> InvalidPolicy:
+    return InvalidPolicy(
+        f"The bound {text!r} is not a {kind.sql_type} in the ISO DateStyle of PostgreSQL."
+    )

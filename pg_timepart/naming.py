@@ -1,0 +1,60 @@
+"""Names of partitions: for people to read and sort, never parsed. Pure."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from pg_timepart.periods import day_starting_at, in_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, tzinfo
+
+    from pg_timepart.periods import Bounds
+
+MAX_NAME_BYTES = 63
+"""What PostgreSQL keeps of an identifier (NAMEDATALEN - 1). It cuts the rest off silently."""
+
+
+def partition_name(table: str, bounds: Bounds, zone: tzinfo) -> str:
+    """Return ``<table>_<start>_<end>``, at most 63 bytes of UTF-8.
+
+    Sides are local dates (``shop_event_20240101_20240201``) where both are starts of days in the
+    zone, else both are UTC (``shop_event_20240101t1500_20240101t1600``); an unbounded side is
+    ``min`` or ``max``. ``table`` is the parent's name without its schema; a long one is cut and
+    gets a hash of the whole. Different bounds get different names.
+    """
+    finite = [side for side in (bounds.start, bounds.end) if side is not None]
+    texts = dict(zip(finite, _as_days(finite, zone) or map(_in_utc, finite), strict=True))
+    start = "min" if bounds.start is None else texts[bounds.start]
+    end = "max" if bounds.end is None else texts[bounds.end]
+    return _fitted(table, f"_{start}_{end}")
+
+
+def alternative_name(name: str, attempt: int) -> str:
+    """Return ``name`` with ``_2``, ``_3``, ... for when it is taken, at most 63 bytes of UTF-8."""
+    return _fitted(name, f"_{attempt}")
+
+
+def _as_days(moments: Iterable[datetime], zone: tzinfo) -> list[str] | None:
+    """Return such as ``20240101`` for each, or None unless all are starts of local days."""
+    days = [day_starting_at(moment, zone) for moment in moments]
+    return [day.isoformat().replace("-", "") for day in days if day] if all(days) else None
+
+
+def _in_utc(moment: datetime) -> str:
+    """Return such as ``20240101t1500``; seconds and microseconds follow where not zero."""
+    moment = in_utc(moment)
+    seconds = f"{moment:%S}" if moment.second or moment.microsecond else ""
+    fraction = f"{moment:%f}" if moment.microsecond else ""
+    return f"{moment.year:04d}{moment:%m%dt%H%M}{seconds}{fraction}"
+
+
+def _fitted(stem: str, suffix: str) -> str:
+    """Return both joined, the stem cut at a character and marked by its hash if it must be."""
+    if len((stem + suffix).encode()) <= MAX_NAME_BYTES:
+        return stem + suffix
+    tail = f"_{sha256(stem.encode()).hexdigest()[:8]}{suffix}"
+    room = MAX_NAME_BYTES - len(tail.encode())
+    return stem.encode()[:room].decode(errors="ignore") + tail
