@@ -1,0 +1,75 @@
+"""Putting a partitioning manager on a model, and remembering which models have one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from pg_timepart.declaration import Declaration
+
+MANAGER_NAME = "partitioning"
+
+_registry: dict[str, type[models.Model]] = {}
+
+
+class PartitioningManagerBase(models.Manager[models.Model]):
+    """A manager that migrations record, and by which the schema editor knows the table.
+
+    Migrations record the constructor's arguments, so these are only what changes the table, and
+    are always written in the same way.
+    """
+
+    use_in_migrations = True
+
+    defaults: Mapping[str, Any]
+    """What the decorator's ``default_*`` options say, by their full names. Not in migrations."""
+
+    def __init__(self, key: str, widen_keys: bool = True) -> None:
+        super().__init__()
+        self.declaration = Declaration(key=key, widen_keys=widen_keys)
+        self.defaults = {}
+        # What deconstruct() returns and managers are compared by.
+        self._constructor_args = ((key,), {} if widen_keys else {"widen_keys": False})
+
+
+def registry() -> tuple[type[models.Model], ...]:
+    """Return the decorated models, in the order of their definition."""
+    return tuple(_registry.values())
+
+
+def declare(model: type[models.Model], manager: PartitioningManagerBase) -> None:
+    """Make ``manager`` the model's ``partitioning``, and leave its other managers as they are.
+
+    Raises TypeError where the model has an attribute of that name already.
+    """
+    if inspect.getattr_static(model, MANAGER_NAME, None) is not None:
+        raise TypeError(
+            f"{model._meta.label} cannot be partitioned: it already has an attribute "
+            f"{MANAGER_NAME!r}, of its own or from a base class. Rename that one, or decorate "
+            "only one of the two classes."
+        )
+    _keep_default_manager(model)
+    manager._set_creation_counter()  # type: ignore[attr-defined]
+    manager.contribute_to_class(model, MANAGER_NAME)
+    if model._meta.apps is apps:
+        # A module that is executed again defines the class again; the newest one counts.
+        _registry[model._meta.label_lower] = model
+
+
+def _keep_default_manager(model: type[models.Model]) -> None:
+    """Make an inherited default manager the model's own.
+
+    Django prefers a model's own managers to inherited ones, so ours would become the default. The
+    historical model in migrations has no bases to inherit from and needs the same order.
+    """
+    inherited = model._meta.default_manager
+    if model._meta.local_managers or inherited is None:
+        return
+    own = copy(inherited)
+    own._set_creation_counter()
+    own.contribute_to_class(model, inherited.name)
