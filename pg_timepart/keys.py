@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pg_timepart.errors import InvalidPolicy
@@ -45,11 +45,11 @@ class TimestampKey:
 
     sql_type: ClassVar[str] = "timestamp with time zone"
 
-    def literal(self, moment: datetime, zone: tzinfo) -> str:
+    def literal(self, moment: datetime, zone: tzinfo) -> str:  # noqa: ARG002
         """Return such as ``2024-01-01 00:00:00+00:00``, the same whatever the zone."""
         return in_utc(moment).isoformat(" ")
 
-    def moment(self, text: str, zone: tzinfo) -> datetime | None:
+    def moment(self, text: str, zone: tzinfo) -> datetime | None:  # noqa: ARG002
         """Return the instant; the offset in ``text`` rules, not the zone."""
         if _is_beyond_datetime(text):
             return None
@@ -119,7 +119,7 @@ def key_kind(sql_type: str) -> KeyKind:
 
 def _is_beyond_datetime(text: str) -> bool:
     year = text.partition("-")[0]
-    is_far = year.isdecimal() and len(year) > 4
+    is_far = year.isdecimal() and int(year) > MAXYEAR
     return text in {"infinity", "-infinity"} or text.endswith(" BC") or is_far
 
 

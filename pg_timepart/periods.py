@@ -85,7 +85,7 @@ class Period:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", _known_unit(self.unit))
-        if not isinstance(self.count, int) or isinstance(self.count, bool):
+        if type(self.count) is not int:
             raise InvalidPolicy(f"A period's count must be a whole number, not {self.count!r}.")
         if not 1 <= self.count <= MAX_COUNT:
             raise InvalidPolicy(f"A period's count must be 1 to {MAX_COUNT}, not {self.count}.")
