@@ -454,6 +454,15 @@ class TestShift:
 
         assert Period(PeriodType.Day).shift(half_past_two, 1, self.BERLIN) == utc(2024, 3, 31, 1)
 
+    @pytest.mark.parametrize("hour", [0, 1])
+    def test_tells_the_two_passes_of_a_repeated_hour_apart(self, hour: int) -> None:
+        day_before = utc(2024, 10, 26, 0, 30)
+        repeated = utc(2024, 10, 27, hour, 30)
+
+        assert Period(PeriodType.Day).shift(day_before, 1, self.BERLIN) == utc(2024, 10, 27, 0, 30)
+        assert Period(PeriodType.Day).shift(repeated, 0, self.BERLIN) == repeated
+        assert Period(PeriodType.Day).shift(repeated, -1, self.BERLIN) == day_before
+
     @given(zones_and_moments(), periods)
     @settings(deadline=None, max_examples=100)
     def test_by_nothing_changes_nothing(
