@@ -1,0 +1,39 @@
+"""The detached partitions that a dropped table leaves behind."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.psycopg_any import sql
+
+from pg_timepart import ddl
+from pg_timepart.catalog import read_marked
+from pg_timepart.relations import Partition
+
+# Row security that is forced upon the owner may hide rows from this query: then there may be some.
+HOLDS_ROWS = """
+SELECT EXISTS (SELECT FROM {})
+    OR (SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s)
+"""
+
+
+def drop_empty_detached(connection: BaseDatabaseWrapper, label: str) -> list[str]:
+    """Drop the detached partitions of ``label`` without rows; return the names of all others.
+
+    Each is locked ACCESS EXCLUSIVE while it is looked at: nobody else has a use for an empty one.
+    """
+    return [
+        table.name
+        for table in read_marked(connection, label)
+        if not _drop_if_empty(connection, table)
+    ]
+
+
+def _drop_if_empty(connection: BaseDatabaseWrapper, table: Partition) -> bool:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(ddl.lock_table(table, "ACCESS EXCLUSIVE", only=False))
+        cursor.execute(sql.SQL(HOLDS_ROWS).format(ddl.named(table)), [table.oid])
+        if cursor.fetchone() == (False,):
+            cursor.execute(ddl.drop_table(table))
+            return True
+    return False

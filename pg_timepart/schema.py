@@ -1,0 +1,279 @@
+"""The schema editor's part: what a migration does differently to a partitioned table.
+
+Django's editor does all of the work. This one changes what it is given, and adds to what it says,
+for models that carry a declaration and whose tables are partitioned.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections, models
+from django.db.backends.ddl_references import Columns, Statement
+
+from pg_timepart.catalog import read_parent
+from pg_timepart.declaration import Declaration, declaration_of
+from pg_timepart.leftovers import drop_empty_detached
+from pg_timepart.widening import (
+    declared_key,
+    is_same,
+    with_key,
+    with_key_expression,
+    without_uniqueness,
+)
+
+if TYPE_CHECKING:
+    from django.db.backends.postgresql.schema import DatabaseSchemaEditor as Editor
+
+    from pg_timepart.widening import Field
+else:
+    Editor = object
+
+logger = logging.getLogger("pg_timepart")
+
+KEPT = "The table of %s was dropped. These detached partitions of it hold rows and were kept: %s."
+
+NOTHING = Statement("")
+"""What is returned to Django, which executes it, where there is nothing to execute."""
+
+
+def install() -> None:
+    """Extend the schema editor of each configured PostgreSQL connection's class, once."""
+    for connection in connections.all():
+        if connection.vendor == "postgresql":
+            _extend(type(connection))
+
+
+def _extend(wrapper: type[Any]) -> None:
+    editor = wrapper.SchemaEditorClass
+    if not issubclass(editor, PartitioningSchemaEditor):
+        wrapper.SchemaEditorClass = type(
+            editor.__name__, (PartitioningSchemaEditor, editor), {"__module__": __name__}
+        )
+
+
+class PartitioningSchemaEditor(Editor):
+    """Mixed in before the editor that the connection has."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # By db_table: the key's column, or None where the table is a plain one.
+        self._key_columns: dict[str, str | None] = {}
+
+    def table_sql(self, model: type[models.Model]) -> Any:
+        """Return CREATE TABLE, with PARTITION BY where one is declared."""
+        declaration = declaration_of(model)
+        key = declaration and declared_key(model, declaration)
+        self._key_columns[model._meta.db_table] = key and key.column
+        if key is None:
+            return super().table_sql(model)
+        plain = self.sql_create_table
+        self.sql_create_table = self._partitioned(plain, model, key)
+        try:
+            return super().table_sql(model)
+        finally:
+            self.sql_create_table = plain
+
+    def column_sql(
+        self, model: type[models.Model], field: Any, include_default: bool = False
+    ) -> Any:
+        """Return the column's definition, without uniqueness that it alone cannot have."""
+        if self._needs_key(model, field):
+            field = without_uniqueness(field)
+        return super().column_sql(model, field, include_default)
+
+    def add_field(self, model: type[models.Model], field: Any) -> None:
+        """Add the column, then the widened constraint that its definition could not hold."""
+        super().add_field(model, field)
+        if not self._needs_key(model, field):
+            return
+        if field.primary_key:
+            self.execute(self._create_primary_key_sql(model, field))
+        elif self._widening_key(model) is not None:
+            self.execute(self._create_unique_sql(model, [field]))
+
+    def alter_field(
+        self, model: type[models.Model], old_field: Any, new_field: Any, strict: bool = False
+    ) -> None:
+        """Alter the column, and remember the key by its new name."""
+        is_key = is_same(self._key_of(model), old_field)
+        super().alter_field(model, old_field, new_field, strict)
+        if is_key:
+            self._key_columns[model._meta.db_table] = new_field.column
+
+    def alter_db_table(
+        self, model: type[models.Model], old_db_table: str, new_db_table: str
+    ) -> None:
+        """Rename the table, and remember its key by the new name."""
+        super().alter_db_table(model, old_db_table, new_db_table)
+        if old_db_table in self._key_columns:
+            self._key_columns[new_db_table] = self._key_columns.pop(old_db_table)
+
+    def delete_model(self, model: type[models.Model]) -> None:
+        """Drop the table with its partitions, and the detached ones that hold no row.
+
+        Those that hold rows are kept and named in a warning.
+        """
+        was_partitioned = not self.collect_sql and self._key_of(model) is not None
+        super().delete_model(model)
+        self._key_columns.pop(model._meta.db_table, None)
+        if was_partitioned:
+            kept = drop_empty_detached(self.connection, model._meta.label_lower)
+            if kept:
+                logger.warning(KEPT, model._meta.label, ", ".join(kept))
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        """Execute, unless there is nothing to execute."""
+        if sql is not NOTHING:
+            super().execute(sql, params)
+
+    def _create_primary_key_sql(self, model: type[models.Model], field: Any) -> Statement:
+        statement = super()._create_primary_key_sql(model, field)
+        if not self._needs_key(model, field):
+            return statement
+        key = self._widening_key(model)
+        if key is None:
+            return NOTHING
+        statement.parts["columns"] = Columns(
+            model._meta.db_table, [field.column, key.column], self.quote_name
+        )
+        return statement
+
+    def _unique_should_be_added(self, old_field: Any, new_field: Any) -> bool:
+        model = new_field.model
+        is_left_out = self._needs_key(model, new_field) and self._widening_key(model) is None
+        return not is_left_out and super()._unique_should_be_added(old_field, new_field)
+
+    def _unique_sql(
+        self, model: type[models.Model], fields: Sequence[Any], name: str, **options: Any
+    ) -> Any:
+        key = self._widening_key(model)
+        # What becomes an index goes through _create_unique_sql(), which widens the rest.
+        if key is not None and fields and not options.get("opclasses"):
+            fields = with_key(fields, key)
+        return super()._unique_sql(model, fields, name, **options)
+
+    def _create_unique_sql(
+        self,
+        model: type[models.Model],
+        fields: Sequence[Any],
+        name: str | None = None,
+        **options: Any,
+    ) -> Any:
+        key = self._widening_key(model)
+        if key is None:
+            return super()._create_unique_sql(model, fields, name, **options)
+        wide = with_key(fields, key) if fields else []
+        if options.get("opclasses") and len(wide) > len(fields):
+            # An empty name leaves the key's operator class to the server.
+            options["opclasses"] = [*options["opclasses"], ""]
+        if options.get("expressions"):
+            options["expressions"] = with_key_expression(model, options["expressions"], key)
+        statement = super()._create_unique_sql(model, wide, name, **options)
+        if name is None:
+            # Named for what is declared: that is the name by which Django removes it.
+            columns = [field.column for field in fields]
+            statement.parts["name"] = self._unique_constraint_name(model._meta.db_table, columns)
+        return statement
+
+    def _constraint_names(
+        self,
+        model: type[models.Model],
+        column_names: Sequence[str] | None = None,
+        unique: bool | None = None,
+        primary_key: bool | None = None,
+        **criteria: Any,
+    ) -> list[str]:
+        names = super()._constraint_names(model, column_names, unique, primary_key, **criteria)
+        key = self._widening_key(model) if unique and column_names else None
+        if key is None or column_names is None or key.column in column_names:
+            return names
+        widened = super()._constraint_names(
+            model, [*column_names, key.column], unique, primary_key, **criteria
+        )
+        return names + self._not_written(model, widened, column_names, key)
+
+    def _key_of(self, model: type[models.Model]) -> Field | None:
+        """Return the key's field where the model's table is partitioned, by what the catalog says.
+
+        A table that does not exist, and statements that are only collected, go by the declaration.
+        """
+        declaration = declaration_of(model)
+        if declaration is None:
+            return None
+        table = model._meta.db_table
+        if table not in self._key_columns:
+            self._key_columns[table] = self._key_column(model, declaration)
+        column = self._key_columns[table]
+        fields = model._meta.local_concrete_fields
+        return next((field for field in fields if field.column == column), None)
+
+    def _key_column(self, model: type[models.Model], declaration: Declaration) -> str | None:
+        parent = None
+        if not self.collect_sql:
+            parent = read_parent(self.connection, model._meta.db_table, zone=UTC)
+        if parent is not None:
+            return parent.key
+        key = declared_key(model, declaration)
+        return key and key.column
+
+    def _widening_key(self, model: type[models.Model]) -> Field | None:
+        declaration = declaration_of(model)
+        return self._key_of(model) if declaration and declaration.widen_keys else None
+
+    def _needs_key(self, model: type[models.Model], field: Any) -> bool:
+        """Whether the field's own uniqueness is more than this partitioned table can enforce."""
+        if not field.unique or field.column is None:
+            return False
+        key = self._key_of(model)
+        return key is not None and not is_same(key, field)
+
+    def _partitioned(self, template: str, model: type[models.Model], key: Field) -> str:
+        constraints = "".join(f", {each}" for each in self._widened_constraints(model))
+        ending = f"{constraints}) PARTITION BY RANGE ({self.quote_name(key.column)})"
+        return template.replace("%(definition)s)", "%(definition)s" + ending.replace("%", "%%"))
+
+    def _widened_constraints(self, model: type[models.Model]) -> Iterator[str]:
+        """Yield what column_sql() leaves out, as table constraints."""
+        key = self._widening_key(model)
+        if key is None:
+            return
+        for field in model._meta.local_concrete_fields:
+            if self._needs_key(model, field):
+                yield self._widened_constraint(model, field, key) + self._index_place(model, field)
+
+    def _widened_constraint(self, model: type[models.Model], field: Any, key: Any) -> str:
+        if field.primary_key:
+            return str(self._pk_constraint_sql([field.column, key.column]))
+        name = self._unique_constraint_name(model._meta.db_table, [field.column], quote=False)
+        return str(self._unique_sql(model, [field], str(name)))
+
+    def _index_place(self, model: type[models.Model], field: Any) -> str:
+        tablespace = field.db_tablespace or model._meta.db_tablespace
+        if not tablespace:
+            return ""
+        return " " + self.connection.ops.tablespace_sql(tablespace, inline=True)
+
+    def _not_written(
+        self,
+        model: type[models.Model],
+        names: Iterable[str],
+        columns: Sequence[str],
+        key: Field,
+    ) -> list[str]:
+        """Leave as many constraints as unique_together declares with these columns and the key.
+
+        They cannot always be told apart by name, since renaming a table keeps the names of its
+        constraints, and need not be: they are equal.
+        """
+        wide = [*columns, key.column]
+        written = sum(
+            [model._meta.get_field(name).column for name in together] == wide
+            for together in model._meta.unique_together
+        )
+        ours = str(self._unique_constraint_name(model._meta.db_table, list(columns), quote=False))
+        ordered = sorted(names, key=lambda name: name != ours)
+        return ordered[: max(len(ordered) - written, 0)]

@@ -1,0 +1,68 @@
+"""How a unique declaration comes to include the partition key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models.expressions import Col, Expression, ExpressionList, F
+from django.db.models.indexes import IndexExpression
+from django.db.models.sql import Query
+
+from pg_timepart.declaration import Declaration
+from pg_timepart.errors import UnknownName
+
+if TYPE_CHECKING:
+    Field = models.Field[Any, Any]
+
+
+def declared_key(model: type[models.Model], declaration: Declaration) -> Field | None:
+    """Return the field that ``declaration`` names, or None where a parent model's table has it.
+
+    Raises UnknownName where the model has no such field at all.
+    """
+    columns = {field.name: field for field in model._meta.concrete_fields}
+    if declaration.key not in columns:
+        raise UnknownName(f"field of {model._meta.label}", declaration.key, list(columns))
+    field = columns[declaration.key]
+    return field if field in model._meta.local_concrete_fields else None
+
+
+def without_uniqueness(field: Any) -> Any:
+    """Return a copy of the field that is neither unique nor a primary key."""
+    plain = copy(field)
+    plain.primary_key = False
+    plain._unique = False
+    # Django caches what it works out of these two.
+    plain.__dict__.pop("unique", None)
+    return plain
+
+
+def is_same(key: Field | None, field: Any) -> bool:
+    """Whether ``field`` is the key, also when one of the two has just been renamed."""
+    return key is not None and (key.column == field.column or key.name == field.name)
+
+
+def with_key(fields: Sequence[Any], key: Field) -> list[Any]:
+    """Return the fields, and the key where it is not among them."""
+    return list(fields) if any(is_same(key, field) for field in fields) else [*fields, key]
+
+
+def with_key_expression(
+    model: type[models.Model], expressions: ExpressionList, key: Field
+) -> ExpressionList:
+    """Return the resolved expressions of an index, and the key where it is not among them."""
+    sources = expressions.get_source_expressions()
+    if any(_is_column(source, key) for source in sources):
+        return expressions
+    added = F(key.name).resolve_expression(Query(model, alias_cols=False))
+    return ExpressionList(*sources, added)
+
+
+def _is_column(source: Expression, key: Field) -> bool:
+    """Whether an index expression is nothing but the key's column, maybe with an order."""
+    wrappers = (IndexExpression, *IndexExpression.wrapper_classes)
+    parts = [part for part in source.flatten() if not isinstance(part, wrappers)]
+    return len(parts) == 1 and isinstance(parts[0], Col) and parts[0].target.column == key.column
