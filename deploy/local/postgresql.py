@@ -128,8 +128,6 @@ def _is_ready(data: Path, port: int) -> bool:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return False
-    return (
-        len(lines) > _READY_LINE
-        and lines[_PORT_LINE] == str(port)
-        and lines[_READY_LINE].strip() == "ready"
-    )
+    if len(lines) <= _READY_LINE:
+        return False
+    return lines[_PORT_LINE] == str(port) and lines[_READY_LINE].strip() == "ready"
