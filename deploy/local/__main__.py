@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return status
     except ServiceError as error:
         print(error, file=sys.stderr)
-        return 1
+    except PermissionError as error:
+        print(f"Permission denied: {error.filename}. Did another user make it?", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -230,10 +230,11 @@ def test_run_gives_the_urls_and_returns_the_status_of_the_command() -> None:
     assert (done.stdout, done.returncode) == ("one two\n", 7)
 
 
-def test_run_says_that_there_is_no_such_command() -> None:
-    done = run(["no-such-command"], DATABASE_URL="one", REDIS_URL="two")
+def test_run_says_that_there_is_no_such_command(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    done = run([missing], DATABASE_URL="one", REDIS_URL="two")
 
-    assert done.stderr == "Cannot run no-such-command: No such file or directory.\n"
+    assert done.stderr == f"Cannot run {missing}: No such file or directory.\n"
     assert done.returncode == 1
 
 
