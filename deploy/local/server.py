@@ -21,7 +21,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _PORT_ATTEMPTS = 5
-_LAST_LINES = 3
+_LAST_LINES = 5
 
 # Kept so that a stopped child is waited for, and does not stay behind as a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
