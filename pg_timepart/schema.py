@@ -7,19 +7,23 @@ for models that carry a declaration and whose tables are partitioned.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
 from django.db.backends.ddl_references import Columns, Statement
+from django.db.backends.utils import strip_quotes
 
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.leftovers import drop_empty_detached
 from pg_timepart.widening import (
     declared_key,
+    is_named,
     is_same,
+    short_name,
     with_key,
     with_key_expression,
     without_uniqueness,
@@ -35,6 +39,8 @@ else:
 logger = logging.getLogger("pg_timepart")
 
 KEPT = "The table of %s was dropped. These detached partitions of it hold rows and were kept: %s."
+
+LONE_PERCENT = re.compile(r"%(?![s%(])")
 
 NOTHING = Statement("")
 """What is returned to Django, which executes it, where there is nothing to execute."""
@@ -126,9 +132,15 @@ class PartitioningSchemaEditor(Editor):
                 logger.warning(KEPT, model._meta.label, ", ".join(kept))
 
     def execute(self, sql: Any, params: Any = ()) -> None:
-        """Execute, unless there is nothing to execute."""
-        if sql is not NOTHING:
-            super().execute(sql, params)
+        """Execute, unless there is nothing to execute.
+
+        A percent sign in a name reaches Django as it is, among placeholders.
+        """
+        if sql is NOTHING:
+            return
+        if params is not None:
+            sql = LONE_PERCENT.sub("%%", str(sql))
+        super().execute(sql, params)
 
     def _create_primary_key_sql(self, model: type[models.Model], field: Any) -> Statement:
         statement = super()._create_primary_key_sql(model, field)
@@ -192,9 +204,16 @@ class PartitioningSchemaEditor(Editor):
         if key is None or column_names is None or key.column in column_names:
             return names
         widened = super()._constraint_names(
-            model, [*column_names, key.column], unique, primary_key, **criteria
+            model, [*column_names, strip_quotes(key.column)], unique, primary_key, **criteria
         )
         return names + self._not_written(model, widened, column_names, key)
+
+    def _create_index_name(
+        self, table_name: str, column_names: Sequence[str], suffix: str = ""
+    ) -> str:
+        name = super()._create_index_name(table_name, column_names, suffix)
+        # Elsewhere the server has cut the names that exist, as it will cut them again.
+        return short_name(name) if self._key_columns.get(table_name) else name
 
     def _key_of(self, model: type[models.Model]) -> Field | None:
         """Return the key's field where the model's table is partitioned, by what the catalog says.
@@ -209,7 +228,7 @@ class PartitioningSchemaEditor(Editor):
             self._key_columns[table] = self._key_column(model, declaration)
         column = self._key_columns[table]
         fields = model._meta.local_concrete_fields
-        return next((field for field in fields if field.column == column), None)
+        return next((each for each in fields if column and is_named(each, column)), None)
 
     def _key_column(self, model: type[models.Model], declaration: Declaration) -> str | None:
         parent = None

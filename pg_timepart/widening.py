@@ -1,4 +1,4 @@
-"""How a unique declaration comes to include the partition key. Pure."""
+"""How a unique declaration comes to include the partition key, and what it is called. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.backends.utils import names_digest, strip_quotes
 from django.db.models.expressions import Col, Expression, ExpressionList, F
 from django.db.models.indexes import IndexExpression
 from django.db.models.sql import Query
 
 from pg_timepart.declaration import Declaration
 from pg_timepart.errors import UnknownName
+
+MAX_BYTES = 63
 
 if TYPE_CHECKING:
     Field = models.Field[Any, Any]
@@ -43,6 +46,22 @@ def without_uniqueness(field: Any) -> Any:
 def is_same(key: Field | None, field: Any) -> bool:
     """Whether ``field`` is the key, also when one of the two has just been renamed."""
     return key is not None and (key.column == field.column or key.name == field.name)
+
+
+def is_named(field: Any, column: str) -> bool:
+    """Whether the field's column has this name, quoted by hand or not."""
+    return strip_quotes(field.column) == strip_quotes(column)
+
+
+def short_name(name: str) -> str:
+    """Return the name with a hash for its end, where it is longer than the server's 63 bytes.
+
+    Django counts characters, and the server would cut off the very part that is unique.
+    """
+    if len(name.encode()) <= MAX_BYTES:
+        return name
+    ending = "_" + names_digest(name, length=8)
+    return name.encode()[: MAX_BYTES - len(ending)].decode(errors="ignore") + ending
 
 
 def with_key(fields: Sequence[Any], key: Field) -> list[Any]:

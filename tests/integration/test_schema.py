@@ -1,0 +1,309 @@
+"""What CREATE TABLE of a partitioned model looks like in the catalog."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.postgres.indexes import OpClass
+from django.db import IntegrityError, connections, models, transaction
+from django.db.migrations.state import ModelState
+from django.db.models.functions import ExtractYear, Lower, Now
+
+from pg_timepart import schema
+from pg_timepart.errors import UnknownName
+from tests.integration.migrating import LABEL, Laboratory, create, partitioned_by
+
+pytestmark = pytest.mark.django_db
+
+NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def lab() -> Laboratory:
+    return Laboratory()
+
+
+def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
+    return "code", models.CharField(max_length=20, **options)
+
+
+def test_install_twice_changes_nothing() -> None:
+    before = type(connections["default"]).SchemaEditorClass
+    schema.install()
+    assert type(connections["default"]).SchemaEditorClass is before
+    assert issubclass(before, schema.PartitioningSchemaEditor)
+
+
+def test_install_keeps_the_editor_that_a_backend_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    class SpatialEditor(schema.Editor):  # type: ignore[misc, valid-type]
+        def create_model(self, model: Any) -> None:
+            created.append(model.__name__)
+            super().create_model(model)
+
+    created: list[str] = []
+    wrapper = type(connections["default"])
+    original = next(
+        base
+        for base in wrapper.SchemaEditorClass.__mro__
+        if base.__module__ == "django.db.backends.postgresql.schema"
+    )
+    theirs = type("SpatialEditor", (SpatialEditor, original), {})
+    monkeypatch.setattr(wrapper, "SchemaEditorClass", theirs)
+    schema.install()
+    lab = Laboratory()
+    lab.run(create("Reading"))
+    assert created == ["Reading"]
+    assert lab.partition_key("lab_reading") == "RANGE (at)"
+
+
+def test_primary_key_is_widened(lab: Laboratory) -> None:
+    lab.run(create("Reading"))
+    assert lab.partition_key("lab_reading") == "RANGE (at)"
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (id, at)"}
+
+
+def test_rows_come_and_go_through_the_historical_model(lab: Laboratory) -> None:
+    lab.run(create("Reading", code()))
+    lab.cover("lab_reading")
+    first = lab.model("Reading").objects.create(at=NOON, code="a")
+    second = lab.model("Reading").objects.create(at=NOON, code="b")
+    assert (first.pk, second.pk) == (1, 2)
+    first.code = "c"
+    first.save()
+    assert [each.code for each in lab.model("Reading").objects.order_by("id")] == ["c", "b"]
+
+
+def test_unique_holds_within_one_instant(lab: Laboratory) -> None:
+    lab.run(create("Reading", code(unique=True)))
+    lab.cover("lab_reading")
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (id, at)", "UNIQUE (code, at)"}
+    readings = lab.model("Reading").objects
+    readings.create(at=NOON, code="a")
+    readings.create(at=NOON + dt.timedelta(microseconds=1), code="a")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        readings.create(at=NOON, code="a")
+
+
+def test_keys_are_left_out_where_asked(lab: Laboratory) -> None:
+    lab.run(create("Reading", code(unique=True), widen_keys=False))
+    assert lab.constraints("lab_reading") == set()
+    assert lab.indexes("lab_reading") == ["btree (code varchar_pattern_ops)"]
+
+
+@pytest.mark.parametrize("widen_keys", [True, False])
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (models.DateTimeField(unique=True), {"UNIQUE (at)"}),
+        (models.DateTimeField(primary_key=True), {"PRIMARY KEY (at)"}),
+    ],
+    ids=["unique", "primary"],
+)
+def test_a_key_that_is_unique_itself_stays(
+    lab: Laboratory, key: models.Field[Any, Any], expected: set[str], widen_keys: bool
+) -> None:
+    fields = [("at", key)]
+    if not key.primary_key:
+        fields.insert(0, ("id", models.BigIntegerField(primary_key=True)))
+    state = ModelState(LABEL, "Tick", fields, managers=partitioned_by("at", widen_keys))
+    lab.state.add_model(state)
+    with lab.connection.schema_editor() as editor:
+        editor.create_model(lab.model("Tick"))
+    widened = {"PRIMARY KEY (id, at)"} if widen_keys and not key.primary_key else set()
+    assert lab.constraints("lab_tick") == expected | widened
+
+
+def test_date_key_in_a_column_of_another_name(lab: Laboratory) -> None:
+    lab.run(create("Reading", ("day", models.DateField(db_column="on_day")), key="day"))
+    assert lab.partition_key("lab_reading") == "RANGE (on_day)"
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (id, on_day)"}
+
+
+def test_composite_primary_key_is_as_written(lab: Laboratory) -> None:
+    lab.run(
+        create(
+            "Reading",
+            ("pk", models.CompositePrimaryKey("at", "sensor")),
+            ("id", models.BigIntegerField()),
+            ("sensor", models.IntegerField()),
+        )
+    )
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (at, sensor)"}
+
+
+def test_unique_together_is_widened_unless_it_has_the_key(lab: Laboratory) -> None:
+    lab.run(create("Reading", code(), unique_together={("code", "id"), ("at", "code")}))
+    assert lab.constraints("lab_reading", "u") == {"UNIQUE (code, id, at)", "UNIQUE (at, code)"}
+
+
+UNIQUE_CONSTRAINTS = {
+    "fields": (
+        models.UniqueConstraint(fields=["code"], name="u"),
+        "UNIQUE btree (code, at)",
+    ),
+    "with key": (
+        models.UniqueConstraint(fields=["at", "code"], name="u"),
+        "UNIQUE btree (at, code)",
+    ),
+    "condition": (
+        models.UniqueConstraint(fields=["code"], condition=models.Q(id__gt=5), name="u"),
+        "UNIQUE btree (code, at) WHERE (id > 5)",
+    ),
+    "include": (
+        models.UniqueConstraint(fields=["code"], include=["id"], name="u"),
+        "UNIQUE btree (code, at) INCLUDE (id)",
+    ),
+    "include key": (
+        models.UniqueConstraint(fields=["code"], include=["at"], name="u"),
+        "UNIQUE btree (code, at) INCLUDE (at)",
+    ),
+    "opclasses": (
+        models.UniqueConstraint(fields=["code"], opclasses=["varchar_pattern_ops"], name="u"),
+        "UNIQUE btree (code varchar_pattern_ops, at)",
+    ),
+    "opclasses with key": (
+        models.UniqueConstraint(
+            fields=["at", "code"], opclasses=["timestamptz_ops", "varchar_pattern_ops"], name="u"
+        ),
+        "UNIQUE btree (at, code varchar_pattern_ops)",
+    ),
+    "deferrable": (
+        models.UniqueConstraint(fields=["code"], deferrable=models.Deferrable.DEFERRED, name="u"),
+        "UNIQUE btree (code, at)",
+    ),
+    "expressions": (
+        models.UniqueConstraint(Lower("code").desc(), "id", name="u"),
+        "UNIQUE btree (lower((code)::text) DESC, id, at)",
+    ),
+    "expression of the key only": (
+        models.UniqueConstraint(Lower("code"), ExtractYear("at", tzinfo=dt.UTC), name="u"),
+        "UNIQUE btree (lower((code)::text), EXTRACT(year FROM (at AT TIME ZONE 'UTC'::text)), at)",
+    ),
+    "expressions with key": (
+        models.UniqueConstraint(models.F("at").desc(), Lower("code"), name="u"),
+        "UNIQUE btree (at DESC, lower((code)::text))",
+    ),
+    "expressions with opclass": (
+        models.UniqueConstraint(OpClass(Lower("code"), name="text_pattern_ops"), name="u"),
+        "UNIQUE btree (lower((code)::text) text_pattern_ops, at)",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "expected"), UNIQUE_CONSTRAINTS.values(), ids=UNIQUE_CONSTRAINTS
+)
+def test_unique_constraint(
+    lab: Laboratory, constraint: models.UniqueConstraint, expected: str
+) -> None:
+    lab.run(create("Reading", code(), constraints=[constraint]))
+    assert expected in lab.indexes("lab_reading")
+    assert len(lab.indexes("lab_reading")) == 2
+
+
+def test_deferrable_unique_constraint_stays_deferrable(lab: Laboratory) -> None:
+    constraint = models.UniqueConstraint(
+        fields=["code"], deferrable=models.Deferrable.DEFERRED, name="u"
+    )
+    lab.run(create("Reading", code(), constraints=[constraint]))
+    assert lab.constraints("lab_reading", "u") == {
+        "UNIQUE (code, at) DEFERRABLE INITIALLY DEFERRED"
+    }
+
+
+def test_nulls_not_distinct(lab: Laboratory) -> None:
+    if not lab.connection.features.supports_nulls_distinct_unique_constraints:
+        pytest.skip("needs PostgreSQL 15")
+    constraint = models.UniqueConstraint(fields=["code"], nulls_distinct=False, name="u")
+    lab.run(create("Reading", code(null=True), constraints=[constraint]))
+    assert lab.constraints("lab_reading", "u") == {"UNIQUE NULLS NOT DISTINCT (code, at)"}
+
+
+def test_a_unique_constraint_that_may_not_be_widened_is_refused_by_the_server(
+    lab: Laboratory,
+) -> None:
+    operation = create("Reading", code(), widen_keys=False, unique_together={("code", "id")})
+    with pytest.raises(Exception, match="must include all partitioning columns"):
+        lab.run(operation)
+
+
+def test_indexes_checks_comments_and_defaults(lab: Laboratory) -> None:
+    lab.run(
+        create(
+            "Reading",
+            code(db_index=True, db_comment="printed on the box"),
+            ("level", models.PositiveIntegerField(db_default=7)),
+            ("made", models.DateTimeField(db_default=Now())),
+            (
+                "double",
+                models.GeneratedField(
+                    expression=models.F("level") * 2,
+                    output_field=models.IntegerField(),
+                    db_persist=True,
+                ),
+            ),
+            db_table_comment="what the sensors say",
+            indexes=[models.Index("at", Lower("code"), name="by_time")],
+        )
+    )
+    assert lab.indexes("lab_reading") == [
+        "UNIQUE btree (id, at)",
+        "btree (at, lower((code)::text))",
+        "btree (code varchar_pattern_ops)",
+        "btree (code)",
+    ]
+    assert lab.constraints("lab_reading", "c") == {"CHECK ((level >= 0))"}
+    assert lab.query("SELECT obj_description('lab_reading'::regclass)") == ["what the sensors say"]
+    lab.cover("lab_reading")
+    lab.model("Reading").objects.create(at=NOON, code="a")
+    assert lab.query("SELECT level, double FROM lab_reading") == [(7, 14)]
+
+
+def test_foreign_keys_out_and_many_to_many(lab: Laboratory) -> None:
+    lab.run(
+        create("Sensor", key=None),
+        create(
+            "Reading",
+            ("sensor", models.ForeignKey("lab.Sensor", models.CASCADE)),
+            ("box", models.OneToOneField("lab.Sensor", models.CASCADE, related_name="+")),
+            ("others", models.ManyToManyField("lab.Sensor", db_constraint=False, related_name="+")),
+        ),
+    )
+    lab.cover("lab_reading")
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (id, at)", "UNIQUE (box_id, at)"}
+    assert len(lab.constraints("lab_reading", "f")) == 2
+    assert lab.constraints("lab_reading_others") == {
+        "PRIMARY KEY (id)",
+        "UNIQUE (reading_id, sensor_id)",
+    }
+    sensor = lab.model("Sensor").objects.create(at=NOON)
+    reading = lab.model("Reading").objects.create(at=NOON, sensor=sensor, box=sensor)
+    reading.others.add(sensor)
+    assert list(reading.others.all()) == [sensor]
+    lab.model("Reading").objects.create(at=NOON, sensor_id=99, box_id=99)
+    with pytest.raises(IntegrityError):
+        lab.connection.check_constraints()
+
+
+def test_a_child_of_a_partitioned_model_has_a_plain_table(lab: Laboratory) -> None:
+    lab.run(create("Reading"))
+    link = models.OneToOneField(
+        "lab.Reading", models.CASCADE, parent_link=True, primary_key=True, db_constraint=False
+    )
+    state = ModelState(
+        LABEL, "Finer", [("up", link)], bases=("lab.reading",), managers=partitioned_by("at")
+    )
+    lab.state.add_model(state)
+    with lab.connection.schema_editor() as editor:
+        editor.create_model(lab.model("Finer"))
+    assert lab.partition_key("lab_finer") is None
+    assert lab.constraints("lab_finer") == {"PRIMARY KEY (up_id)"}
+
+
+def test_an_unknown_key_is_named(lab: Laboratory) -> None:
+    with pytest.raises(
+        UnknownName, match=r"There is no field of lab.Reading named 'when'. Known: at, id"
+    ):
+        lab.run(create("Reading", key="when"))
