@@ -262,13 +262,13 @@ class PartitioningSchemaEditor(Editor):
             return
         for field in model._meta.local_concrete_fields:
             if self._needs_key(model, field):
-                yield self._widened_constraint(model, field, key) + self._index_place(model, field)
+                yield self._widened_constraint(field, key) + self._index_place(model, field)
 
-    def _widened_constraint(self, model: type[models.Model], field: Any, key: Any) -> str:
+    def _widened_constraint(self, field: Any, key: Field) -> str:
         if field.primary_key:
             return str(self._pk_constraint_sql([field.column, key.column]))
-        name = self._unique_constraint_name(model._meta.db_table, [field.column], quote=False)
-        return str(self._unique_sql(model, [field], str(name)))
+        columns = ", ".join(self.quote_name(each.column) for each in (field, key))
+        return self.sql_unique_constraint % {"columns": columns, "deferrable": ""}
 
     def _index_place(self, model: type[models.Model], field: Any) -> str:
         tablespace = field.db_tablespace or model._meta.db_tablespace
@@ -293,6 +293,6 @@ class PartitioningSchemaEditor(Editor):
             [model._meta.get_field(name).column for name in together] == wide
             for together in model._meta.unique_together
         )
-        ours = str(self._unique_constraint_name(model._meta.db_table, list(columns), quote=False))
-        ordered = sorted(names, key=lambda name: name != ours)
+        theirs = self._unique_constraint_name(model._meta.db_table, wide, quote=False)
+        ordered = sorted(names, key=lambda name: name == str(theirs))
         return ordered[: max(len(ordered) - written, 0)]
