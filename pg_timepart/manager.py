@@ -2,43 +2,171 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 
 from pg_timepart.constants import PeriodType
 from pg_timepart.declaring import PartitioningManagerBase, declare
 
+if TYPE_CHECKING:
+    from pg_timepart.maintenance.reports import Report
+    from pg_timepart.maintenance.targets import Target
+    from pg_timepart.models import PartitionConfig, PartitionLog
+
 ModelClass = TypeVar("ModelClass", bound=type[models.Model])
 
 
 class TimeRangePartitioningManager(PartitioningManagerBase):
-    """``Model.partitioning``."""
+    """``Model.partitioning``: what can be asked of a partitioned model.
+
+    Each operation returns a ``Report`` once all of it is done, and raises OperationDeferred where
+    somebody held a lock for too long, or OperationFailed; both carry the report of what was done
+    before. Outside a transaction, each action commits by itself. Inside ``atomic()`` everything
+    becomes part of that transaction, and the advisory lock and the locks on the tables are held
+    until it ends: keep it short. ``db_manager(alias)`` works on the table in another database.
+    """
+
+    @property
+    def config(self) -> PartitionConfig:
+        """The model's config row, made from the decorator's defaults if there is none."""
+        return self._target.config
+
+    @property
+    def latest(self) -> PartitionLog | None:
+        """The row of the partition with the highest end, or None where there is no partition."""
+        return self.config.logs.all().newest_first().first()
+
+    def create_partition(self, max_days_to_next_partition: int = 1) -> Report:
+        """Create following partitions until the newest ends more than so many days from now.
+
+        0 creates exactly the next one. A new partition starts where the newest ends and ends at
+        the next boundary of the current period; where there is none yet, the first is the whole
+        period around now. In a transaction, SHARE UPDATE EXCLUSIVE on the table and SHARE ROW
+        EXCLUSIVE on each table that a foreign key refers to are held until it ends.
+        """
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.create_next(self._target, max_days_to_next_partition)
+
+    def create_range(self, start: datetime, end: datetime) -> Report:
+        """Create what is missing in ``[start, end)``, widened to whole periods.
+
+        For gaps, and for rows older or newer than what a pass provides for. Locks as for
+        create_partition().
+        """
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.create_range(self._target, start, end)
+
+    def detach_partition(
+        self, partition_log: PartitionLog | None = None, *, concurrently: bool = True
+    ) -> Report:
+        """Detach this partition, or every one whose end is before now minus ``interval`` periods.
+
+        The latter leaves out those whose ``detach_time`` has not come. The rows leave the table
+        and stay in their own. A concurrent detach waits for nobody but those who use the table,
+        and cannot run in a transaction, where this fails with a sentence that says so. With
+        ``concurrently=False`` it can, and holds ACCESS EXCLUSIVE on the table until the end of
+        the transaction.
+        """
+        from pg_timepart.maintenance import by_hand
+
+        if partition_log is None:
+            return by_hand.detach_expired(self._target, concurrently=concurrently)
+        return by_hand.detach(self._target, [partition_log], concurrently=concurrently)
+
+    def attach_partition(
+        self, partition_log: PartitionLog | None = None, detach_time: datetime | None = None
+    ) -> Report:
+        """Attach this detached partition, or all of them.
+
+        ``detach_time`` (aware) pins them: retention leaves them alone before that moment.
+        """
+        from pg_timepart.maintenance import by_hand
+
+        logs = None if partition_log is None else [partition_log]
+        return by_hand.attach(self._target, logs, detach_time=detach_time)
+
+    def move_partition(self, partition_log: PartitionLog, tablespace: str) -> Report:
+        """Move the table and all its indexes to another tablespace.
+
+        A detached one at leisure; an attached one only if the copy fits into the lock budget.
+        """
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.move(self._target, [partition_log], tablespace)
+
+    def delete_partition(self, partition_log: PartitionLog) -> Report:
+        """Drop the table of a detached partition, with its rows, and its log row.
+
+        Refused while it is attached, and before the config's ``drop_after`` has passed.
+        """
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.drop(self._target, [partition_log])
+
+    def truncate_partition(self, partition_log: PartitionLog) -> Report:
+        """Empty one partition, attached or not."""
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.truncate(self._target, [partition_log])
+
+    def truncate_all_partition(self) -> Report:
+        """Empty every attached partition, one by one. What is detached keeps its rows."""
+        from pg_timepart.maintenance import by_hand
+
+        return by_hand.truncate_all(self._target)
+
+    @property
+    def _target(self) -> Target:
+        from pg_timepart.maintenance.targets import target_of
+
+        return target_of(self.model._meta.concrete_model or self.model, self._db)
 
 
 class TimeRangePartitioningSupport:
-    """Class decorator: the model's table is partitioned by ranges of the field ``key``."""
+    """Class decorator: the model's table is partitioned by ranges of the field ``key``.
+
+    ``key`` names a DateTimeField or DateField. ``widen_keys`` is a fact of the table: whether
+    unique declarations that do not hold the key are widened by it (the default), or left out.
+    The ``default_*`` options seed the model's PartitionConfig once; from then on that row rules.
+    Raises TypeError for a model that has an attribute ``partitioning``. Everything else that is
+    wrong is reported by Django's system checks.
+    """
 
     def __init__(
         self,
         key: str,
         *,
         default_period: str = PeriodType.Month,
+        default_periods_per_partition: int = 1,
         default_interval: int | None = None,
         default_premake: int = 4,
+        default_attach_tablespace: str | None = None,
+        default_detach_tablespace: str | None = None,
+        default_drop_after: timedelta | None = None,
+        default_max_retire_per_pass: int | None = None,
+        default_enabled: bool = True,
         widen_keys: bool = True,
-        **options: Any,
     ) -> None:
         self._key = key
         self._widen_keys = widen_keys
-        self._defaults = {
+        self._defaults: dict[str, Any] = {
             "default_period": default_period,
+            "default_periods_per_partition": default_periods_per_partition,
             "default_interval": default_interval,
             "default_premake": default_premake,
-            **options,
+            "default_attach_tablespace": default_attach_tablespace,
+            "default_detach_tablespace": default_detach_tablespace,
+            "default_drop_after": default_drop_after,
+            "default_max_retire_per_pass": default_max_retire_per_pass,
+            "default_enabled": default_enabled,
         }
 
     def __call__(self, model: ModelClass) -> ModelClass:
+        """Declare ``model`` and return it."""
         manager = TimeRangePartitioningManager(self._key, widen_keys=self._widen_keys)
         manager.defaults = self._defaults
         declare(model, manager)

@@ -1,0 +1,76 @@
+"""The advisory lock that keeps two workers from maintaining one table at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.errors import Deferred
+from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
+from pg_timepart.relations import Relation
+
+
+class AdvisoryLockTaken(Deferred):
+    """Another worker maintains the table; ``holders`` says which."""
+
+    def __init__(self, table: str, holders: Sequence[Holder]) -> None:
+        who = "; ".join(map(str, holders)) or "somebody who has just finished"
+        super().__init__(f"Another run maintains {table}: {who} holds its advisory lock.")
+        self.holders = tuple(holders)
+
+
+@contextmanager
+def advisory_lock(
+    connection: BaseDatabaseWrapper, parent: Relation, *, wait_seconds: float = 0.0
+) -> Iterator[None]:
+    """Hold the advisory lock of ``parent``; raise AdvisoryLockTaken if it stays taken.
+
+    Outside a transaction, a second connection holds it at transaction level: right for statements
+    that run in autocommit and behind a pooler, and gone when this process is. Inside a
+    transaction of the caller, the same connection takes it and keeps it until that ends.
+    """
+    if connection.in_atomic_block:
+        _take(connection, parent, wait_seconds)
+        yield
+        return
+    holder = connection.copy()
+    try:
+        with _transaction_of(holder):
+            _take(holder, parent, wait_seconds)
+            yield
+    finally:
+        holder.close()
+
+
+@contextmanager
+def _transaction_of(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Keep a transaction open on a connection that is not in ``django.db.connections``."""
+    connection.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    try:
+        yield
+    finally:
+        if connection.connection is not None and connection.is_usable():
+            connection.rollback()
+
+
+def _take(connection: BaseDatabaseWrapper, parent: Relation, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while not _try_advisory(connection, parent):
+        if time.monotonic() >= deadline:
+            raise AdvisoryLockTaken(parent.name, advisory_holders(connection, parent))
+        time.sleep(random.uniform(0.02, 0.08))  # noqa: S311
+
+
+def _try_advisory(connection: BaseDatabaseWrapper, parent: Relation) -> bool:
+    signed = parent.oid - 2**32 if parent.oid >= 2**31 else parent.oid
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.pg_try_advisory_xact_lock(%s, %s)", [NAMESPACE, signed]
+        )
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,242 @@
+"""The finer parts of one table, read when something is about to be done to it.
+
+Separate from ``catalog`` because a pass that finds nothing to do needs none of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_CHECK, Sides
+from pg_timepart.relations import (
+    Grant,
+    Leaf,
+    LeafCheck,
+    Parent,
+    Partition,
+    Relation,
+    RowPolicy,
+    Template,
+)
+
+# Everything about the parent that LIKE does not copy, as one JSON object.
+# Foreign keys count once, by the constraint on the parent itself.
+TEMPLATE = """
+SELECT json_build_object(
+  'owner', r.rolname,
+  'is_owned_by_us', r.rolname = current_user,
+  'has_row_security', p.relrowsecurity,
+  'forces_row_security', p.relforcerowsecurity,
+  'replica_identity', p.relreplident,
+  'referenced', (
+      SELECT json_agg(DISTINCT jsonb_build_object('oid', f.oid::bigint, 'schema', fn.nspname,
+                                                  'name', f.relname))
+      FROM pg_catalog.pg_constraint k
+      JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
+      JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
+      WHERE k.conrelid = p.oid AND k.contype = 'f' AND k.confrelid <> p.oid),
+  'grants', (
+      SELECT json_agg(json_build_object('privilege', g.privilege_type, 'grantee', role.rolname,
+                                        'is_grantable', g.is_grantable, 'column', g.attname))
+      FROM (SELECT x.privilege_type, x.grantee, x.is_grantable, NULL::name AS attname
+            FROM pg_catalog.aclexplode(p.relacl) x
+            UNION ALL
+            SELECT x.privilege_type, x.grantee, x.is_grantable, a.attname
+            FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x
+            WHERE a.attrelid = p.oid AND NOT a.attisdropped) g
+      LEFT JOIN pg_catalog.pg_roles role ON role.oid = g.grantee
+      WHERE g.grantee <> p.relowner),
+  'policies', (
+      SELECT json_agg(json_build_object('name', policyname, 'permissive', permissive,
+                                        'roles', roles, 'command', cmd, 'using', qual,
+                                        'check', with_check))
+      FROM pg_catalog.pg_policies
+      WHERE schemaname = n.nspname AND tablename = p.relname),
+  'storage', (SELECT array_cat(c.reloptions, (
+                  SELECT array_agg('toast.' || o) FROM unnest(t.reloptions) o))
+              FROM pg_catalog.pg_class c
+              LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid
+              WHERE c.oid = %(newest)s),
+  'has_stray_indexes', EXISTS (
+      SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      WHERE i.indrelid = p.oid AND c.reltablespace <> 0),
+  'default_pages', COALESCE((
+      SELECT GREATEST(relpages, 0) FROM pg_catalog.pg_class WHERE oid = %(default)s), 0),
+  'default_checks', (
+      SELECT json_agg(conname) FROM pg_catalog.pg_constraint
+      WHERE conrelid = %(default)s AND contype = 'c' AND conname LIKE %(excluding)s)
+)::text
+FROM pg_catalog.pg_class p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+JOIN pg_catalog.pg_roles r ON r.oid = p.relowner
+WHERE p.oid = %(parent)s
+"""
+
+# A detached leaf beside its parent. Definitions of indexes are compared without their names: what
+# follows " USING " in pg_get_indexdef(), whose beginning is rebuilt with the same quoting (%I).
+# The expected CHECK is spelled as the server deparses what DETACH CONCURRENTLY leaves behind.
+LEAF = """
+WITH indexes AS (
+    SELECT i.indrelid, i.indexrelid, i.indisunique, i.indisvalid,
+           k.oid AS constraint_oid, pg_catalog.pg_get_constraintdef(k.oid) AS constraint_def,
+           substr(pg_catalog.pg_get_indexdef(i.indexrelid), 1 + length(
+               format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
+                      CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname,
+                      CASE WHEN c.relkind = 'I' THEN 'ONLY ' ELSE '' END, n.nspname, t.relname
+               ))) AS body
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+    LEFT JOIN pg_catalog.pg_constraint k
+        ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
+    WHERE i.indrelid IN (%(leaf)s, %(parent)s)
+), foreign_keys AS (
+    SELECT k.conrelid, k.conname, k.convalidated,
+           replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID', '') AS def,
+           json_build_object('oid', f.oid::bigint, 'schema', n.nspname, 'name', f.relname) AS target
+    FROM pg_catalog.pg_constraint k
+    JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = f.relnamespace
+    WHERE k.contype = 'f' AND k.conrelid IN (%(leaf)s, %(parent)s)
+)
+SELECT json_build_object(
+  'checks', (
+      SELECT json_agg(json_build_object('name', conname, 'is_validated', convalidated))
+      FROM pg_catalog.pg_constraint
+      WHERE conrelid = %(leaf)s AND contype = 'c' AND coninhcount = 0
+      AND (conname = %(ours)s
+           OR replace(pg_catalog.pg_get_constraintdef(oid), ' NOT VALID', '') = format(
+               'CHECK (((%%1$I IS NOT NULL) AND (%%1$I >= %%2$L::%%4$s)'
+               ' AND (%%1$I < %%3$L::%%4$s)))',
+               %(key)s::text, %(lower)s::{type}::text, %(upper)s::{type}::text, %(type)s::text))),
+  'foreign_keys', (
+      SELECT json_agg(json_build_array(conname, target) ORDER BY conname)
+      FROM foreign_keys WHERE conrelid = %(leaf)s),
+  'unvalidated', (
+      SELECT json_agg(conname ORDER BY conname)
+      FROM foreign_keys WHERE conrelid = %(leaf)s AND NOT convalidated),
+  'missing_foreign_keys', (
+      SELECT json_agg(json_build_array(p.def, p.target) ORDER BY p.def)
+      FROM foreign_keys p WHERE p.conrelid = %(parent)s AND NOT EXISTS (
+          SELECT FROM foreign_keys l WHERE l.conrelid = %(leaf)s AND l.def = p.def)),
+  'missing', (
+      SELECT json_agg(COALESCE('ADD ' || p.constraint_def,
+                               CASE WHEN p.indisunique THEN 'UNIQUE ' ELSE '' END || p.body)
+                      ORDER BY p.indexrelid)
+      FROM indexes p WHERE p.indrelid = %(parent)s AND NOT EXISTS (
+          SELECT FROM indexes l
+          WHERE l.indrelid = %(leaf)s AND l.indisvalid AND l.indisunique = p.indisunique
+          AND l.body = p.body
+          AND l.constraint_def IS NOT DISTINCT FROM p.constraint_def))
+)::text
+"""
+
+
+
+def read_template(
+    connection: BaseDatabaseWrapper, parent: Parent, newest: Partition | None = None
+) -> Template:
+    """Return what a new partition of ``parent`` must get beside what LIKE copies.
+
+    Storage parameters come from ``newest``, a partition, because a parent cannot have any.
+    """
+    default = parent.default
+    found = _one_json(
+        connection,
+        TEMPLATE,
+        {
+            "parent": parent.oid,
+            "newest": newest.oid if newest else 0,
+            "default": default.oid if default else 0,
+            "excluding": EXCLUSION_CHECK.replace("_", r"\_") + "%",
+        },
+    )
+    return Template(
+        owner=found["owner"],
+        is_owned_by_us=found["is_owned_by_us"],
+        referenced=_in_lock_order(found["referenced"]),
+        grants=tuple(Grant(**each) for each in found["grants"] or ()),
+        has_row_security=found["has_row_security"],
+        forces_row_security=found["forces_row_security"],
+        policies=tuple(
+            RowPolicy(**{**each, "roles": tuple(each["roles"])}) for each in found["policies"] or ()
+        ),
+        replica_identity=found["replica_identity"],
+        storage=tuple(_option(each) for each in found["storage"] or ()),
+        has_stray_indexes=found["has_stray_indexes"],
+        default_pages=found["default_pages"],
+        default_checks=tuple(found["default_checks"] or ()),
+    )
+
+
+def read_leaf(
+    connection: BaseDatabaseWrapper, parent: Parent, leaf: Relation, sides: Sides
+) -> Leaf:
+    """Return how the detached ``leaf`` differs from what ``parent`` demands of a partition.
+
+    ``sides`` are the literals of the bounds that it shall have.
+    """
+    if parent.kind is None:
+        raise ValueError(f"{parent.name} is not partitioned by range")
+    sql_type = parent.kind.sql_type
+    found = _one_json(
+        connection,
+        LEAF.replace("{type}", sql_type),
+        {
+            "parent": parent.oid,
+            "leaf": leaf.oid,
+            "ours": BOUNDS_CHECK,
+            "key": parent.key,
+            "lower": sides.lower,
+            "upper": sides.upper,
+            "type": sql_type,
+        },
+    )
+    return Leaf(
+        relation=leaf,
+        bounds_checks=tuple(LeafCheck(**each) for each in found["checks"] or ()),
+        foreign_keys=_with_targets(found["foreign_keys"]),
+        unvalidated=tuple(found["unvalidated"] or ()),
+        missing=tuple(found["missing"] or ()),
+        missing_foreign_keys=_with_targets(found["missing_foreign_keys"]),
+    )
+
+
+def read_foreign_keys(
+    connection: BaseDatabaseWrapper, leaf: Relation
+) -> tuple[tuple[str, Relation], ...]:
+    """Return name and referenced table of each foreign key that a detached table still has."""
+    query = """
+        SELECT json_agg(json_build_array(k.conname, json_build_object(
+                   'oid', f.oid::bigint, 'schema', n.nspname, 'name', f.relname))
+               ORDER BY k.conname)::text
+        FROM pg_catalog.pg_constraint k
+        JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = f.relnamespace
+        WHERE k.contype = 'f' AND k.conrelid = %(leaf)s
+    """
+    return _with_targets(_one_json(connection, query, {"leaf": leaf.oid}))
+
+
+def _one_json(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        (text,) = cursor.fetchone()
+    return None if text is None else json.loads(text)
+
+
+def _in_lock_order(found: list[dict[str, Any]] | None) -> tuple[Relation, ...]:
+    return tuple(sorted((Relation(**each) for each in found or ()), key=lambda each: each.oid))
+
+
+def _with_targets(found: list[list[Any]] | None) -> tuple[tuple[str, Relation], ...]:
+    return tuple((text, Relation(**target)) for text, target in found or ())
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value

@@ -1,0 +1,25 @@
+"""Start-up: the schema editor learns to partition, checks and ``migrate`` learn of the models."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class TimepartConfig(AppConfig):
+    """``pg_timepart`` in INSTALLED_APPS."""
+
+    name = "pg_timepart"
+    label = "pg_timepart"
+    verbose_name = _("Partitions")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Install the schema editor's part, the checks and the receiver of post_migrate."""
+        from pg_timepart import checks, schema
+        from pg_timepart.provisioning import after_migrate
+
+        schema.install()
+        checks.register()
+        post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")

@@ -1,0 +1,216 @@
+"""What is in the database: ``pg_catalog`` read into frozen values.
+
+Every query is schema-qualified and binds its values. Nothing here takes a lock that conflicts with
+anything an application does, and nothing needs a transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.keys import KeyKind, key_kind
+from pg_timepart.marks import like_pattern, parse_mark
+from pg_timepart.periods import Bounds
+from pg_timepart.relations import Parent, Partition
+
+# One row a partition of each wanted table, or one row with no partition.
+# ``to_regclass`` finds a name as an unqualified statement would: by search_path.
+# https://www.postgresql.org/docs/current/catalog-pg-inherits.html
+PARTITIONS = """
+WITH home AS (
+    SELECT t.spcname FROM pg_catalog.pg_database d
+    JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
+    WHERE d.datname = pg_catalog.current_database()
+), wanted AS (
+    SELECT w.number, pg_catalog.to_regclass(w.name) AS oid
+    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w(name, number)
+)
+SELECT w.number, p.oid, pn.nspname, p.relname, ps.spcname,
+       CASE WHEN k.partrelid IS NULL THEN 'not partitioned'
+            ELSE pg_catalog.pg_get_partkeydef(p.oid) END,
+       k.partstrat = 'r' AND k.partnatts = 1,
+       a.attname, pg_catalog.format_type(a.atttypid, NULL),
+       c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+       COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
+       home.spcname, pg_catalog.clock_timestamp()
+FROM wanted w CROSS JOIN home
+JOIN pg_catalog.pg_class p ON p.oid = w.oid
+JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace ps ON ps.oid = p.reltablespace
+LEFT JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.oid
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.partattrs[0]
+LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid AND k.partrelid IS NOT NULL
+LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
+"""
+
+# Tables by OID that hang on no parent, with the comment that says whose they were.
+DETACHED = """
+SELECT c.oid, n.nspname, c.relname, COALESCE(s.spcname, home.spcname),
+       pg_catalog.obj_description(c.oid, 'pg_class')
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+CROSS JOIN (SELECT t.spcname FROM pg_catalog.pg_database d
+            JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
+            WHERE d.datname = pg_catalog.current_database()) home
+WHERE NOT c.relispartition AND c.relkind IN ('r', 'f', 'p')
+"""
+
+# A detached table rides along as a row without a parent, so that one query serves a whole pass.
+EVERYTHING = f"""
+{PARTITIONS}
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, d.description, NULL, NULL, NULL,
+       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, NULL
+FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[])) AS d(oid, nspname, relname, spcname, description)
+"""
+
+MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(pattern)s"
+
+NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
+
+_BOUNDS = re.compile(r"FOR VALUES FROM \((?P<start>.+)\) TO \((?P<end>.+)\)\Z", re.DOTALL)
+
+
+def read_parents(
+    connection: BaseDatabaseWrapper,
+    db_tables: Sequence[str],
+    *,
+    zone: tzinfo,
+    detached: Sequence[int] = (),
+) -> dict[str, Parent]:
+    """Return what is there for each of ``db_tables``, in one query.
+
+    ``db_tables`` are names as ``Meta.db_table`` has them; a table that does not exist is left out
+    of the answer. ``detached`` are OIDs to look up too; each parent's ``detached`` holds all of
+    them that still exist. ``zone`` turns dates into moments.
+    """
+    names = [connection.ops.quote_name(each) for each in db_tables]
+    with connection.cursor() as cursor:
+        cursor.execute(EVERYTHING, {"names": names, "oids": list(detached)})
+        rows = cursor.fetchall()
+    alone = tuple(_detached(row) for row in rows if row[0] is None)
+    grouped: dict[int, list[Any]] = {}
+    for row in rows:
+        if row[0] is not None:
+            grouped.setdefault(row[0] - 1, []).append(row)
+    return {db_tables[number]: _parent(group, alone, zone) for number, group in grouped.items()}
+
+
+def read_parent(
+    connection: BaseDatabaseWrapper, db_table: str, *, zone: tzinfo, detached: Sequence[int] = ()
+) -> Parent | None:
+    """Return what is there for one table, or None where it does not exist."""
+    return read_parents(connection, [db_table], zone=zone, detached=detached).get(db_table)
+
+
+def read_marked(connection: BaseDatabaseWrapper, label: str) -> tuple[Partition, ...]:
+    """Return the unattached tables whose comment says that they are ``label``'s partitions."""
+    return _read_detached(connection, MARKED, {"pattern": like_pattern(label)})
+
+
+def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Partition | None:
+    """Return the unattached table of this name, or None."""
+    found = _read_detached(connection, NAMED, {"schema": schema, "name": name})
+    return found[0] if found else None
+
+
+def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of the tablespaces that tables may live in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT spcname FROM pg_catalog.pg_tablespace WHERE spcname <> 'pg_global' ORDER BY 1"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _read_detached(
+    connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
+) -> tuple[Partition, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return tuple(
+            _detached((None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace))
+            for oid, schema, name, tablespace, comment in cursor.fetchall()
+        )
+
+
+def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> Parent:
+    _, oid, schema, name, tablespace, description, by_one_range, key, sql_type, *_, home, read_at = (
+        rows[0]
+    )
+    kind = _supported(sql_type) if by_one_range and key else None
+    found = [_attached(row, kind, zone) for row in rows if row[9] is not None]
+    return Parent(
+        oid=oid,
+        schema=schema,
+        name=name,
+        kind=kind,
+        key=key if by_one_range else None,
+        description=description,
+        tablespace=tablespace,
+        home=home,
+        partitions=tuple(sorted(found, key=_position)),
+        detached=detached,
+        read_at=read_at,
+    )
+
+
+def _supported(sql_type: str) -> KeyKind | None:
+    try:
+        return key_kind(sql_type)
+    except InvalidPolicy:
+        return None
+
+
+def _attached(row: Any, kind: KeyKind | None, zone: tzinfo) -> Partition:
+    oid, schema, name, expression, tablespace, is_pending = row[9:15]
+    return Partition(
+        oid=oid,
+        schema=schema,
+        name=name,
+        bounds=_bounds(expression, kind, zone),
+        tablespace=tablespace,
+        is_attached=True,
+        is_pending=bool(is_pending),
+        is_default=expression == "DEFAULT",
+    )
+
+
+def _detached(row: Any) -> Partition:
+    oid, schema, name, _, tablespace = row[9:14]
+    return Partition(
+        oid=oid,
+        schema=schema,
+        name=name,
+        bounds=None,
+        tablespace=tablespace,
+        is_attached=False,
+        mark=parse_mark(row[5]),
+    )
+
+
+def _bounds(expression: str | None, kind: KeyKind | None, zone: tzinfo) -> Bounds | None:
+    match = _BOUNDS.match(expression or "")
+    if match is None or kind is None:
+        return None
+    return Bounds(start=_side(match["start"], kind, zone), end=_side(match["end"], kind, zone))
+
+
+def _side(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
+    return None if text in {"MINVALUE", "MAXVALUE"} else kind.moment(text.strip("'"), zone)
+
+
+def _position(partition: Partition) -> tuple[int, float]:
+    if partition.bounds is None:
+        return (2, 0.0)
+    start = partition.bounds.start
+    return (0, 0.0) if start is None else (1, start.timestamp())

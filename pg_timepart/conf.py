@@ -1,0 +1,121 @@
+"""The only reader of settings, at call time, so that ``override_settings`` works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from pg_timepart.errors import InvalidSetting, UnknownName
+from pg_timepart.periods import zone_named
+
+SETTING = "PG_TIMEPART"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """``settings.PG_TIMEPART`` with its defaults."""
+
+    LOCK_BUDGET_MS: int = 50
+    """How long one try may make an application's query wait."""
+
+    LOCK_WAIT_SECONDS: float = 10.0
+    """How long to go on trying before an operation ends ``deferred``."""
+
+    LONG_TRANSACTION_MS: int = 250
+    """A transaction open for longer is not queued behind, but waited out from afar."""
+
+    HISTORY_DAYS: int = 90
+    """How long the records of runs are kept."""
+
+    MAX_RETIRE_PER_PASS: int = 31
+    """The fuse of a config that is made from now on."""
+
+    MAINTENANCE_DATABASES: Mapping[str, str] | None = None
+    """Database aliases by the alias whose tables they maintain, past a connection pooler."""
+
+
+_SMALLEST = {
+    "LOCK_BUDGET_MS": 1,
+    "LOCK_WAIT_SECONDS": 0,
+    "LONG_TRANSACTION_MS": 1,
+    "HISTORY_DAYS": 1,
+    "MAX_RETIRE_PER_PASS": 1,
+}
+
+
+def options() -> Options:
+    """Return the options in force; raise InvalidSetting with the first problem."""
+    found = problems()
+    if found:
+        raise InvalidSetting(found[0])
+    return Options(**_given())
+
+
+def zone() -> ZoneInfo:
+    """Return ``PARTITION_TIMEZONE``, else ``TIME_ZONE``; raise InvalidSetting if there is none."""
+    try:
+        return zone_named(_zone_name())
+    except UnknownName as error:
+        raise InvalidSetting(f"PARTITION_TIMEZONE: {error}") from error
+
+
+def maintenance_alias(alias: str) -> str:
+    """Return the alias whose connection maintains the tables of ``alias``."""
+    return (options().MAINTENANCE_DATABASES or {}).get(alias, alias)
+
+
+def problems() -> list[str]:
+    """Return a sentence for each setting of ours that cannot be used."""
+    return [*_zone_problems(), *_option_problems()]
+
+
+def _zone_name() -> str:
+    return str(getattr(settings, "PARTITION_TIMEZONE", None) or settings.TIME_ZONE)
+
+
+def _zone_problems() -> list[str]:
+    try:
+        zone()
+    except InvalidSetting as error:
+        return [str(error)]
+    return []
+
+
+def _option_problems() -> list[str]:
+    given = getattr(settings, SETTING, {})
+    if not isinstance(given, Mapping):
+        return [f"{SETTING} must be a dictionary, not {type(given).__name__}."]
+    known = Options.__dataclass_fields__
+    unknown = sorted(str(name) for name in given if name not in known)
+    found = [f"{SETTING}[{name!r}] is unknown. Known: {', '.join(known)}." for name in unknown]
+    found += [
+        f"{SETTING}[{name!r}] must be a number of at least {least}, not {given[name]!r}."
+        for name, least in _SMALLEST.items()
+        if name in given and not _is_number(given[name], least)
+    ]
+    return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]
+
+
+def _is_number(value: Any, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
+
+
+def _alias_problems(aliases: Any) -> list[str]:
+    if aliases is None:
+        return []
+    if not isinstance(aliases, Mapping):
+        return [f"{SETTING}['MAINTENANCE_DATABASES'] must be a dictionary of database aliases."]
+    known = ", ".join(sorted(settings.DATABASES))
+    return [
+        f"{SETTING}['MAINTENANCE_DATABASES'] names the database {alias!r}. Known: {known}."
+        for alias in {*aliases, *aliases.values()}
+        if alias not in settings.DATABASES
+    ]
+
+
+def _given() -> dict[str, Any]:
+    return dict(getattr(settings, SETTING, {}))

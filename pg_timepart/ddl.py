@@ -1,0 +1,279 @@
+"""DDL statements, composed and never executed. Pure.
+
+Which lock each takes is measured in docs/locks.md. Literals carry an offset and are text: the
+server reads them with the type of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.backends.postgresql.psycopg_any import sql
+
+from pg_timepart.relations import Grant, Relation, RowPolicy
+
+Statement = sql.Composable
+
+
+def named(relation: Relation) -> sql.Composable:
+    """Return the schema-qualified, quoted name."""
+    return sql.Identifier(relation.schema, relation.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock to take explicitly, before the statement that would take it anyway."""
+
+    relation: Relation
+    mode: str
+    """``SHARE UPDATE EXCLUSIVE`` and its like, as LOCK TABLE spells it."""
+
+    only: bool = True
+    """Leave the partitions below alone."""
+
+    @property
+    def statement(self) -> Statement:
+        """LOCK TABLE ..., to be run inside a transaction."""
+        template = "LOCK TABLE ONLY {} IN {} MODE" if self.only else "LOCK TABLE {} IN {} MODE"
+        return sql.SQL(template).format(named(self.relation), sql.SQL(self.mode))
+
+
+def create_leaf(
+    parent: Relation,
+    leaf: Relation,
+    *,
+    tablespace: str | None,
+    storage: Iterable[tuple[str, str]] = (),
+) -> Statement:
+    """CREATE TABLE ... LIKE: unlike PARTITION OF, it waits for nobody who uses the parent.
+
+    EXCLUDING IDENTITY, because 17 and 18 refuse to attach a table with an identity column; rows
+    that come through the parent get the parent's identity on every version.
+    """
+    return sql.Composed(
+        [
+            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING IDENTITY)").format(
+                named(leaf), named(parent)
+            ),
+            _with_storage(storage),
+            _in_tablespace(tablespace),
+        ]
+    )
+
+
+def comment_on(leaf: Relation, text: str) -> Statement:
+    """Set the comment that marks a table as ours."""
+    return sql.SQL("COMMENT ON TABLE {} IS {}").format(named(leaf), sql.Literal(text))
+
+
+def set_owner(leaf: Relation, owner: str) -> Statement:
+    """Give the leaf the parent's owner."""
+    return sql.SQL("ALTER TABLE {} OWNER TO {}").format(named(leaf), sql.Identifier(owner))
+
+
+def grant(leaf: Relation, given: Grant) -> Statement:
+    """Give one privilege that the parent has given."""
+    columns = sql.SQL("({})").format(sql.Identifier(given.column)) if given.column else sql.SQL("")
+    return sql.SQL("GRANT {}{} ON {} TO {}{}").format(
+        sql.SQL(given.privilege),
+        columns,
+        named(leaf),
+        sql.Identifier(given.grantee) if given.grantee else sql.SQL("PUBLIC"),
+        sql.SQL(" WITH GRANT OPTION" if given.is_grantable else ""),
+    )
+
+
+def enable_row_security(leaf: Relation) -> Statement:
+    """Switch row security on, as on the parent."""
+    return sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(named(leaf))
+
+
+def force_row_security(leaf: Relation) -> Statement:
+    """Let row security hold for the owner too, as on the parent."""
+    return sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(named(leaf))
+
+
+def create_policy(leaf: Relation, policy: RowPolicy) -> Statement:
+    """Repeat one of the parent's row security policies."""
+    roles = sql.SQL(", ").join(
+        sql.SQL("PUBLIC") if role == "public" else sql.Identifier(role) for role in policy.roles
+    )
+    using = f" USING ({policy.using})" if policy.using else ""
+    check = f" WITH CHECK ({policy.check})" if policy.check else ""
+    return sql.SQL("CREATE POLICY {} ON {} AS {} FOR {} TO {}{}{}").format(
+        sql.Identifier(policy.name),
+        named(leaf),
+        sql.SQL(policy.permissive),
+        sql.SQL(policy.command),
+        roles,
+        sql.SQL(using),
+        sql.SQL(check),
+    )
+
+
+def set_replica_identity(leaf: Relation, kind: str) -> Statement:
+    """Set REPLICA IDENTITY to FULL (f) or NOTHING (n)."""
+    word = sql.SQL({"f": "FULL", "n": "NOTHING"}[kind])
+    return sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(named(leaf), word)
+
+
+def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
+    """Use the leaf's part of the index that is the parent's replica identity; needs it attached."""
+    return sql.SQL(
+        "DO $pg_timepart$ BEGIN EXECUTE (SELECT pg_catalog.format("
+        "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::pg_catalog.regclass,"
+        " c.relname) FROM pg_catalog.pg_index p"
+        " JOIN pg_catalog.pg_inherits i ON i.inhparent = p.indexrelid"
+        " JOIN pg_catalog.pg_index x ON x.indexrelid = i.inhrelid"
+        " JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid"
+        " WHERE p.indrelid = {}::pg_catalog.regclass AND p.indisreplident"
+        " AND x.indrelid = {}::pg_catalog.regclass); END $pg_timepart$"
+    ).format(_as_text(parent), _as_text(leaf))
+
+
+def attach(parent: Relation, leaf: Relation, lower: str | None, upper: str | None) -> Statement:
+    """Attach with these literals; None is MINVALUE or MAXVALUE."""
+    return sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+        named(parent), named(leaf), _side(lower, "MINVALUE"), _side(upper, "MAXVALUE")
+    )
+
+
+def detach(parent: Relation, leaf: Relation) -> Statement:
+    """Detach inside a transaction, under ACCESS EXCLUSIVE on the parent."""
+    return sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(named(parent), named(leaf))
+
+
+def detach_concurrently(parent: Relation, leaf: Relation) -> Statement:
+    """Detach while others use the parent; refused inside a transaction block."""
+    return sql.Composed([detach(parent, leaf), sql.SQL(" CONCURRENTLY")])
+
+
+def finalize(parent: Relation, leaf: Relation) -> Statement:
+    """End a concurrent detach that was cut short."""
+    return sql.Composed([detach(parent, leaf), sql.SQL(" FINALIZE")])
+
+
+def add_bounds_check(
+    table: Relation, name: str, key: str, lower: str | None, upper: str | None, sql_type: str
+) -> Statement:
+    """Add the CHECK, not yet validated, that spares ATTACH its scan.
+
+    The literals are cast: bounds of another type than the key's prove nothing to the server.
+    """
+    column = sql.Identifier(key)
+    parts = [sql.SQL("{} IS NOT NULL").format(column)]
+    if lower is not None:
+        parts.append(sql.SQL("{} >= {}").format(column, _typed(lower, sql_type)))
+    if upper is not None:
+        parts.append(sql.SQL("{} < {}").format(column, _typed(upper, sql_type)))
+    return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
+
+
+def add_exclusion_check(
+    table: Relation, name: str, key: str, lower: str, upper: str, sql_type: str
+) -> Statement:
+    """Add the CHECK, not yet validated, that a default partition holds nothing of a range."""
+    column = sql.Identifier(key)
+    outside = sql.SQL("{} < {} OR {} >= {}").format(
+        column, _typed(lower, sql_type), column, _typed(upper, sql_type)
+    )
+    return _not_valid_check(table, name, outside)
+
+
+def validate_constraint(table: Relation, name: str) -> Statement:
+    """Scan the table to believe a constraint; reads and writes go on meanwhile."""
+    return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(
+        named(table), sql.Identifier(name)
+    )
+
+
+def drop_constraint(table: Relation, name: str) -> Statement:
+    """Drop a constraint of any kind."""
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(name))
+
+
+def add_missing(leaf: Relation, definition: str) -> Statement:
+    """Build on the leaf an index or key that only the parent has; see ``Leaf.missing``."""
+    if definition.startswith("ADD "):
+        return sql.SQL("ALTER TABLE {} {}").format(named(leaf), sql.SQL(definition))
+    unique = "UNIQUE " if definition.startswith("UNIQUE ") else ""
+    body = definition.removeprefix(unique)
+    return sql.SQL("CREATE {}INDEX ON {} {}").format(
+        sql.SQL(unique), named(leaf), sql.SQL(body)
+    )
+
+
+def add_foreign_key(leaf: Relation, name: str, definition: str) -> Statement:
+    """Add a foreign key without checking the rows that are there."""
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
+        named(leaf), sql.Identifier(name), sql.SQL(definition)
+    )
+
+
+def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
+    """Move the table, without its indexes."""
+    return sql.SQL("ALTER TABLE {} SET TABLESPACE {}").format(
+        named(leaf), sql.Identifier(tablespace)
+    )
+
+
+def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
+    """Move those indexes of the leaf that live elsewhere."""
+    return sql.SQL(
+        "DO $pg_timepart$ DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
+        " SELECT c.oid FROM pg_catalog.pg_index i"
+        " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+        " CROSS JOIN (SELECT dattablespace AS home FROM pg_catalog.pg_database"
+        " WHERE datname = pg_catalog.current_database()) d"
+        " JOIN pg_catalog.pg_tablespace s ON s.oid = COALESCE(NULLIF(c.reltablespace, 0), d.home)"
+        " WHERE i.indrelid = {}::pg_catalog.regclass AND s.spcname <> {} LOOP"
+        " EXECUTE pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', stray, {});"
+        " END LOOP; END $pg_timepart$"
+    ).format(_as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace))
+
+
+def truncate(leaf: Relation) -> Statement:
+    """Empty one partition."""
+    return sql.SQL("TRUNCATE TABLE ONLY {}").format(named(leaf))
+
+
+def drop_table(leaf: Relation) -> Statement:
+    """Drop a detached table; refused by the server while a view or a foreign key needs it."""
+    return sql.SQL("DROP TABLE {}").format(named(leaf))
+
+
+def _not_valid_check(table: Relation, name: str, condition: Statement) -> Statement:
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({}) NOT VALID").format(
+        named(table), sql.Identifier(name), condition
+    )
+
+
+def _typed(literal: str, sql_type: str) -> Statement:
+    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(sql_type))
+
+
+def _side(literal: str | None, unbounded: str) -> Statement:
+    return sql.SQL(unbounded) if literal is None else sql.Literal(literal)
+
+
+def _with_storage(storage: Iterable[tuple[str, str]]) -> Statement:
+    options = [
+        sql.SQL("{} = {}").format(
+            sql.SQL(".").join(map(sql.Identifier, name.split("."))), sql.Literal(value)
+        )
+        for name, value in storage
+    ]
+    return sql.SQL(" WITH ({})").format(sql.SQL(", ").join(options)) if options else sql.SQL("")
+
+
+def _in_tablespace(tablespace: str | None) -> Statement:
+    if not tablespace:
+        return sql.SQL("")
+    return sql.SQL(" TABLESPACE {}").format(sql.Identifier(tablespace))
+
+
+def _as_text(relation: Relation) -> Statement:
+    """Return the quoted name as a string literal, for a cast to regclass."""
+    quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in (relation.schema, relation.name))
+    return sql.Literal(quoted)

@@ -1,0 +1,133 @@
+"""Who holds what is needed: read from ``pg_locks`` and ``pg_stat_activity``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.ddl import Lock
+from pg_timepart.relations import Relation
+
+NAMESPACE = 0x70677470
+"""First key of every advisory lock of ours; the second is the OID of the parent table."""
+
+# https://www.postgresql.org/docs/current/explicit-locking.html, table 13.2
+CONFLICTS = {
+    "SHARE UPDATE EXCLUSIVE": (
+        "ShareUpdateExclusiveLock",
+        "ShareLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+        "AccessExclusiveLock",
+    ),
+    "SHARE ROW EXCLUSIVE": (
+        "RowExclusiveLock",
+        "ShareUpdateExclusiveLock",
+        "ShareLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+        "AccessExclusiveLock",
+    ),
+    "ACCESS EXCLUSIVE": (
+        "AccessShareLock",
+        "RowShareLock",
+        "RowExclusiveLock",
+        "ShareUpdateExclusiveLock",
+        "ShareLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+        "AccessExclusiveLock",
+    ),
+}
+
+HOLDERS = """
+SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
+       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
+       l.relation::pg_catalog.regclass::text
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+JOIN unnest(%(relations)s::oid[], %(modes)s::text[]) AS w(relation, mode)
+    ON w.relation = l.relation AND w.mode = l.mode
+WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                  WHERE datname = pg_catalog.current_database())
+ORDER BY a.xact_start NULLS LAST, l.pid
+"""
+
+# Who has the advisory lock: two keys show as classid and objid, with objsubid 2.
+ADVISORY_HOLDERS = """
+SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
+       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
+       'the advisory lock of ' || l.objid::pg_catalog.regclass::text
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(namespace)s::bigint::oid
+AND l.objid = %(oid)s::bigint::oid AND l.objsubid = 2
+AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                  WHERE datname = pg_catalog.current_database())
+"""
+
+OLDEST_SNAPSHOT = """
+SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), 'snapshot',
+       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8, 'the database'
+FROM pg_catalog.pg_stat_activity a
+WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()
+AND a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
+ORDER BY a.xact_start NULLS LAST
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Somebody who has a lock that is needed."""
+
+    pid: int
+    application: str
+    user: str
+    mode: str
+    open_seconds: float | None
+    """How long its transaction has been open; None where that may not be seen."""
+
+    relation: str
+    """What it holds, by name."""
+
+    def __str__(self) -> str:
+        age = "" if self.open_seconds is None else f", open for {self.open_seconds:.1f} s"
+        return f"pid {self.pid} (application {self.application!r}, user {self.user!r}{age})"
+
+
+def advisory_holders(connection: BaseDatabaseWrapper, parent: Relation) -> list[Holder]:
+    """Return who holds the advisory lock of ``parent`` now."""
+    return _holders(connection, ADVISORY_HOLDERS, {"namespace": NAMESPACE, "oid": parent.oid})
+
+
+def holders_of(connection: BaseDatabaseWrapper, locks: Sequence[Lock]) -> list[Holder]:
+    """Return who holds anything that conflicts with ``locks`` now, the oldest first."""
+    pairs = [(each.relation.oid, mode) for each in locks for mode in CONFLICTS[each.mode]]
+    values = {"relations": [oid for oid, _ in pairs], "modes": [mode for _, mode in pairs]}
+    return _holders(connection, HOLDERS, values)
+
+
+def oldest_snapshots(connection: BaseDatabaseWrapper) -> list[Holder]:
+    """Return who has a snapshot that FINALIZE would wait for, the oldest first."""
+    return _holders(connection, OLDEST_SNAPSHOT, {})
+
+
+def _holders(
+    connection: BaseDatabaseWrapper, query: str, values: dict[str, object]
+) -> list[Holder]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return [
+            Holder(
+                pid=pid,
+                application=application,
+                user=user,
+                mode=mode,
+                open_seconds=age,
+                relation=relation,
+            )
+            for pid, application, user, mode, age, relation in cursor.fetchall()
+        ]

@@ -1,0 +1,48 @@
+"""Putting detached partitions back."""
+
+from __future__ import annotations
+
+from pg_timepart.anatomy import read_leaf
+from pg_timepart.errors import Conflict
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.work import Work
+from pg_timepart.periods import Bounds
+from pg_timepart.planning import Action
+from pg_timepart.procedures import attach_steps, move_steps
+
+
+def attach(work: Work, action: Action, session: Session) -> str:
+    """Attach the partition with its old bounds and record it.
+
+    Moving, building indexes and checking rows come first, under locks that stop nobody who uses
+    the parent. Raises Conflict where another partition covers some of the range.
+    """
+    work.reread()
+    leaf, bounds = work.partition(action), action.bounds
+    assert bounds is not None  # noqa: S101
+    if leaf.is_attached and not leaf.is_pending:
+        _record_attached(work, action)
+        return "was attached"
+    _refuse_overlap(work, action, bounds)
+    work.begin(action)
+    sides = work.sides(bounds)
+    tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
+    if tablespace != leaf.tablespace:
+        session.run(move_steps(leaf, tablespace))
+    details = read_leaf(work.target.connection, work.parent, leaf, sides)
+    session.run(attach_steps(work.parent, work.template(), details, sides, tablespace))
+    _record_attached(work, action)
+    return action.reason
+
+
+def _refuse_overlap(work: Work, action: Action, bounds: Bounds) -> None:
+    for each in work.parent.ranged:
+        if each.bounds is not None and each.oid != action.oid and bounds.overlaps(each.bounds):
+            raise Conflict(
+                f"{action.partition} cannot be attached: {each.name} covers some of its range."
+                f" Detach {each.name} first, or move the rows of one into the other."
+            )
+
+
+def _record_attached(work: Work, action: Action) -> None:
+    work.settle(action, is_attached=True, detached_at=None, wanted_tablespace="")

@@ -1,0 +1,222 @@
+"""Operations that a person or a program asks for, one at a time.
+
+Each waits its turn while another run has the table, for as long as the settings let it wait for
+locks. Each returns a report if all went well, and raises OperationDeferred or OperationFailed,
+which carry the report, if not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from datetime import datetime
+
+from pg_timepart import conf
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.runs import Planner, Request, run
+from pg_timepart.maintenance.targets import Target
+from pg_timepart.models import PartitionLog
+from pg_timepart.periods import Bounds
+from pg_timepart.planning import (
+    Action,
+    Known,
+    Plan,
+    Policy,
+    plan_attach,
+    plan_detach,
+    plan_next,
+    plan_range,
+    plan_retirement,
+)
+from pg_timepart.relations import Parent, Partition
+
+
+def create_next(target: Target, days: int, *, origin: Origin | None = None) -> Report:
+    """Create following partitions until the newest ends more than ``days`` from now."""
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        return plan_next(parent, policy, now, days)
+
+    return ask(target, "create", planner, origin=origin)
+
+
+def create_range(
+    target: Target, start: datetime, end: datetime, *, origin: Origin | None = None
+) -> Report:
+    """Create what is missing in ``[start, end)``, widened to whole periods."""
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        return plan_range(parent, policy, start, end)
+
+    return ask(target, "create", planner, origin=origin)
+
+
+def detach_expired(
+    target: Target, *, concurrently: bool = True, origin: Origin | None = None
+) -> Report:
+    """Detach everything past retention; the fuse is for passes and does not hold here."""
+    return ask(target, "detach", plan_retirement, concurrently=concurrently, origin=origin)
+
+
+def detach(
+    target: Target,
+    logs: Sequence[PartitionLog],
+    *,
+    concurrently: bool = True,
+    origin: Origin | None = None,
+) -> Report:
+    """Detach these partitions; what is detached already stays so."""
+    oids = _oids(target, logs)
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        found = [each for each in _present(parent, oids) if each.is_attached]
+        return plan_detach(found, policy)
+
+    return ask(target, "detach", planner, concurrently=concurrently, origin=origin)
+
+
+def attach(
+    target: Target,
+    logs: Sequence[PartitionLog] | None,
+    *,
+    detach_time: datetime | None = None,
+    origin: Origin | None = None,
+) -> Report:
+    """Attach these, or all that are detached; ``detach_time`` pins them until then."""
+    _refuse_naive(detach_time)
+    oids = None if logs is None else _oids(target, logs)
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        wanted = {each.oid: each.bounds for each in known if oids is None or each.oid in oids}
+        found = [each for each in _present(parent, wanted) if _is_off(each)]
+        return plan_attach([(each, wanted[each.oid]) for each in found], policy)
+
+    # The pin comes first: a pass that runs right after the attach must know of it already.
+    pinned = [row for row in target.rows() if _is_pinned(row, oids)]
+    _pin(target, pinned, detach_time)
+    return ask(target, "attach", planner, origin=origin)
+
+
+def move(
+    target: Target, logs: Sequence[PartitionLog], tablespace: str, *, origin: Origin | None = None
+) -> Report:
+    """Move these tables with their indexes to ``tablespace``."""
+    planner = _each(target, logs, ActionKind.MOVE, tablespace)
+    return ask(target, "move", planner, origin=origin)
+
+
+def drop(target: Target, logs: Sequence[PartitionLog], *, origin: Origin | None = None) -> Report:
+    """Drop these tables, which must be detached, and for as long as the config's grace says."""
+    return ask(target, "drop", _each(target, logs, ActionKind.DROP), origin=origin)
+
+
+def truncate(
+    target: Target, logs: Sequence[PartitionLog], *, origin: Origin | None = None
+) -> Report:
+    """Empty these tables."""
+    return ask(target, "truncate", _each(target, logs, ActionKind.TRUNCATE), origin=origin)
+
+
+def truncate_all(target: Target, *, origin: Origin | None = None) -> Report:
+    """Empty every attached partition, a default partition included, each by itself."""
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        return Plan(
+            actions=tuple(
+                _action(ActionKind.TRUNCATE, each) for each in parent.partitions if not each.is_pending
+            )
+        )
+
+    return ask(target, "truncate", planner, origin=origin)
+
+
+def ask(
+    target: Target,
+    operation: str,
+    planner: Planner,
+    *,
+    concurrently: bool = True,
+    origin: Origin | None = None,
+) -> Report:
+    """Run what a person asked for; raises OperationDeferred or OperationFailed."""
+    request = Request(
+        operation=operation,
+        planner=planner,
+        origin=origin or Origin(),
+        wait_seconds=conf.options().LOCK_WAIT_SECONDS,
+        concurrently=concurrently,
+    )
+    report = run(target, request)
+    sentence = f"{operation} of {report.label} ended {report.outcome}: {report.reason}"
+    if report.outcome is Outcome.DEFERRED:
+        raise OperationDeferred(sentence, report)
+    if report.outcome is Outcome.FAILED:
+        raise OperationFailed(sentence, report)
+    return report
+
+
+def _each(
+    target: Target, logs: Sequence[PartitionLog], kind: ActionKind, tablespace: str | None = None
+) -> Planner:
+    oids = _oids(target, logs)
+
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        bounds = {each.oid: each.bounds for each in known}
+        return Plan(
+            actions=tuple(
+                _action(kind, each, bounds.get(each.oid), tablespace)
+                for each in _present(parent, oids)
+            )
+        )
+
+    return planner
+
+
+def _action(
+    kind: ActionKind,
+    partition: Partition,
+    bounds: Bounds | None = None,
+    tablespace: str | None = None,
+) -> Action:
+    return Action(
+        kind=kind,
+        partition=partition.name,
+        bounds=partition.bounds or bounds,
+        oid=partition.oid,
+        tablespace=tablespace,
+        reason="asked for",
+    )
+
+
+def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
+    return [each for each in (*parent.partitions, *parent.detached) if each.oid in oids]
+
+
+def _is_off(partition: Partition) -> bool:
+    """Whether attaching has something to do: also a pending detach is ended, then taken back."""
+    return not partition.is_attached or partition.is_pending
+
+
+def _oids(target: Target, logs: Sequence[PartitionLog]) -> set[int]:
+    """Return the tables of these rows; raises UnknownName for rows of another model."""
+    strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
+    if strangers:
+        known = [each.table_name for each in target.rows()]
+        raise UnknownName(f"partition of {target.label}", strangers[0], known)
+    return {each.relid for each in logs}
+
+
+def _is_pinned(row: PartitionLog, oids: set[int] | None) -> bool:
+    return not row.is_attached if oids is None else row.relid in oids
+
+
+def _pin(target: Target, rows: Sequence[PartitionLog], until: datetime | None) -> None:
+    keys = [row.pk for row in rows]
+    target.config.logs.filter(pk__in=keys).update(detach_time=until)
+
+
+def _refuse_naive(moment: datetime | None) -> None:
+    if moment is not None and moment.utcoffset() is None:
+        raise InvalidPolicy(f"detach_time must be aware; {moment} has no time zone.")

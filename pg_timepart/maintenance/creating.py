@@ -1,0 +1,118 @@
+"""Making partitions."""
+
+from __future__ import annotations
+
+from django.db import DatabaseError, ProgrammingError
+
+from pg_timepart.anatomy import read_template
+from pg_timepart.catalog import read_named
+from pg_timepart.ddl import drop_constraint
+from pg_timepart.errors import Conflict, Deferred
+from pg_timepart.locks import sqlstate
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.work import Work
+from pg_timepart.naming import alternative_name
+from pg_timepart.planning import Action
+from pg_timepart.procedures import ACCESS_EXCLUSIVE, Step, create_steps, finish_leaf_steps
+from pg_timepart.ddl import Lock
+from pg_timepart.relations import Mark, Partition, Relation
+
+DUPLICATE_TABLE = "42P07"
+UNIQUE_VIOLATION = "23505"
+CHECK_VIOLATION = "23514"
+MAX_NAMES = 20
+
+
+def create(work: Work, action: Action, session: Session) -> str:
+    """Create the partition and attach it; return what there is to say about how.
+
+    A table of ours that was made and never attached is attached; a detached partition that has
+    the name keeps it, and the new one gets another. Raises Conflict for anything else in the way.
+    """
+    name = action.partition
+    for attempt in range(2, MAX_NAMES):
+        try:
+            _create_named(work, action, name, session)
+        except ProgrammingError as error:
+            if sqlstate(error) != DUPLICATE_TABLE:
+                raise
+            if _finish(work, action, name, session):
+                session.made = name
+                return f"{name} was there, made by an interrupted run"
+            name = alternative_name(action.partition, attempt)
+        else:
+            session.made = name
+            return action.reason if attempt == 2 else f"{action.partition} was taken"
+    raise Conflict(f"{MAX_NAMES} tables named like {action.partition} are in the way.")
+
+
+def _create_named(work: Work, action: Action, name: str, session: Session) -> None:
+    parent, bounds = work.parent, action.bounds
+    assert bounds is not None  # noqa: S101
+    leaf = Relation(oid=0, schema=parent.schema, name=name)
+    tablespace = action.tablespace or parent.tablespace or parent.home
+    mark = Mark(label=work.target.label, bounds=bounds)
+    steps = create_steps(parent, work.template(), leaf, work.sides(bounds), mark, tablespace)
+    try:
+        session.run(steps)
+    except DatabaseError as error:
+        _take_back_promise(work, session)
+        if sqlstate(error) == UNIQUE_VIOLATION:
+            raise Deferred(f"Somebody else makes a table named {name} at the same time.") from error
+        if sqlstate(error) == CHECK_VIOLATION and parent.default is not None:
+            raise Conflict(
+                f"The default partition {parent.default.name} holds rows of this range: move them"
+                " out, and the next pass makes the partition."
+            ) from error
+        raise
+    except Deferred:
+        _take_back_promise(work, session)
+        raise
+
+
+def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
+    """Attach the table that has the name, if we made it for this; return False to take another."""
+    found = read_named(work.target.connection, work.parent.schema, name)
+    if found is None or found.mark is None or found.mark.label != work.target.label:
+        raise Conflict(
+            f"A table, view or index named {name} is in the way, and pg_timepart did not make it:"
+            " rename it or drop it, and the next pass makes the partition. If it holds rows of"
+            " this range, attach it by hand and run timepart reconcile."
+        )
+    is_recorded = work.row_of(found.oid) is not None
+    if found.mark.bounds != action.bounds or is_recorded or _has_rows(work, found):
+        return False
+    assert action.bounds is not None  # noqa: S101
+    sides = work.sides(action.bounds)
+    session.run(finish_leaf_steps(work.parent, work.template(), found, sides))
+    return True
+
+
+def _has_rows(work: Work, leaf: Partition) -> bool:
+    quote = work.target.connection.ops.quote_name
+    with work.target.connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM ONLY {quote(leaf.schema)}.{quote(leaf.name)})"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _take_back_promise(work: Work, session: Session) -> None:
+    """Drop the CHECK that keeps rows of the range out of the default partition.
+
+    If this gives way too, the next create drops it before it begins.
+    """
+    default = work.parent.default
+    if default is None:
+        return
+    left = read_template(work.target.connection, work.parent).default_checks
+    if left:
+        session.run(
+            [
+                Step(
+                    summary=f"drop what was promised of {default.name}",
+                    locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
+                    statements=tuple(drop_constraint(default, name) for name in left),
+                )
+            ]
+        )

@@ -1,0 +1,107 @@
+"""Taking partitions off."""
+
+from __future__ import annotations
+
+from pg_timepart.ddl import Lock
+from pg_timepart.errors import Deferred
+from pg_timepart.holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.work import Work
+from pg_timepart.planning import Action
+from pg_timepart.procedures import (
+    ACCESS_EXCLUSIVE,
+    SHARE_ROW_EXCLUSIVE,
+    detach_steps,
+    finalize_step,
+)
+from pg_timepart.relations import Partition
+
+
+def detach(work: Work, action: Action, session: Session) -> str:
+    """Detach the partition and record it; what is left is the move, if one is wanted."""
+    work.reread()
+    leaf = work.partition(action)
+    if leaf.is_attached and not leaf.is_pending:
+        _refuse_beside_pending(work)
+        work.begin(action)
+        step = detach_steps(work.parent, work.template(), leaf, plain=not work.concurrently)
+        if step.is_alone:
+            _detach_concurrently(work, action, leaf, session)
+        else:
+            session.run([step])
+    elif leaf.is_pending:
+        session.run([finalize_step(work.parent, work.template(), leaf)])
+    _record_detached(work, action, leaf)
+    return action.reason
+
+
+def finalize(work: Work, action: Action, session: Session) -> str:
+    """End a pending detach and record it."""
+    work.reread()
+    leaf = work.partition(action)
+    if leaf.is_pending:
+        session.run([finalize_step(work.parent, work.template(), leaf)])
+    _record_detached(work, action, leaf)
+    return action.reason
+
+
+def _detach_concurrently(
+    work: Work, action: Action, leaf: Partition, session: Session
+) -> None:
+    """Detach while others use the table; where that was cut short, end it in small tries.
+
+    With foreign keys the statement waits for their targets while their writers queue behind it,
+    so it gets no longer than the lock budget, and FINALIZE does the rest.
+    """
+    template = work.template()
+    step = detach_steps(work.parent, template, leaf, plain=False)
+    budget = session.budget
+    limit = budget.lock_ms / 1000 if template.referenced else max(budget.wait_seconds, 1.0)
+    if session.run_alone(step, look=lambda: _in_the_way(work, leaf), limit_seconds=limit):
+        return
+    work.reread()
+    now_there = work.partition(action)
+    if now_there.is_pending:
+        session.run([finalize_step(work.parent, template, now_there)])
+        session.statements.append("-- ended by FINALIZE")
+    elif now_there.is_attached:
+        raise Deferred(f"The detach of {leaf.name} was cancelled before it began; nothing changed.")
+
+
+def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
+    """Return who could stop either phase: holders of the tables, and with foreign keys snapshots.
+
+    FINALIZE, which ends what a foreign key cuts short, waits for every older snapshot.
+    """
+    referenced = work.template().referenced
+    locks = [
+        Lock(relation=work.parent, mode=ACCESS_EXCLUSIVE),
+        Lock(relation=leaf, mode=ACCESS_EXCLUSIVE),
+        *(Lock(relation=each, mode=SHARE_ROW_EXCLUSIVE) for each in referenced),
+    ]
+    found = holders_of(work.target.connection, locks)
+    return [*found, *oldest_snapshots(work.target.connection)] if referenced else found
+
+
+def _refuse_beside_pending(work: Work) -> None:
+    pending = next((each for each in work.parent.partitions if each.is_pending), None)
+    if pending is not None and work.concurrently and work.parent.default is None:
+        raise Deferred(
+            f"The detach of {pending.name} is pending, and the server allows one at a time."
+        )
+
+
+def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
+    row = work.row_of(leaf.oid)
+    wanted = action.tablespace or (row.wanted_tablespace if row is not None else "")
+    is_elsewhere = bool(wanted) and wanted != leaf.tablespace
+    work.settle(
+        action,
+        is_attached=False,
+        detached_at=work.now,
+        detach_time=None,
+        unfinished="move" if is_elsewhere else "",
+        wanted_tablespace=wanted,
+    )
+
+

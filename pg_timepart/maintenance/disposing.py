@@ -1,0 +1,61 @@
+"""Moving, dropping and emptying partitions."""
+
+from __future__ import annotations
+
+from pg_timepart.anatomy import read_foreign_keys
+from pg_timepart.errors import Deferred, Refused
+from pg_timepart.locks import LockTimeout
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.work import Work
+from pg_timepart.planning import Action
+from pg_timepart.procedures import drop_steps, move_steps, truncate_steps
+
+
+def move(work: Work, action: Action, session: Session) -> str:
+    """Move the table and all its indexes.
+
+    A detached one moves in a transaction of its own, however long that takes. An attached one
+    moves only if the copy fits into the lock budget, for its readers wait meanwhile.
+    """
+    work.reread()
+    leaf, tablespace = work.partition(action), action.tablespace
+    assert tablespace is not None  # noqa: S101
+    work.begin(action)
+    try:
+        session.run(move_steps(leaf, tablespace))
+    except LockTimeout as error:
+        if leaf.is_attached:
+            raise Deferred(
+                f"{error} While {leaf.name} is attached it moves only if that takes less than"
+                f" {session.budget.lock_ms} ms; detach it first to move it at leisure."
+            ) from error
+        raise
+    work.settle(action, wanted_tablespace="")
+    return action.reason
+
+
+def drop(work: Work, action: Action, session: Session) -> str:
+    """Drop a detached table and forget it.
+
+    Raises Refused while it is attached, or has not been detached for as long as the grace says.
+    """
+    work.reread()
+    leaf, row, grace = work.partition(action), work.row_of(action.oid), work.policy.drop_after
+    if leaf.is_attached:
+        raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
+    if grace and row is not None and row.detached_at and row.detached_at + grace > work.now:
+        raise Refused(
+            f"{leaf.name} was detached at {row.detached_at:%Y-%m-%d %H:%M} UTC and is kept until"
+            f" {row.detached_at + grace:%Y-%m-%d %H:%M} UTC by the config's grace of {grace}."
+        )
+    work.begin(action)
+    session.run(drop_steps(leaf, read_foreign_keys(work.target.connection, leaf)))
+    work.forget(action)
+    return action.reason
+
+
+def truncate(work: Work, action: Action, session: Session) -> str:
+    """Empty the table."""
+    work.reread()
+    session.run(truncate_steps(work.partition(action)))
+    return action.reason

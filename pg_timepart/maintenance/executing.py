@@ -1,0 +1,127 @@
+"""Running the steps of an action, each bounded, and keeping account of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart import conf
+from pg_timepart.ddl import Statement
+from pg_timepart.errors import InsideTransaction
+from pg_timepart.holders import Holder
+from pg_timepart.locks import (
+    PASSING,
+    Budget,
+    Waiting,
+    bounded,
+    set_default_tablespace,
+    sqlstate,
+    wait_for_short,
+)
+from pg_timepart.procedures import Step
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One action's connection and what it has run and waited so far."""
+
+    connection: BaseDatabaseWrapper
+    budget: Budget
+    waiting: Waiting = field(default_factory=Waiting)
+    statements: list[str] = field(default_factory=list)
+    made: str | None = None
+    """The name that a new partition got, where that is not the planned one."""
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Run each step in a transaction of its own; see ``locks.bounded`` for what is raised."""
+        for step in steps:
+            self._run_one(step)
+
+    def run_alone(
+        self, step: Step, *, look: Callable[[], list[Holder]], limit_seconds: float
+    ) -> bool:
+        """Run a statement that cannot be in a transaction; return whether it ended.
+
+        First waits from afar until ``look`` finds nobody who has been there for long. A statement
+        that takes longer than ``limit_seconds`` is cancelled. Raises InsideTransaction.
+        """
+        if self.connection.in_atomic_block:
+            raise InsideTransaction(
+                "A concurrent detach cannot run inside a transaction. Call it outside of atomic(),"
+                " or pass concurrently=False, which holds an exclusive lock on the table until"
+                " the transaction ends."
+            )
+        wait_for_short(look, self.budget, self.waiting, step.summary)
+        try:
+            with _cancelled_after(self.connection, limit_seconds):
+                self._execute(step.statements)
+        except OperationalError as error:
+            if sqlstate(error) not in PASSING:
+                raise
+            self.waiting.tries += 1
+            return False
+        return True
+
+    def _run_one(self, step: Step) -> None:
+        begun = len(self.statements)
+
+        def setup() -> None:
+            del self.statements[begun:]
+            if step.tablespace:
+                set_default_tablespace(self.connection, step.tablespace)
+            self._execute(step.setup)
+
+        bounded(
+            self.connection,
+            step.locks,
+            lambda: self._execute(step.statements),
+            budget=self.budget,
+            waiting=self.waiting,
+            what=step.summary,
+            setup=setup,
+            is_unhurried=step.is_unhurried,
+        )
+
+    def _execute(self, statements: Iterable[Statement]) -> None:
+        with self.connection.cursor() as cursor:
+            for statement in statements:
+                text = statement.as_string(self.connection.connection)
+                self.statements.append(text)
+                cursor.execute(text)
+
+
+def open_session(connection: BaseDatabaseWrapper) -> Session:
+    """Return a session with the budget that the settings give."""
+    connection.ensure_connection()
+    return Session(connection=connection, budget=budget())
+
+
+def budget() -> Budget:
+    """Return how long others may wait for us, and we for others, by the settings."""
+    options = conf.options()
+    return Budget(
+        lock_ms=options.LOCK_BUDGET_MS,
+        wait_seconds=options.LOCK_WAIT_SECONDS,
+        long_transaction_ms=options.LONG_TRANSACTION_MS,
+    )
+
+
+@contextmanager
+def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
+    """Cancel what runs on the connection when time is up.
+
+    ``SET LOCAL statement_timeout`` needs a transaction, and a plain SET would outlive the
+    statement on a pooled server connection. The driver's cancel request does neither.
+    """
+    timer = threading.Timer(seconds, connection.connection.cancel)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()

@@ -1,0 +1,93 @@
+"""Recording runs, so that nothing that happened has to be guessed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import router
+
+from pg_timepart import conf
+from pg_timepart.constants import Outcome
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.models import PartitionConfig, PartitionRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who or what started a run."""
+
+    started_by: str = "python"
+    """``beat``, ``task``, ``command``, ``migrate``, or a person's name."""
+
+    worker: str = ""
+    """The worker that did it; this process where empty."""
+
+    task_id: str = ""
+    """Celery's id of the task."""
+
+
+def record(
+    report: Report,
+    config: PartitionConfig,
+    origin: Origin,
+    *,
+    started_at: datetime,
+    seconds: float,
+) -> PartitionRun | None:
+    """Save what a run did and return the row; None for a run that found nothing to do.
+
+    Such a run only updates ``last_checked_at``. Old records are pruned on the way.
+    """
+    if config.pk is None:
+        return None
+    if report.outcome is Outcome.UNCHANGED and not report.message:
+        _touch(config, last_checked_at=started_at)
+        return None
+    run = PartitionRun.objects.using(config._state.db).create(
+        config=config,
+        model_label=report.label,
+        operation=report.operation,
+        outcome=report.outcome.value,
+        message=report.message or " ".join((*report.problems, *report.repairs)),
+        started_at=started_at,
+        seconds=seconds,
+        waited_seconds=sum(each.waited_seconds for each in report.actions),
+        started_by=origin.started_by,
+        worker=origin.worker or f"{socket.gethostname()}:{os.getpid()}",
+        task_id=origin.task_id,
+        actions=[
+            {**each.as_json(), "statements": list(each.statements)} for each in report.actions
+        ],
+    )
+    _touch(
+        config,
+        last_checked_at=started_at,
+        last_run_at=started_at,
+        last_outcome=report.outcome.value,
+        last_message=report.reason,
+    )
+    prune(config._state.db, started_at)
+    return run
+
+
+def prune(using: str | None, now: datetime) -> int:
+    """Delete records older than the settings keep; return how many."""
+    edge = now - timedelta(days=conf.options().HISTORY_DAYS)
+    return PartitionRun.objects.using(using).filter(started_at__lt=edge).delete()[0]
+
+
+def touch_all(configs: list[PartitionConfig], now: datetime) -> None:
+    """Record in one statement that these were looked at and nothing was to do."""
+    using = router.db_for_write(PartitionConfig)
+    keys = [each.pk for each in configs]
+    PartitionConfig.objects.using(using).filter(pk__in=keys).update(last_checked_at=now)
+
+
+def _touch(config: PartitionConfig, **facts: object) -> None:
+    """Update columns without save(): no signal, no overwriting of an operator's edit."""
+    PartitionConfig.objects.using(config._state.db).filter(pk=config.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(config, name, value)

@@ -1,0 +1,97 @@
+"""What a run did, as values that a task returns, a command prints and a row records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pg_timepart.constants import ActionKind, Outcome
+
+_WORST_FIRST = (Outcome.FAILED, Outcome.DEFERRED, Outcome.DONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """How one action on one partition ended."""
+
+    kind: ActionKind
+    partition: str
+    outcome: Outcome
+    seconds: float
+    """Wall time of the action, the waiting included."""
+
+    waited_seconds: float = 0.0
+    """How much of it was waiting for locks."""
+
+    detail: str = ""
+    """Why it was done, or why it was not."""
+
+    statements: tuple[str, ...] = ()
+    """The SQL that ran, without the taking of locks."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a task's result has it."""
+        return {
+            "action": self.kind.value,
+            "partition": self.partition,
+            "outcome": self.outcome.value,
+            "seconds": round(self.seconds, 3),
+            "waited_seconds": round(self.waited_seconds, 3),
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How one run on one model ended."""
+
+    label: str
+    operation: str
+    """``maintain``, ``create``, ..., as a person asked for it."""
+
+    outcome: Outcome
+    actions: tuple[ActionResult, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What a person must decide."""
+
+    repairs: tuple[str, ...] = ()
+    """What was wrong in our rows and was set right."""
+
+    notes: tuple[str, ...] = ()
+    """What a person may like to know."""
+
+    message: str = ""
+    """One sentence where the run as a whole gave way or failed."""
+
+    @property
+    def reason(self) -> str:
+        """Everything that kept the run from ending well, in one line."""
+        bad = (Outcome.DEFERRED, Outcome.FAILED)
+        details = (f"{each.partition}: {each.detail}" for each in self.actions if each.outcome in bad)
+        return " ".join(filter(None, (self.message, *self.problems, *details)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a task's result: JSON types only."""
+        return {
+            "model": self.label,
+            "operation": self.operation,
+            "outcome": self.outcome.value,
+            "message": self.message,
+            "actions": [each.as_json() for each in self.actions],
+            "problems": list(self.problems),
+            "repairs": list(self.repairs),
+            "notes": list(self.notes),
+        }
+
+
+def overall(
+    actions: Iterable[ActionResult], problems: Iterable[str], repairs: Iterable[str]
+) -> Outcome:
+    """Return the worst of what happened; ``unchanged`` if nothing did."""
+    found = {each.outcome for each in actions}
+    if any(problems):
+        found.add(Outcome.FAILED)
+    if any(repairs):
+        found.add(Outcome.DONE)
+    return next((each for each in _WORST_FIRST if each in found), Outcome.UNCHANGED)

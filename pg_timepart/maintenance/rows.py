@@ -1,0 +1,147 @@
+"""Keeping our rows in step with the catalog, which is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from pg_timepart.catalog import read_named
+from pg_timepart.constants import ActionKind
+from pg_timepart.maintenance.targets import Target
+from pg_timepart.models import PartitionLog
+from pg_timepart.relations import Parent, Partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One difference between the catalog and our rows, and the row that would end it."""
+
+    row: PartitionLog
+    sentence: str
+    is_gone: bool = False
+    """The table does not exist any more, so neither shall the row."""
+
+
+def repairs(
+    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
+) -> list[Repair]:
+    """Return what differs, without saving anything. Costs no query while every table is found."""
+    left = list(rows)
+    found: list[Repair] = []
+    for partition in parent.partitions:
+        if partition.is_default or partition.bounds is None:
+            continue
+        row = _matching(partition, left)
+        if row is not None:
+            left.remove(row)
+        found += _attached_repair(row, partition, target)
+    for row in left:
+        found += _detached_repair(row, parent, target, now)
+    return found
+
+
+def save(found: Iterable[Repair], using: str | None) -> list[str]:
+    """Save the repairs in one transaction and return their sentences."""
+    changes = list(found)
+    if not changes:
+        return []
+    new = [each.row for each in changes if each.row.pk is None]
+    with transaction.atomic(using=using):
+        for each in changes:
+            if each.is_gone:
+                PartitionLog.objects.using(using).filter(pk=each.row.pk).delete()
+            elif each.row.pk is not None:
+                each.row.save(using=using)
+        PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
+    return [each.sentence for each in changes]
+
+
+def _matching(partition: Partition, rows: list[PartitionLog]) -> PartitionLog | None:
+    """Return the row of a partition: by OID, or after a dump and restore by name."""
+    by_oid = next((row for row in rows if row.relid == partition.oid), None)
+    if by_oid is not None and (_has_name(by_oid, partition) or by_oid.bounds == partition.bounds):
+        return by_oid
+    return next((row for row in rows if _has_name(row, partition)), by_oid)
+
+
+def _has_name(row: PartitionLog, partition: Partition) -> bool:
+    return (row.schema_name, row.table_name) == (partition.schema, partition.name)
+
+
+def _attached_repair(
+    row: PartitionLog | None, partition: Partition, target: Target
+) -> Iterator[Repair]:
+    is_new = row is None
+    row = row or PartitionLog(config=target.config)
+    if _follow(row, partition):
+        what = "is recorded" if is_new else "was changed outside; its row follows"
+        yield Repair(row=row, sentence=f"{partition.name} {what}.")
+
+
+def _follow(row: PartitionLog, partition: Partition) -> bool:
+    """Bring the row up to what the catalog says of an attached partition; say if it differed."""
+    assert partition.bounds is not None  # noqa: S101
+    wanted = {
+        "relid": partition.oid,
+        "schema_name": partition.schema,
+        "table_name": partition.name,
+        "start": partition.bounds.start,
+        "end": partition.bounds.end,
+        "is_attached": True,
+        "detached_at": None,
+    }
+    if row.unfinished == ActionKind.ATTACH and not partition.is_pending:
+        wanted["unfinished"] = ""
+    return _assign(row, wanted)
+
+
+def _detached_repair(
+    row: PartitionLog, parent: Parent, target: Target, now: datetime
+) -> Iterator[Repair]:
+    partition = _detached_table(row, parent, target)
+    if partition is None:
+        yield Repair(row=row, sentence=f"{row.table_name} does not exist any more.", is_gone=True)
+        return
+    wanted = {
+        "relid": partition.oid,
+        "schema_name": partition.schema,
+        "table_name": partition.name,
+        "is_attached": False,
+        "detached_at": row.detached_at or now,
+        **_settled(row, partition),
+    }
+    was_attached = row.is_attached
+    if _assign(row, wanted):
+        what = "was detached outside" if was_attached else "was changed outside"
+        yield Repair(row=row, sentence=f"{partition.name} {what}; its row follows.")
+
+
+def _detached_table(row: PartitionLog, parent: Parent, target: Target) -> Partition | None:
+    """Return the row's table. A stranger that took over its OID or its name is not it."""
+    for each in parent.detached:
+        if each.oid == row.relid and (_has_name(row, each) or _is_ours(each, target)):
+            return each
+    namesake = read_named(target.connection, row.schema_name, row.table_name)
+    return namesake if namesake is not None and _is_ours(namesake, target) else None
+
+
+def _is_ours(partition: Partition, target: Target) -> bool:
+    return partition.mark is not None and partition.mark.label == target.label
+
+
+def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:
+    """Return the next state of an interrupted operation whose end the catalog shows."""
+    has_arrived = partition.tablespace == row.wanted_tablespace or not row.wanted_tablespace
+    if row.unfinished in {ActionKind.DETACH, ActionKind.MOVE}:
+        return {"unfinished": "" if has_arrived else ActionKind.MOVE.value}
+    return {}
+
+
+def _assign(row: PartitionLog, wanted: dict[str, object]) -> bool:
+    differing = {name: value for name, value in wanted.items() if getattr(row, name) != value}
+    for name, value in differing.items():
+        setattr(row, name, value)
+    return bool(differing) or row.pk is None

@@ -1,0 +1,197 @@
+"""The course of every run: read, plan, lock, read and plan again, apply, record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.db import DatabaseError, transaction
+
+from pg_timepart import signals
+from pg_timepart.advisory import advisory_lock
+from pg_timepart.catalog import tablespaces
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.errors import Deferred, TimepartError
+from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.applying import apply
+from pg_timepart.maintenance.recording import Origin, record
+from pg_timepart.maintenance.reports import ActionResult, Report, overall
+from pg_timepart.maintenance.targets import Target, known_rows
+from pg_timepart.maintenance.work import Work
+from pg_timepart.models import PartitionLog
+from pg_timepart.planning import Action, Known, Plan, Policy
+from pg_timepart.relations import Parent
+
+logger = logging.getLogger("pg_timepart")
+
+Planner = Callable[[Parent, Sequence[Known], Policy, datetime], Plan]
+
+_URGENCY = {ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
+
+_SIGNALS = {
+    ActionKind.CREATE: signals.post_create_partition,
+    ActionKind.ATTACH: signals.post_attach_partition,
+    ActionKind.DETACH: signals.post_detach_partition,
+    ActionKind.FINALIZE: signals.post_detach_partition,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked for, by whom, and on whose terms."""
+
+    operation: str
+    """Its name in records: ``maintain``, ``create``, ..."""
+
+    planner: Planner
+    origin: Origin = Origin()
+    now: datetime | None = None
+    """The moment to plan for; the server's clock by default, so that hosts may disagree."""
+
+    wait_seconds: float = 0.0
+    """How long to wait while another run has the table."""
+
+    concurrently: bool = True
+    """Whether detaching may use the form that cannot run in a transaction."""
+
+
+def preview(target: Target, planner: Planner, now: datetime | None = None) -> Plan:
+    """Return what a run would do now, and do nothing. Takes no lock."""
+    rows = target.rows()
+    parent = target.read(rows)
+    return planner(parent, known_rows(rows), target.policy(parent), now or parent.read_at)
+
+
+def run(target: Target, request: Request) -> Report:
+    """Do what was asked and return how it ended; it is recorded, whatever it was.
+
+    Errors of this package and of the server end in the report. A lost connection is recorded if
+    that is still possible, and raised.
+    """
+    begun = time.monotonic()
+    started_at = request.now
+    try:
+        started_at, report = _run(target, request)
+    except Deferred as error:
+        report = _ended(target, request, Outcome.DEFERRED, error)
+    except TimepartError as error:
+        report = _ended(target, request, Outcome.FAILED, error)
+    except DatabaseError as error:
+        _record_lost(target, request, error, time.monotonic() - begun)
+        raise
+    started_at = started_at or _clock(target)
+    seconds = time.monotonic() - begun
+    record(report, target.config, request.origin, started_at=started_at, seconds=seconds)
+    if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
+        level = logging.ERROR if report.outcome is Outcome.FAILED else logging.WARNING
+        logger.log(level, "%s of %s: %s", report.operation, report.label, report.reason)
+    return report
+
+
+def _run(target: Target, request: Request) -> tuple[datetime, Report]:
+    rows = target.rows()
+    parent = target.read(rows)
+    now = request.now or parent.read_at
+    plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
+    if not plan.actions and not _drifted(rows, parent, target, now):
+        return now, _report(target, request, plan, [], [])
+    with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds):
+        return now, _run_locked(target, request, now)
+
+
+def _run_locked(target: Target, request: Request, now: datetime) -> Report:
+    """Read and plan again, for what was read before may be done by now; then do it."""
+    rows = target.rows()
+    parent = target.read(rows)
+    work = Work(
+        target=target,
+        policy=target.policy(parent),
+        parent=parent,
+        rows=rows,
+        now=now,
+        concurrently=request.concurrently,
+        known_tablespaces=frozenset(tablespaces(target.connection)),
+    )
+    repaired = work.refresh()
+    plan = request.planner(work.parent, known_rows(work.rows), work.policy, now)
+    results: list[ActionResult] = []
+    for group in _in_order(plan.actions):
+        ended = apply(work, group)
+        work.refresh()
+        _announce(work, ended)
+        results += ended
+    return _report(target, request, plan, results, repaired)
+
+
+def _in_order(actions: Iterable[Action]) -> list[list[Action]]:
+    """Return what clears the way, then what makes room, then the rest; each can wait for locks."""
+    groups: dict[int, list[Action]] = {}
+    for each in actions:
+        groups.setdefault(_URGENCY.get(each.kind, 2), []).append(each)
+    return [groups[urgency] for urgency in sorted(groups)]
+
+
+def _drifted(
+    rows: list[PartitionLog], parent: Parent, target: Target, now: datetime
+) -> bool:
+    return target.keeps_rows and bool(row_keeping.repairs(rows, parent, target, now))
+
+
+def _report(
+    target: Target,
+    request: Request,
+    plan: Plan,
+    results: list[ActionResult],
+    repaired: list[str],
+) -> Report:
+    return Report(
+        label=target.label,
+        operation=request.operation,
+        outcome=overall(results, plan.problems, repaired),
+        actions=tuple(results),
+        problems=plan.problems,
+        repairs=tuple(repaired),
+        notes=plan.notes,
+    )
+
+
+def _ended(
+    target: Target, request: Request, outcome: Outcome, error: Exception
+) -> Report:
+    return Report(
+        label=target.label, operation=request.operation, outcome=outcome, message=str(error)
+    )
+
+
+def _announce(work: Work, results: list[ActionResult]) -> None:
+    """Send the signals once the change is committed; a receiver's error is logged, not raised."""
+    rows = {row.table_name: row for row in work.rows}
+    for result in results:
+        signal, row = _SIGNALS.get(result.kind), rows.get(result.partition)
+        if signal is not None and row is not None and result.outcome is Outcome.DONE:
+            send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
+            transaction.on_commit(send, using=work.target.connection.alias, robust=True)
+
+
+def _record_lost(target: Target, request: Request, error: DatabaseError, seconds: float) -> None:
+    """Record a run whose connection was lost, by a new one if the server takes it."""
+    logger.error("%s of %s: %s", request.operation, target.label, error)
+    if target.connection.in_atomic_block:
+        return
+    target.connection.close()
+    report = _ended(target, request, Outcome.FAILED, error)
+    with suppress(DatabaseError):  # the server is away; the caller gets the first error
+        now = _clock(target)
+        record(report, target.config, request.origin, started_at=now, seconds=seconds)
+
+
+def _clock(target: Target) -> datetime:
+    with target.connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+        return moment

@@ -1,0 +1,150 @@
+"""What a run works on: the model, its config, and where both live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart import conf
+from pg_timepart.catalog import read_parent
+from pg_timepart.declaration import Declaration, declaration_of
+from pg_timepart.declaring import registry
+from pg_timepart.errors import NotPartitioned, UnknownName
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.planning import Known, Policy
+from pg_timepart.relations import Parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One partitioned model, ready to be worked on."""
+
+    model: type[models.Model]
+    declaration: Declaration
+    config: PartitionConfig
+    """Not saved where our tables are not migrated yet; then there are no rows to keep."""
+
+    alias: str
+    """The database of the table, through which statements run."""
+
+    @property
+    def label(self) -> str:
+        """``app.model``, in lower case."""
+        return self.model._meta.label_lower
+
+    @property
+    def connection(self) -> BaseDatabaseWrapper:
+        """The connection that runs the DDL: the caller's own while it is in a transaction."""
+        own = connections[self.alias]
+        if own.in_atomic_block:
+            return own
+        return connections[conf.maintenance_alias(self.alias)]
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether there are rows to keep in step with the catalog."""
+        return self.config.pk is not None
+
+    def policy(self, parent: Parent) -> Policy:
+        """Return what is wanted, checked against the kind of key; raises InvalidPolicy."""
+        policy = self.config.policy()
+        if parent.kind is not None:
+            parent.kind.check_period(policy.period)
+        return policy
+
+    def rows(self) -> list[PartitionLog]:
+        """Return our rows of this table, in one query."""
+        return list(self.config.logs.all()) if self.keeps_rows else []
+
+    def read(self, rows: list[PartitionLog]) -> Parent:
+        """Return the table from the catalog, in one query; raises NotPartitioned."""
+        table = self.model._meta.db_table
+        parent = read_parent(
+            self.connection, table, zone=conf.zone(), detached=[each.relid for each in rows]
+        )
+        return usable(self, parent)
+
+
+def usable(target: Target, parent: Parent | None) -> Parent:
+    """Return ``parent`` if it is partitioned as the model declares, else raise NotPartitioned."""
+    table, label = target.model._meta.db_table, target.model._meta.label
+    if parent is None:
+        raise NotPartitioned(
+            f"The table {table} of {label} does not exist in the database {target.alias!r}:"
+            " run migrate, or see that its schema is in search_path."
+        )
+    wanted = target.model._meta.get_field(target.declaration.key).column
+    if parent.kind is None or parent.key != wanted:
+        raise NotPartitioned(
+            f"The table {table} of {label} is {parent.description}, not partitioned by RANGE of"
+            f" {wanted} alone. Adding the decorator changes no existing table; it must be"
+            " converted, or made anew by migrate."
+        )
+    return parent
+
+
+def known_rows(rows: list[PartitionLog]) -> list[Known]:
+    """Return what planning needs to know of the rows."""
+    return [each.known() for each in rows]
+
+
+def decorated(label: str) -> type[models.Model]:
+    """Return the partitioned model of this label, in any case; raises UnknownName."""
+    known = {each._meta.label_lower: each for each in registry()}
+    try:
+        return known[label.lower()]
+    except (KeyError, AttributeError) as error:
+        raise UnknownName("partitioned model", str(label), list(known)) from error
+
+
+def target_of(
+    model: type[models.Model], using: str | None = None, config: PartitionConfig | None = None
+) -> Target:
+    """Return what a run on ``model`` works on; makes the config row if none is given or there.
+
+    ``using`` is the alias of the table's database; the routers' answer for writes by default.
+    """
+    return Target(
+        model=model,
+        declaration=_declared(model),
+        config=config or config_of(model),
+        alias=using or router.db_for_write(model),
+    )
+
+
+def target_without_rows(model: type[models.Model], using: str) -> Target:
+    """Return what a run works on where our rows are elsewhere, or not migrated yet."""
+    return Target(
+        model=model,
+        declaration=_declared(model),
+        config=PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model)),
+        alias=using,
+    )
+
+
+def config_of(model: type[models.Model]) -> PartitionConfig:
+    """Return the config row, made from the decorator's defaults if there is none."""
+    rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
+    label = model._meta.label_lower
+    found = rows.filter(model_label=label).first()
+    return found or rows.get_or_create(model_label=label, defaults=defaults_of(model))[0]
+
+
+def defaults_of(model: type[models.Model]) -> dict[str, Any]:
+    """Return the fields of a new config that the decorator seeds, checked."""
+    given: dict[str, Any] = getattr(model, "partitioning").defaults  # noqa: B009
+    fields = {name.removeprefix("default_"): value for name, value in given.items()}
+    seeded = {name: value for name, value in fields.items() if value is not None}
+    PartitionConfig(model_label=model._meta.label_lower, **seeded).policy()
+    return seeded
+
+
+def _declared(model: type[models.Model]) -> Declaration:
+    declaration = declaration_of(model)
+    if declaration is None:
+        known = [each._meta.label_lower for each in registry()]
+        raise UnknownName("partitioned model", model._meta.label_lower, known)
+    return declaration

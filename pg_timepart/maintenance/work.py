@@ -1,0 +1,99 @@
+"""What the actions of one run share: the table as last read, its rows, and what was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pg_timepart.anatomy import read_template
+from pg_timepart.errors import Conflict
+from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.targets import Target
+from pg_timepart.models import PartitionLog
+from pg_timepart.periods import Bounds
+from pg_timepart.planning import Action, Policy
+from pg_timepart.procedures import Sides
+from pg_timepart.relations import Parent, Partition, Template
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One run on one table, under its advisory lock."""
+
+    target: Target
+    policy: Policy
+    parent: Parent
+    rows: list[PartitionLog]
+    now: datetime
+    concurrently: bool = True
+    """Whether detaching may use the form that cannot run in a transaction."""
+
+    known_tablespaces: frozenset[str] = frozenset()
+    _template: Template | None = field(default=None)
+
+    def template(self) -> Template:
+        """Return what new partitions must get; read once a run."""
+        if self._template is None:
+            newest = max(self.parent.ranged, key=lambda each: each.oid, default=None)
+            self._template = read_template(self.target.connection, self.parent, newest)
+        return self._template
+
+    def refresh(self) -> list[str]:
+        """Read the table anew and bring our rows in step; return what was repaired."""
+        self.parent = self.target.read(self.rows)
+        if not self.target.keeps_rows:
+            return []
+        found = row_keeping.repairs(self.rows, self.parent, self.target, self.now)
+        repaired = row_keeping.save(found, self.target.config._state.db)
+        if found:
+            self.rows = self.target.rows()
+        return repaired
+
+    def reread(self) -> None:
+        """Read the table anew, and leave the rows alone."""
+        self.parent = self.target.read(self.rows)
+
+    def row_of(self, oid: int | None) -> PartitionLog | None:
+        """Return our row of this partition, if there is one."""
+        return next((row for row in self.rows if row.relid == oid), None)
+
+    def partition(self, action: Action) -> Partition:
+        """Return the action's partition as last read; raises Conflict where it is gone."""
+        for each in (*self.parent.partitions, *self.parent.detached):
+            if each.oid == action.oid:
+                return each
+        raise Conflict(f"{action.partition} does not exist any more.")
+
+    def sides(self, bounds: Bounds) -> Sides:
+        """Return the literals of ``bounds``."""
+        kind, zone = self.parent.kind, self.policy.zone
+        assert kind is not None  # noqa: S101
+        return Sides(
+            lower=None if bounds.start is None else kind.literal(bounds.start, zone),
+            upper=None if bounds.end is None else kind.literal(bounds.end, zone),
+        )
+
+    def begin(self, action: Action) -> None:
+        """Record that the operation begins, so that the next pass can end it if we die."""
+        row = self.row_of(action.oid)
+        if row is not None:
+            row.unfinished = action.kind.value
+            row.wanted_tablespace = action.tablespace or ""
+            row.save()
+
+    def settle(self, action: Action, **facts: object) -> None:
+        """Record that the operation has ended, and what it changed."""
+        row = self.row_of(action.oid)
+        if row is not None:
+            for name, value in {"unfinished": "", **facts}.items():
+                setattr(row, name, value)
+            row.save()
+
+    def forget(self, action: Action) -> None:
+        """Remove the row of a table that is dropped."""
+        row = self.row_of(action.oid)
+        if row is not None:
+            PartitionLog.objects.using(row._state.db).filter(pk=row.pk).delete()
+            self.rows.remove(row)
+
+

@@ -1,0 +1,293 @@
+"""Facts: what an operator wants, what was done, and what the catalog cannot know.
+
+Saving and deleting rows in bulk runs no DDL. The methods of PartitionLog do, by way of the
+model's ``partitioning`` manager.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from pg_timepart import conf
+from pg_timepart.constants import ActionKind, Outcome, PeriodType
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.periods import Bounds, Period
+from pg_timepart.planning import Known, Policy
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_PREMAKE = 1_000
+MAX_NAME_BYTES = 63
+
+OUTCOMES = [(each.value, each.value) for each in Outcome]
+
+
+def default_fuse() -> int:
+    """Return the fuse of a new config."""
+    return conf.options().MAX_RETIRE_PER_PASS
+
+
+class PartitionConfig(models.Model):
+    """What an operator wants of one partitioned table. One row a model."""
+
+    model_label = models.CharField(
+        _("model"), max_length=255, unique=True, help_text=_("The model, as app.model.")
+    )
+    period = models.CharField(
+        _("period"),
+        max_length=16,
+        choices=PeriodType.choices,
+        default=PeriodType.Month,
+        help_text=_("Unit of one partition's size. A change holds for partitions made later."),
+    )
+    periods_per_partition = models.PositiveIntegerField(
+        _("periods per partition"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text=_("How many of these units one partition spans: 15 minutes, 6 hours, 2 weeks."),
+    )
+    interval = models.PositiveIntegerField(
+        _("interval"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many periods stay attached. Empty keeps all of them."),
+    )
+    premake = models.PositiveIntegerField(
+        _("premake"),
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PREMAKE)],
+        help_text=_("How many periods are ready ahead of the current one."),
+    )
+    attach_tablespace = models.CharField(
+        _("tablespace while attached"), max_length=63, blank=True, default="",
+        help_text=_("Where partitions live while attached. Empty follows the parent table."),
+    )
+    detach_tablespace = models.CharField(
+        _("tablespace once detached"), max_length=63, blank=True, default="",
+        help_text=_("Where a partition moves after it was detached. Empty leaves it in place."),
+    )
+    drop_after = models.DurationField(
+        _("grace before drop"),
+        null=True,
+        blank=True,
+        help_text=_("How long a detached partition is kept. Empty keeps it for ever."),
+    )
+    max_retire_per_pass = models.PositiveIntegerField(
+        _("fuse"),
+        default=default_fuse,
+        validators=[MinValueValidator(1)],
+        help_text=_("A pass that would detach more partitions than this detaches none."),
+    )
+    enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("Whether the schedule maintains this table.")
+    )
+    last_checked_at = models.DateTimeField(_("last checked"), null=True, editable=False)
+    last_run_at = models.DateTimeField(_("last run"), null=True, editable=False)
+    last_outcome = models.CharField(
+        _("last outcome"), max_length=16, choices=OUTCOMES, blank=True, editable=False
+    )
+    last_message = models.TextField(_("last message"), blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("partition config")
+        verbose_name_plural = _("partition configs")
+        ordering = ("model_label",)
+        constraints = (
+            models.CheckConstraint(
+                name="pg_timepart_config_sane",
+                condition=Q(periods_per_partition__gte=1)
+                & Q(premake__gte=1)
+                & Q(max_retire_per_pass__gte=1)
+                & (Q(interval__isnull=True) | Q(interval__gte=1))
+                & (Q(drop_after__isnull=True) | Q(drop_after__gte=timedelta(0))),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.model_label
+
+    def clean(self) -> None:
+        """Refuse what policy() would refuse, as an error of the form."""
+        try:
+            self.policy()
+        except InvalidPolicy as error:
+            raise ValidationError(str(error)) from error
+
+    @property
+    def model(self) -> type[models.Model]:
+        """The partitioned model; raises LookupError where it is not installed."""
+        return apps.get_model(self.model_label)
+
+    def policy(self) -> Policy:
+        """Return what is wanted, checked; raises InvalidPolicy with the field that is wrong."""
+        _check_range("premake", self.premake, 1, MAX_PREMAKE)
+        _check_range("max_retire_per_pass", self.max_retire_per_pass, 1, None)
+        if self.interval is not None:
+            _check_range("interval", self.interval, 1, None)
+        if self.drop_after is not None and self.drop_after < timedelta(0):
+            raise InvalidPolicy(f"drop_after must not be negative; it is {self.drop_after}.")
+        return Policy(
+            period=Period(_unit(self.period), self.periods_per_partition),
+            zone=conf.zone(),
+            premake=self.premake,
+            interval=self.interval,
+            attach_tablespace=self.attach_tablespace or None,
+            detach_tablespace=self.detach_tablespace or None,
+            drop_after=self.drop_after,
+            max_retire=self.max_retire_per_pass,
+        )
+
+
+class PartitionLogQuerySet(models.QuerySet["PartitionLog"]):
+    """Rows about partitions."""
+
+    def newest_first(self) -> PartitionLogQuerySet:
+        """Order by the end, without an end first."""
+        return self.order_by(F("end").desc(nulls_first=True), "-pk")
+
+
+class PartitionLog(models.Model):
+    """One partition, attached or detached, and what the catalog cannot know of it."""
+
+    config = models.ForeignKey(
+        PartitionConfig, on_delete=models.CASCADE, related_name="logs", verbose_name=_("config")
+    )
+    relid = models.BigIntegerField(_("OID"), help_text=_("OID of the table in the catalog."))
+    schema_name = models.CharField(_("schema"), max_length=63)
+    table_name = models.CharField(_("table"), max_length=63)
+    start = models.DateTimeField(
+        _("start"), null=True, help_text=_("First moment inside. Empty: from the beginning.")
+    )
+    end = models.DateTimeField(
+        _("end"), null=True, help_text=_("First moment after. Empty: without end.")
+    )
+    is_attached = models.BooleanField(_("attached"), default=True)
+    detach_time = models.DateTimeField(
+        _("pinned until"), null=True, blank=True, help_text=_("Not retired before this moment.")
+    )
+    detached_at = models.DateTimeField(_("detached at"), null=True, blank=True)
+    unfinished = models.CharField(
+        _("unfinished"),
+        max_length=16,
+        blank=True,
+        choices=[(each.value, each.value) for each in ActionKind],
+        help_text=_("An operation that began and has not ended; the next pass ends it."),
+    )
+    wanted_tablespace = models.CharField(_("wanted tablespace"), max_length=63, blank=True)
+
+    objects = PartitionLogQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("partition")
+        verbose_name_plural = _("partitions")
+        ordering = ("config", "start", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=("config", "relid"), name="pg_timepart_log_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.table_name
+
+    @property
+    def bounds(self) -> Bounds:
+        """The range ``[start, end)``."""
+        return Bounds(start=self.start, end=self.end)
+
+    def known(self) -> Known:
+        """Return what planning needs to know of this row."""
+        return Known(
+            oid=self.relid,
+            bounds=self.bounds,
+            is_attached=self.is_attached,
+            pinned_until=self.detach_time,
+            detached_at=self.detached_at,
+            unfinished=ActionKind(self.unfinished) if self.unfinished else None,
+            tablespace=self.wanted_tablespace or None,
+        )
+
+    def attach(self, detach_time: datetime | None = None) -> Any:
+        """Attach this partition; see ``Model.partitioning.attach_partition``."""
+        return self._partitioning.attach_partition(self, detach_time=detach_time)
+
+    def detach(self, *, concurrently: bool = True) -> Any:
+        """Detach this partition; see ``Model.partitioning.detach_partition``."""
+        return self._partitioning.detach_partition(self, concurrently=concurrently)
+
+    def set_tablespace(self, name: str) -> Any:
+        """Move the table and its indexes; see ``Model.partitioning.move_partition``."""
+        return self._partitioning.move_partition(self, name)
+
+    def truncate(self) -> Any:
+        """Empty the table; see ``Model.partitioning.truncate_partition``."""
+        return self._partitioning.truncate_partition(self)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Drop the table, which must be detached, and this row.
+
+        See ``Model.partitioning.delete_partition``. ``QuerySet.delete()`` removes rows alone.
+        """
+        self._partitioning.delete_partition(self)
+        return 1, {self._meta.label: 1}
+
+    @property
+    def _partitioning(self) -> Any:
+        return self.config.model.partitioning  # type: ignore[attr-defined]
+
+
+class PartitionRun(models.Model):
+    """One run that did something, gave way or failed."""
+
+    config = models.ForeignKey(
+        PartitionConfig,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="runs",
+        verbose_name=_("config"),
+    )
+    model_label = models.CharField(_("model"), max_length=255)
+    operation = models.CharField(_("operation"), max_length=32)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=OUTCOMES)
+    message = models.TextField(_("message"), blank=True)
+    started_at = models.DateTimeField(_("started at"), db_index=True)
+    seconds = models.FloatField(_("seconds"))
+    waited_seconds = models.FloatField(_("seconds waited for locks"), default=0.0)
+    started_by = models.CharField(_("started by"), max_length=255, blank=True)
+    worker = models.CharField(_("worker"), max_length=255, blank=True)
+    task_id = models.CharField(_("task"), max_length=255, blank=True)
+    actions = models.JSONField(_("actions"), default=list)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ("-started_at", "-pk")
+        indexes = (
+            models.Index(fields=("model_label", "-started_at"), name="pg_timepart_run_by_model"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.model_label}: {self.outcome}"
+
+
+def _check_range(name: str, value: Any, least: int, most: int | None) -> None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value >= least and (most is None or value <= most):
+            return
+    span = f"at least {least}" if most is None else f"{least} to {most}"
+    raise InvalidPolicy(f"{name} must be a whole number, {span}; it is {value!r}.")
+
+
+def _unit(period: str) -> PeriodType:
+    if period not in PeriodType.values:
+        known = ", ".join(PeriodType.values)
+        raise InvalidPolicy(f"There is no period {period!r}. Known: {known}.")
+    return PeriodType(period)

@@ -1,0 +1,420 @@
+"""What should be done: ``(what is there, what is wanted, now) -> Plan``. Pure.
+
+A plan is what a dry run prints, what the admin previews and what a pass applies: one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import chain
+
+from pg_timepart.constants import ActionKind
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.naming import partition_name
+from pg_timepart.periods import Bounds, Period
+from pg_timepart.relations import Parent, Partition
+
+MAX_CREATE = 1_000
+"""Most partitions that one plan may create; more is taken for a mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an operator wants of one table."""
+
+    period: Period
+    """Size of one partition."""
+
+    zone: tzinfo
+    """Where days and longer periods begin."""
+
+    premake: int
+    """How many periods are ready after the current one."""
+
+    interval: int | None
+    """How many periods stay attached; None keeps all."""
+
+    attach_tablespace: str | None
+    """Where attached partitions live; None follows the parent."""
+
+    detach_tablespace: str | None
+    """Where a partition moves after it was detached; None leaves it where it is."""
+
+    drop_after: timedelta | None
+    """Grace between detach and drop; None never drops."""
+
+    max_retire: int
+    """The fuse: a pass that would detach more detaches none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the catalog cannot know of one partition, from our rows."""
+
+    oid: int
+    bounds: Bounds
+    is_attached: bool
+    pinned_until: datetime | None = None
+    """Not retired before this moment."""
+
+    detached_at: datetime | None = None
+    """When it was last detached; None while it is attached."""
+
+    unfinished: ActionKind | None = None
+    """An operation that began and has not ended."""
+
+    tablespace: str | None = None
+    """Where the unfinished operation takes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing to do to one partition."""
+
+    kind: ActionKind
+    partition: str
+    """Its table name, or the name that it shall get."""
+
+    bounds: Bounds | None
+    oid: int | None = None
+    """None for a partition that does not exist yet."""
+
+    tablespace: str | None = None
+    """Where it goes, for create, attach and move."""
+
+    reason: str
+    """Why, in a few words for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one pass would do, in the order in which it would do it."""
+
+    actions: tuple[Action, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What a person must decide; the run ends ``failed`` for each of these."""
+
+    notes: tuple[str, ...] = ()
+    """What a person may like to know."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do and nothing to report as wrong."""
+        return not self.actions and not self.problems
+
+
+def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    """Return everything that one maintenance pass should do at ``now``."""
+    creates, problems = _ahead(parent, policy, now)
+    retired = _expired(parent, known, policy, now)
+    if len(retired) > policy.max_retire:
+        problems = (*problems, _fuse(retired, policy))
+        retired = []
+    actions = chain(
+        finalizations(parent),
+        _interrupted(parent, known),
+        creates,
+        _retirements(retired, policy),
+        _drops(parent, known, policy, now),
+    )
+    return Plan(actions=tuple(actions), problems=problems, notes=_notes(parent))
+
+
+def plan_provision(
+    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
+) -> Plan:
+    """Return what makes the table accept rows now and ``premake`` periods ahead; no more."""
+    creates, problems = _ahead(parent, policy, now)
+    return Plan(actions=creates, problems=problems, notes=_notes(parent))
+
+
+def plan_next(parent: Parent, policy: Policy, now: datetime, days: int) -> Plan:
+    """Return the following partitions until the newest ends more than ``days`` from now.
+
+    0 is exactly the next one. A partition starts where the newest ends and ends at the next
+    boundary of the current period; where there is none yet, the first is the period around now.
+    """
+    if isinstance(days, bool) or not isinstance(days, int) or not 0 <= days <= 36_525:
+        raise InvalidPolicy(f"Days to the next partition must be 0 to 36525, not {days!r}.")
+    pieces = list(_following(parent, policy, now, days))
+    _refuse_too_many(len(pieces))
+    return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
+
+
+def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -> Plan:
+    """Return the partitions that are missing in ``[start, end)``, widened to whole periods."""
+    if not start < end:
+        raise InvalidPolicy(f"The range must end after it starts: {start} is not before {end}.")
+    first = policy.period.bounds_at(start, policy.zone).start or start
+    last = policy.period.bounds_at(end - timedelta(microseconds=1), policy.zone).end or end
+    pieces = _pieces(parent, policy, first, last)
+    return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
+
+
+def plan_retirement(
+    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
+) -> Plan:
+    """Return the detaching of all whose end is before now minus ``interval`` periods."""
+    retired = _expired(parent, known, policy, now)
+    return Plan(actions=(*finalizations(parent), *_retirements(retired, policy)))
+
+
+def plan_detach(partitions: Iterable[Partition], policy: Policy) -> Plan:
+    """Return the detaching of these, and their move to the tablespace of what is detached."""
+    return Plan(actions=tuple(_retirements(list(partitions), policy, "asked for")))
+
+
+def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) -> Plan:
+    """Return the attaching of these detached tables with these bounds."""
+    return Plan(
+        actions=tuple(
+            Action(
+                kind=ActionKind.ATTACH,
+                partition=each.name,
+                bounds=bounds,
+                oid=each.oid,
+                tablespace=policy.attach_tablespace,
+                reason="asked for",
+            )
+            for each, bounds in partitions
+        )
+    )
+
+
+def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -> Iterator[Bounds]:
+    """Yield the parts of ``[start, end)`` that no partition covers, pending ones not counting."""
+    for each in sorted(_covering(partitions), key=lambda bounds: _after_all(bounds.start)):
+        if each.start is not None and each.start >= end:
+            break
+        if each.start is not None and each.start > start:
+            yield Bounds(start=start, end=each.start)
+        if each.end is None:
+            return
+        start = max(start, each.end)
+    if start < end:
+        yield Bounds(start=start, end=end)
+
+
+def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
+    """Return the first moment from ``now`` on whose INSERT would fail; None where none would."""
+    if parent.default is not None:
+        return None
+    at = now
+    for each in sorted(_covering(parent.partitions), key=lambda bounds: _after_all(bounds.start)):
+        if each.contains(at):
+            if each.end is None:
+                return None
+            at = each.end
+    return at
+
+
+def _covering(partitions: Iterable[Partition]) -> list[Bounds]:
+    return [each.bounds for each in partitions if each.bounds is not None and not each.is_pending]
+
+
+def _after_all(moment: datetime | None) -> float:
+    return float("-inf") if moment is None else moment.timestamp()
+
+
+def _ahead(
+    parent: Parent, policy: Policy, now: datetime
+) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+    current = policy.period.bounds_at(now, policy.zone)
+    assert current.start is not None and current.end is not None  # noqa: S101
+    horizon = current.end
+    for _ in range(policy.premake):
+        horizon = policy.period.next_boundary(horizon, policy.zone)
+    start = _resume(parent, policy, now, current.start)
+    try:
+        pieces = _pieces(parent, policy, start, horizon)
+    except InvalidPolicy as error:
+        pieces = _pieces(parent, policy, current.start, horizon)
+        return _creates(parent, policy, pieces, "room ahead"), (str(error),)
+    return _creates(parent, policy, pieces, "room ahead"), ()
+
+
+def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) -> datetime:
+    """Return where creating goes on: at the newest end, if the workers were away for long."""
+    ends = [each.end for each in _covering(parent.partitions) if each.end is not None]
+    newest = max((end for end in ends), default=current)
+    if policy.interval is None:
+        return min(newest, current)
+    edge = policy.period.shift(now, -policy.interval, policy.zone)
+    oldest_kept = policy.period.bounds_at(edge, policy.zone).start or current
+    return min(max(newest, oldest_kept), current)
+
+
+def _pieces(parent: Parent, policy: Policy, start: datetime, end: datetime) -> list[Bounds]:
+    found: list[Bounds] = []
+    for gap in uncovered(parent.partitions, start, end):
+        for piece in policy.period.cut(gap.start or start, gap.end or end, policy.zone):
+            found.append(piece)
+            _refuse_too_many(len(found), start, end)
+    return found
+
+
+def _refuse_too_many(
+    count: int, start: datetime | None = None, end: datetime | None = None
+) -> None:
+    if count > MAX_CREATE:
+        between = f" between {start} and {end}" if start and end else ""
+        raise InvalidPolicy(
+            f"More than {MAX_CREATE} partitions are missing{between}: create them in smaller"
+            " ranges (timepart create --from ... --to ...) or choose a longer period."
+        )
+
+
+def _following(parent: Parent, policy: Policy, now: datetime, days: int) -> Iterator[Bounds]:
+    bounds = _covering(parent.partitions)
+    goal = now + timedelta(days=days)
+    if not bounds:
+        first = policy.period.bounds_at(now, policy.zone)
+        yield first
+        newest = first.end
+        if days == 0:
+            return
+    elif any(each.end is None for each in bounds):
+        return
+    else:
+        newest = max(each.end for each in bounds if each.end is not None)
+        if days == 0:
+            yield Bounds(start=newest, end=policy.period.next_boundary(newest, policy.zone))
+            return
+    while newest is not None and newest <= goal:
+        end = policy.period.next_boundary(newest, policy.zone)
+        yield Bounds(start=newest, end=end)
+        newest = end
+
+
+def _creates(
+    parent: Parent, policy: Policy, pieces: Iterable[Bounds], reason: str
+) -> tuple[Action, ...]:
+    return tuple(
+        Action(
+            kind=ActionKind.CREATE,
+            partition=partition_name(parent.name, bounds, policy.zone),
+            bounds=bounds,
+            tablespace=policy.attach_tablespace or parent.tablespace,
+            reason=reason,
+        )
+        for bounds in pieces
+    )
+
+
+def finalizations(parent: Parent) -> tuple[Action, ...]:
+    """Return the ending of every detach that began and did not end."""
+    return tuple(
+        Action(
+            kind=ActionKind.FINALIZE,
+            partition=each.name,
+            bounds=each.bounds,
+            oid=each.oid,
+            reason="a detach is pending",
+        )
+        for each in parent.partitions
+        if each.is_pending
+    )
+
+
+def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
+    """Yield what began, by our rows, and has not ended, by the catalog."""
+    present = {each.oid: each for each in (*parent.partitions, *parent.detached)}
+    for row in known:
+        partition = present.get(row.oid)
+        if row.unfinished is None or partition is None or partition.is_pending:
+            continue
+        if row.unfinished is ActionKind.DETACH and not partition.is_attached:
+            continue
+        if row.unfinished is ActionKind.ATTACH and partition.is_attached:
+            continue
+        yield Action(
+            kind=row.unfinished,
+            partition=partition.name,
+            bounds=partition.bounds or row.bounds,
+            oid=row.oid,
+            tablespace=row.tablespace,
+            reason="was interrupted",
+        )
+
+
+def _expired(
+    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
+) -> list[Partition]:
+    """Return what is past retention, judged by its own end alone."""
+    if policy.interval is None:
+        return []
+    edge = policy.period.shift(now, -policy.interval, policy.zone)
+    rows = {each.oid: each for each in known}
+    return [each for each in parent.ranged if _is_expired(each, rows.get(each.oid), edge, now)]
+
+
+def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: datetime) -> bool:
+    if partition.bounds is None or partition.bounds.end is None or partition.is_pending:
+        return False
+    if row is not None and row.unfinished is ActionKind.DETACH:
+        return False
+    if row is not None and row.pinned_until is not None and row.pinned_until > now:
+        return False
+    return partition.bounds.end < edge
+
+
+def _fuse(retired: Sequence[Partition], policy: Policy) -> str:
+    return (
+        f"{len(retired)} partitions are past retention, more than the {policy.max_retire} that one"
+        " pass may detach, so none was detached. If the interval is right, run `timepart detach"
+        " --expired` for this model or raise its max_retire_per_pass."
+    )
+
+
+def _retirements(
+    retired: Sequence[Partition], policy: Policy, reason: str = "past retention"
+) -> Iterator[Action]:
+    for each in retired:
+        yield Action(
+            kind=ActionKind.DETACH,
+            partition=each.name,
+            bounds=each.bounds,
+            oid=each.oid,
+            tablespace=policy.detach_tablespace,
+            reason=reason,
+        )
+        if policy.detach_tablespace and policy.detach_tablespace != each.tablespace:
+            yield Action(
+                kind=ActionKind.MOVE,
+                partition=each.name,
+                bounds=each.bounds,
+                oid=each.oid,
+                tablespace=policy.detach_tablespace,
+                reason="detached",
+            )
+
+
+def _drops(
+    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
+) -> Iterator[Action]:
+    if policy.drop_after is None:
+        return
+    rows = {each.oid: each for each in known}
+    for each in parent.detached:
+        row = rows.get(each.oid)
+        if row is None or row.unfinished is not None or row.detached_at is None:
+            continue
+        if row.detached_at + policy.drop_after <= now:
+            yield Action(
+                kind=ActionKind.DROP,
+                partition=each.name,
+                bounds=row.bounds,
+                oid=each.oid,
+                reason=f"detached longer ago than {policy.drop_after}",
+            )
+
+
+def _notes(parent: Parent) -> tuple[str, ...]:
+    if parent.default is None:
+        return ()
+    return (
+        f"{parent.default.name} is a default partition: while it exists, every create and detach"
+        " needs a brief exclusive lock on it, and rows in it can stand in the way.",
+    )

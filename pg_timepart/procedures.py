@@ -1,0 +1,328 @@
+"""Actions as steps: which statements, in which transactions, under which locks. Pure.
+
+The executor runs these; a dry run prints them. Each step is one transaction, or one statement
+that cannot be in one, and leaves a state from which the same action can begin again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pg_timepart import ddl
+from pg_timepart.ddl import Lock, Statement
+from pg_timepart.marks import mark_text
+from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Template
+
+ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+
+BOUNDS_CHECK = "pg_timepart_bounds"
+"""Name of the CHECK that an attach adds, so that the server need not scan under its lock."""
+
+EXCLUSION_CHECK = "pg_timepart_excludes"
+"""Begins the name of the CHECK that spares ATTACH its scan of a big default partition."""
+
+SMALL_DEFAULT_PAGES = 256
+"""2 MB: a default partition up to this size is scanned within the lock budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One transaction, or one statement alone."""
+
+    summary: str
+    """What it does, in a few words."""
+
+    setup: tuple[Statement, ...] = ()
+    """Run first, in the same transaction, before any lock that others could wait for."""
+
+    locks: tuple[Lock, ...] = ()
+    """Taken in this order, each within the lock budget."""
+
+    statements: tuple[Statement, ...] = ()
+    """Run once all locks are there."""
+
+    is_unhurried: bool = False
+    """Whether the statements may take long, because no application query can wait for them."""
+
+    is_alone: bool = False
+    """Whether the statement must run outside a transaction block."""
+
+    tablespace: str | None = None
+    """Where indexes built in this step go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Literals of a partition's bounds, as text; None is MINVALUE or MAXVALUE."""
+
+    lower: str | None
+    upper: str | None
+
+
+def create_steps(
+    parent: Parent, template: Template, leaf: Relation, sides: Sides, mark: Mark, tablespace: str
+) -> Iterator[Step]:
+    """Yield how to make a new partition; all that counts is in the last step's transaction."""
+    excluding = _excluding_check(parent, template, sides)
+    yield from _exclusion_steps(parent, template, sides, excluding)
+    finish = [ddl.attach(parent, leaf, sides.lower, sides.upper)]
+    if template.replica_identity == "i":
+        finish.append(ddl.follow_replica_index(parent, leaf))
+    if parent.default and excluding:
+        finish.append(ddl.drop_constraint(parent.default, excluding))
+    yield Step(
+        summary=f"create {leaf.name} and attach it",
+        setup=tuple(_new_leaf(parent, template, leaf, mark, tablespace)),
+        locks=(*attach_locks(parent, template.referenced, SHARE_ROW_EXCLUSIVE),),
+        statements=tuple(finish),
+        tablespace=tablespace,
+    )
+
+
+def finish_leaf_steps(
+    parent: Parent, template: Template, leaf: Relation, sides: Sides
+) -> Iterator[Step]:
+    """Yield how to attach a table that we made and did not attach; it is empty."""
+    yield Step(
+        summary=f"attach {leaf.name}, which was made before",
+        locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
+        statements=(ddl.attach(parent, leaf, sides.lower, sides.upper),),
+    )
+
+
+def detach_steps(parent: Parent, template: Template, leaf: Partition, *, plain: bool) -> Step:
+    """Return how to detach: concurrently unless ``plain`` or there is a default partition."""
+    if plain or parent.default is not None:
+        others = [parent.default] if parent.default is not None else []
+        return Step(
+            summary=f"detach {leaf.name} in a transaction",
+            locks=(
+                *_locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+                *_locked([parent, *others, leaf], ACCESS_EXCLUSIVE),
+            ),
+            statements=(ddl.detach(parent, leaf),),
+        )
+    return Step(
+        summary=f"detach {leaf.name} concurrently",
+        statements=(ddl.detach_concurrently(parent, leaf),),
+        is_alone=True,
+    )
+
+
+def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
+    """Return how to end a pending detach. The leaf comes first: nobody waits for it any more."""
+    return Step(
+        summary=f"finalize the pending detach of {leaf.name}",
+        locks=(
+            *_locked([leaf], ACCESS_EXCLUSIVE),
+            *_locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+            *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
+        ),
+        statements=(ddl.finalize(parent, leaf),),
+    )
+
+
+def attach_steps(
+    parent: Parent, template: Template, leaf: Leaf, sides: Sides, tablespace: str
+) -> Iterator[Step]:
+    """Yield how to attach a detached table: all slow work first, under locks that stop nobody."""
+    table = leaf.relation
+    for definition in leaf.missing:
+        yield _unhurried(
+            table,
+            f"build on {table.name} what {parent.name} has",
+            ddl.add_missing(table, definition),
+            tablespace=tablespace,
+        )
+    yield from _foreign_key_steps(leaf)
+    yield from _bounds_check_steps(parent, leaf, sides)
+    checks = [check.name for check in leaf.bounds_checks] or [BOUNDS_CHECK]
+    referenced = _targets([*leaf.foreign_keys, *leaf.missing_foreign_keys])
+    finish = [
+        ddl.attach(parent, table, sides.lower, sides.upper),
+        *(ddl.drop_constraint(table, name) for name in checks),
+    ]
+    if template.replica_identity == "i":
+        finish.append(ddl.follow_replica_index(parent, table))
+    yield Step(
+        summary=f"attach {table.name}",
+        # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.
+        locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
+        statements=tuple(finish),
+    )
+
+
+def move_steps(leaf: Partition, tablespace: str) -> Iterator[Step]:
+    """Yield how to move a table with its indexes: at leisure once detached, else within budget."""
+    statements = [ddl.set_index_tablespaces(leaf, tablespace)]
+    if leaf.tablespace != tablespace:
+        statements.insert(0, ddl.set_tablespace(leaf, tablespace))
+    yield Step(
+        summary=f"move {leaf.name} to {tablespace}",
+        locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
+        statements=tuple(statements),
+        is_unhurried=not leaf.is_attached,
+    )
+
+
+def drop_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
+    """Yield how to drop a detached table: first each foreign key, whose target needs a lock."""
+    for name, target in foreign_keys:
+        yield Step(
+            summary=f"drop the foreign key {name} of {leaf.name}",
+            locks=tuple(_locked([target, leaf], ACCESS_EXCLUSIVE)),
+            statements=(ddl.drop_constraint(leaf, name),),
+        )
+    yield _unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
+
+
+def truncate_steps(leaf: Relation) -> Iterator[Step]:
+    """Yield how to empty one partition."""
+    yield Step(
+        summary=f"truncate {leaf.name}",
+        locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
+        statements=(ddl.truncate(leaf),),
+    )
+
+
+def attach_locks(
+    parent: Parent, referenced: Sequence[Relation], mode: str, *leaves: Relation
+) -> tuple[Lock, ...]:
+    """Return what ATTACH takes, in the one order that every step of ours keeps to."""
+    default = [parent.default] if parent.default is not None else []
+    return (
+        *_locked(referenced, mode),
+        *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
+        *_locked([*default, *leaves], ACCESS_EXCLUSIVE),
+    )
+
+
+def _new_leaf(
+    parent: Parent, template: Template, leaf: Relation, mark: Mark, tablespace: str
+) -> Iterator[Statement]:
+    yield ddl.create_leaf(parent, leaf, tablespace=tablespace, storage=template.storage)
+    yield ddl.comment_on(leaf, mark_text(mark))
+    if template.has_stray_indexes:
+        yield ddl.set_index_tablespaces(leaf, tablespace)
+    if template.replica_identity in "fn":
+        yield ddl.set_replica_identity(leaf, template.replica_identity)
+    if template.has_row_security:
+        yield ddl.enable_row_security(leaf)
+    if template.forces_row_security:
+        yield ddl.force_row_security(leaf)
+    for policy in template.policies:
+        yield ddl.create_policy(leaf, policy)
+    for given in template.grants:
+        yield ddl.grant(leaf, given)
+    if not template.is_owned_by_us:
+        yield ddl.set_owner(leaf, template.owner)
+
+
+def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | None:
+    """Name the CHECK that a big default partition needs first, or None where it needs none."""
+    if parent.default is None or template.default_pages <= SMALL_DEFAULT_PAGES:
+        return None
+    return EXCLUSION_CHECK if sides.lower is not None and sides.upper is not None else None
+
+
+def _exclusion_steps(
+    parent: Parent, template: Template, sides: Sides, excluding: str | None
+) -> Iterator[Step]:
+    default = parent.default
+    if default is None:
+        return
+    prepared = [ddl.drop_constraint(default, name) for name in template.default_checks]
+    if excluding and parent.key and parent.kind and sides.lower and sides.upper:
+        prepared.append(
+            ddl.add_exclusion_check(
+                default, excluding, parent.key, sides.lower, sides.upper, parent.kind.sql_type
+            )
+        )
+    if prepared:
+        yield Step(
+            summary=f"let {default.name} promise to hold nothing of the range",
+            locks=tuple(_locked([default], ACCESS_EXCLUSIVE)),
+            statements=tuple(prepared),
+        )
+    if excluding:
+        yield _unhurried(
+            default,
+            f"see that {default.name} keeps the promise",
+            ddl.validate_constraint(default, excluding),
+            mode=SHARE_UPDATE_EXCLUSIVE,
+        )
+
+
+def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
+    table = leaf.relation
+    added: list[str] = []
+    taken = {name for name, _ in leaf.foreign_keys}
+    for number, (definition, target) in enumerate(leaf.missing_foreign_keys):
+        name = f"pg_timepart_fk_{number}"
+        while name in taken:
+            name += "_"
+        added.append(name)
+        yield Step(
+            summary=f"add to {table.name} a foreign key that its parent has",
+            locks=(
+                *_locked([target], SHARE_ROW_EXCLUSIVE),
+                *_locked([table], SHARE_ROW_EXCLUSIVE),
+            ),
+            statements=(ddl.add_foreign_key(table, name, definition),),
+        )
+    for name in (*leaf.unvalidated, *added):
+        yield _unhurried(
+            table,
+            f"check the rows of {table.name} against {name}",
+            ddl.validate_constraint(table, name),
+            mode=SHARE_UPDATE_EXCLUSIVE,
+        )
+
+
+def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[Step]:
+    table = leaf.relation
+    if any(check.is_validated for check in leaf.bounds_checks):
+        return
+    name = next((check.name for check in leaf.bounds_checks), BOUNDS_CHECK)
+    if not leaf.bounds_checks and parent.key and parent.kind:
+        yield _unhurried(
+            table,
+            f"add a CHECK of the bounds to {table.name}",
+            ddl.add_bounds_check(
+                table, name, parent.key, sides.lower, sides.upper, parent.kind.sql_type
+            ),
+        )
+    yield _unhurried(
+        table,
+        f"check the rows of {table.name} against the bounds",
+        ddl.validate_constraint(table, name),
+        mode=SHARE_UPDATE_EXCLUSIVE,
+    )
+
+
+def _unhurried(
+    table: Relation,
+    summary: str,
+    *statements: Statement,
+    mode: str = ACCESS_EXCLUSIVE,
+    tablespace: str | None = None,
+) -> Step:
+    return Step(
+        summary=summary,
+        locks=tuple(_locked([table], mode)),
+        statements=statements,
+        is_unhurried=True,
+        tablespace=tablespace,
+    )
+
+
+def _locked(relations: Sequence[Relation], mode: str) -> Iterator[Lock]:
+    return (Lock(relation=each, mode=mode) for each in relations)
+
+
+def _targets(foreign_keys: Sequence[tuple[str, Relation]]) -> tuple[Relation, ...]:
+    unique = {target.oid: target for _, target in foreign_keys}
+    return tuple(unique[oid] for oid in sorted(unique))

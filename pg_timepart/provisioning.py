@@ -1,0 +1,95 @@
+"""After ``migrate``: a config row and the first partitions, so that the first INSERT works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connections, models, router
+from django.db.migrations import CreateModel, DeleteModel, RenameModel
+
+from pg_timepart import conf
+from pg_timepart.catalog import read_parents
+from pg_timepart.constants import Outcome
+from pg_timepart.declaration import declaration_of
+from pg_timepart.declaring import registry
+from pg_timepart.errors import OperationFailed
+from pg_timepart.maintenance.passes import provision
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
+from pg_timepart.models import PartitionConfig
+
+logger = logging.getLogger("pg_timepart")
+
+
+def after_migrate(
+    sender: AppConfig, *, using: str, plan: Iterable[tuple[Any, bool]] = (), **kwargs: Any
+) -> None:
+    """Receive post_migrate: follow renamed and deleted models, and make every table accept rows.
+
+    Raises OperationFailed where a table cannot be provided for, so that ``migrate`` says so. A
+    table that a worker has at the moment is left to it.
+    """
+    if connections[using].vendor != "postgresql":
+        return
+    if _has_rows(using):
+        _follow_models(plan, using)
+    for target in _targets(using):
+        report = provision(target, origin=Origin(started_by="migrate"))
+        if report.outcome is Outcome.FAILED:
+            raise OperationFailed(
+                f"{report.label} has no partitions for new rows: {report.reason}", report
+            )
+
+
+def _targets(using: str) -> list[Target]:
+    """Return those decorated models whose partitioned table is in the database ``using``.
+
+    Where our rows live elsewhere, or are not migrated yet, the table gets its first partitions
+    all the same.
+    """
+    models_here = {each._meta.db_table: each for each in registry() if each._meta.can_migrate(using)}
+    parents = read_parents(connections[using], list(models_here), zone=conf.zone())
+    here = [models_here[name] for name, parent in parents.items() if _is_declared(models_here[name], parent.key)]
+    has_rows = _has_rows(router.db_for_write(PartitionConfig))
+    return [_target(each, using, has_rows) for each in here]
+
+
+def _is_declared(model: type[models.Model], key: str | None) -> bool:
+    declaration = declaration_of(model)
+    return declaration is not None and model._meta.get_field(declaration.key).column == key
+
+
+def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:
+    if has_rows and router.db_for_write(model) == using:
+        return target_of(model, using)
+    return target_without_rows(model, using)
+
+
+def _has_rows(alias: str) -> bool:
+    """Return whether our tables are in this database, by now."""
+    if not router.allow_migrate_model(alias, PartitionConfig):
+        return False
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL",
+            [connection.ops.quote_name("pg_timepart_partitionrun")],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
+    rows = PartitionConfig.objects.using(using)
+    for migration, backwards in plan:
+        for operation in migration.operations:
+            if isinstance(operation, RenameModel):
+                old, new = operation.old_name_lower, operation.new_name_lower
+                old, new = (new, old) if backwards else (old, new)
+                rows.filter(model_label=f"{migration.app_label}.{old}").update(
+                    model_label=f"{migration.app_label}.{new}"
+                )
+            elif isinstance(operation, CreateModel if backwards else DeleteModel):
+                rows.filter(model_label=f"{migration.app_label}.{operation.name_lower}").delete()

@@ -1,0 +1,198 @@
+"""Tables and partitions as values: what ``catalog`` reads, and everything else reasons about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pg_timepart.keys import KeyKind
+from pg_timepart.periods import Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A table, identified by its OID and named as DDL must name it."""
+
+    oid: int
+    """``pg_class.oid``: survives renaming, changes with dump and restore."""
+
+    schema: str
+    """Name of its schema, unquoted."""
+
+    name: str
+    """Its name, unquoted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What our comment on a table says. It survives dump, restore and the loss of our rows."""
+
+    label: str
+    """The model whose partition the table is, ``app.model``."""
+
+    bounds: Bounds
+    """The bounds that it was made for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition(Relation):
+    """A direct child of a partitioned table, or a table that once was one."""
+
+    bounds: Bounds | None
+    """Both bounds as the catalog has them; None for a default partition and for a detached one."""
+
+    tablespace: str
+    """Where it lives; the database's default tablespace by its real name."""
+
+    is_attached: bool
+    """Whether it is in ``pg_inherits``; also true while a detach is pending."""
+
+    is_pending: bool = False
+    """Whether a concurrent detach began and did not end."""
+
+    is_default: bool = False
+    """Whether it takes the rows that no other partition takes."""
+
+    mark: Mark | None = None
+    """What our comment on a detached table says; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent(Relation):
+    """A table that a model declares as partitioned, and what hangs on it."""
+
+    kind: KeyKind | None
+    """How the key's moments become literals; None where the table is not partitioned by range of
+    one column of a supported type."""
+
+    key: str | None
+    """Name of the partition key's column; None where there is not exactly one."""
+
+    description: str
+    """How the table is partitioned, in the words of ``pg_get_partkeydef``, or ``not partitioned``."""
+
+    tablespace: str | None
+    """The tablespace that new partitions inherit, or None for the database's default."""
+
+    home: str
+    """The database's default tablespace by its real name."""
+
+    partitions: tuple[Partition, ...]
+    """Everything attached, pending detaches included, in the order of the bounds."""
+
+    detached: tuple[Partition, ...]
+    """Those of the asked-for OIDs that exist and hang on no parent."""
+
+    read_at: datetime
+    """The server's clock when it answered."""
+
+    @property
+    def default(self) -> Partition | None:
+        """The default partition, or None."""
+        return next((each for each in self.partitions if each.is_default), None)
+
+    @property
+    def ranged(self) -> tuple[Partition, ...]:
+        """The partitions that have bounds."""
+        return tuple(each for each in self.partitions if each.bounds is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One privilege on a table or on one of its columns."""
+
+    privilege: str
+    """``SELECT``, ``INSERT``, ... as the server names it."""
+
+    grantee: str | None
+    """The role; None for PUBLIC."""
+
+    is_grantable: bool
+    """Whether it was given WITH GRANT OPTION."""
+
+    column: str | None
+    """The column that it is limited to, or None for the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPolicy:
+    """One row security policy, as ``pg_policies`` shows it."""
+
+    name: str
+    permissive: str
+    roles: tuple[str, ...]
+    command: str
+    using: str | None
+    check: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """What a new partition must get and ``LIKE`` does not copy, and what an attach touches."""
+
+    owner: str
+    """The role that owns the parent."""
+
+    is_owned_by_us: bool
+    """Whether that is the current role."""
+
+    referenced: tuple[Relation, ...]
+    """The tables that foreign keys of the parent refer to, in the order in which to lock them."""
+
+    grants: tuple[Grant, ...]
+    """Privileges given on the parent."""
+
+    has_row_security: bool
+    """ROW LEVEL SECURITY is enabled."""
+
+    forces_row_security: bool
+    """It holds for the owner too."""
+
+    policies: tuple[RowPolicy, ...]
+    """The parent's policies."""
+
+    replica_identity: str
+    """``pg_class.relreplident`` of the parent: d, n, f or i."""
+
+    storage: tuple[tuple[str, str], ...]
+    """Storage parameters of the newest attached partition; a parent cannot have any."""
+
+    has_stray_indexes: bool
+    """Some index of the parent names a tablespace, which ``LIKE`` would copy."""
+
+    default_pages: int
+    """Size of the default partition in pages as last counted, or 0."""
+
+    default_checks: tuple[str, ...]
+    """Checks on the default partition that an interrupted create of ours left there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafCheck:
+    """A CHECK constraint on a leaf that says just what its bounds say."""
+
+    name: str
+    is_validated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """What decides how a detached table can be attached, moved or dropped."""
+
+    relation: Relation
+    bounds_checks: tuple[LeafCheck, ...]
+    """Checks that let ATTACH skip its scan, whoever made them."""
+
+    foreign_keys: tuple[tuple[str, Relation], ...]
+    """Name and referenced table of each foreign key that it still has."""
+
+    unvalidated: tuple[str, ...]
+    """Names of those foreign keys that were added and not yet checked."""
+
+    missing: tuple[str, ...]
+    """Definitions, ready to follow ``ALTER TABLE leaf ADD`` or ``CREATE [UNIQUE] INDEX ON leaf``,
+    that the parent has and the leaf has not."""
+
+    missing_foreign_keys: tuple[tuple[str, Relation], ...]
+    """Definition and referenced table of foreign keys that only the parent has."""
