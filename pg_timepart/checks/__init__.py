@@ -1,0 +1,26 @@
+"""System checks, with ids that stay: docs/checks.md explains each of them."""
+
+from __future__ import annotations
+
+from django.core import checks
+
+from pg_timepart.checks.databases import check_databases
+from pg_timepart.checks.foreign_keys import check_foreign_keys
+from pg_timepart.checks.models import check_models
+from pg_timepart.checks.settings import check_settings
+
+__all__ = [
+    "check_databases",
+    "check_foreign_keys",
+    "check_models",
+    "check_settings",
+    "register",
+]
+
+
+def register() -> None:
+    """Register every check with Django; again is the same as once."""
+    checks.register(check_models, checks.Tags.models)
+    checks.register(check_foreign_keys, checks.Tags.models)
+    checks.register(check_settings, "pg_timepart")
+    checks.register(check_databases, checks.Tags.database)

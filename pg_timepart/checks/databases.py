@@ -1,0 +1,131 @@
+"""What a database says: its version, and the tables of the decorated models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Notice
+from django.db import connections, models, router
+from django.db.utils import NotSupportedError
+
+from pg_timepart.catalog import read_parents
+from pg_timepart.checks.models import manager_of
+from pg_timepart.declaring import registry
+from pg_timepart.relations import Parent
+from pg_timepart.widening import is_named
+
+# After DETACH a table can lack the triggers of its foreign keys to partitioned tables, and its
+# rows go unchecked; older ones still can break concurrent queries and index builds.
+# https://www.postgresql.org/docs/release/16.5/
+REPAIRED_IN = {14: 14, 15: 9, 16: 5, 17: 1}
+"""By major version, the first minor version in which detaching is known to be right."""
+
+
+def check_databases(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **_: Any,
+) -> list[CheckMessage]:
+    """Return what these databases say of the decorated models that are written to them."""
+    labels = None if app_configs is None else {config.label for config in app_configs}
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        found = [
+            model
+            for model in registry()
+            if _has_table(model)
+            and router.db_for_write(model) == alias
+            and (labels is None or model._meta.app_label in labels)
+        ]
+        if found and connections[alias].vendor == "postgresql":
+            messages += check_database(alias, found)
+    return messages
+
+
+def check_database(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:
+    """Yield what one PostgreSQL database says of these models."""
+    connection = connections[alias]
+    try:
+        version: int = connection.pg_version
+    except NotSupportedError as error:
+        yield _too_old(alias, error)
+        return
+    if is_defective(version):
+        yield _defective(alias, version)
+    yield from _check_tables(alias, models_there)
+
+
+def is_defective(version: int) -> bool:
+    """Whether a server of this version, as ``160004``, has a known bug in detaching."""
+    major, minor = divmod(version, 10_000)
+    return minor < REPAIRED_IN.get(major, 0)
+
+
+def _has_table(model: type[models.Model]) -> bool:
+    options = model._meta
+    return not (options.abstract or options.proxy or options.swapped)
+
+
+def _too_old(alias: str, error: Exception) -> CheckMessage:
+    return Error(
+        f"The server of the database {alias!r} is too old: {error}",
+        hint="Partitions can be detached without blocking anybody from PostgreSQL 14 on.",
+        id="pg_timepart.E010",
+    )
+
+
+def _defective(alias: str, version: int) -> CheckMessage:
+    major, minor = divmod(version, 10_000)
+    return Notice(
+        f"The server of the database {alias!r} is PostgreSQL {major}.{minor}, which has known "
+        "bugs in detaching partitions.",
+        hint=f"Update it to {major}.{REPAIRED_IN[major]} or newer; no dump is needed.",
+        id="pg_timepart.W011",
+    )
+
+
+def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:
+    """Yield a warning for each table that is not what its model declares.
+
+    Warnings, because an error would keep ``migrate`` from making it so. A table that does not
+    exist yet is what migrate is for.
+    """
+    by_table = {model._meta.db_table: model for model in models_there}
+    # The zone is for the bounds, which do not matter here.
+    for table, parent in read_parents(connections[alias], list(by_table), zone=UTC).items():
+        message = _check_table(alias, by_table[table], parent)
+        if message is not None:
+            yield message
+
+
+def _check_table(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:
+    where = f"The table {parent.name!r} of {model._meta.label} in the database {alias!r}"
+    if parent.description == NOT_PARTITIONED:
+        return Notice(
+            f"{where} is not partitioned.",
+            hint=(
+                "Decorating a model does not change a table that exists. Create a new model for "
+                "the partitioned table and copy the rows, or remove the decorator."
+            ),
+            obj=model,
+            id="pg_timepart.W012",
+        )
+    key = _declared_column(model)
+    if key is None or (parent.key is not None and is_named(key, parent.key)):
+        return None
+    return Notice(
+        f"{where} is partitioned by {parent.description}, and the model declares RANGE "
+        f"({key.column}).",
+        hint="Name the field of that column in the decorator, or create the table anew.",
+        obj=model,
+        id="pg_timepart.W013",
+    )
+
+
+def _declared_column(model: type[models.Model]) -> models.Field[Any, Any] | None:
+    key = manager_of(model).declaration.key
+    return next((field for field in model._meta.concrete_fields if field.name == key), None)

@@ -1,0 +1,70 @@
+"""E006: foreign keys to a partitioned model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error
+from django.db import models
+
+from pg_timepart.declaring import registry
+
+
+def check_foreign_keys(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Return an error for each foreign key that a database would have to check."""
+    partitioned = set(registry())
+    configs = apps.get_app_configs() if app_configs is None else app_configs
+    referring = (
+        model for config in configs for model in config.get_models(include_auto_created=True)
+    )
+    return [*check_references(referring, partitioned)] if partitioned else []
+
+
+def check_references(
+    referring: Iterable[type[models.Model]], partitioned: set[type[models.Model]]
+) -> Iterator[CheckMessage]:
+    """Yield an error for each foreign key of ``referring`` to one of ``partitioned``."""
+    for model in referring:
+        if not model._meta.managed or model._meta.proxy:
+            continue
+        for field in model._meta.local_fields:
+            if _is_enforced(field) and _target(field) in partitioned:
+                yield _error(_declaration(model, field), _target(field))
+
+
+def _is_enforced(field: Any) -> bool:
+    return field.remote_field is not None and getattr(field, "db_constraint", False)
+
+
+def _target(field: Any) -> Any:
+    """Return the model with the table that the field refers to."""
+    model = field.remote_field.model
+    return model if isinstance(model, str) else model._meta.concrete_model
+
+
+def _declaration(model: type[models.Model], field: Any) -> Any:
+    """Return the field that a person wrote: for a table that Django adds, the many-to-many."""
+    owner: Any = model._meta.auto_created
+    if not owner:
+        return field
+    return next(
+        each for each in owner._meta.local_many_to_many if each.remote_field.through is model
+    )
+
+
+def _error(field: Any, target: type[models.Model]) -> CheckMessage:
+    return Error(
+        f"{field} has a foreign key to the partitioned model {target._meta.label}, which "
+        "PostgreSQL cannot check, or could only by refusing to retire partitions.",
+        hint=(
+            f"Give it db_constraint=False: Django's own handling of related rows stays. A "
+            f"many-to-many field takes it too, a model of your own between the two on each "
+            f"foreign key to {target._meta.label}."
+        ),
+        obj=field,
+        id="pg_timepart.E006",
+    )

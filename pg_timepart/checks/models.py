@@ -1,0 +1,138 @@
+"""What is wrong with a decorated model, as far as its class can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, models, router
+
+from pg_timepart.checks.uniqueness import check_uniqueness
+from pg_timepart.declaration import Declaration
+from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, registry
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.periods import Period
+
+MAX_PREMAKE = 1_000
+
+
+def check_models(
+    app_configs: Sequence[AppConfig] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Return what is wrong with the decorated models of these applications, None being all."""
+    labels = None if app_configs is None else {config.label for config in app_configs}
+    return [
+        message
+        for model in registry()
+        if labels is None or model._meta.app_label in labels
+        for message in check_model(model)
+    ]
+
+
+def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
+    """Yield what is wrong with one decorated model."""
+    manager = manager_of(model)
+    yield from check_defaults(model, manager.defaults)
+    unfit = _check_class(model)
+    if unfit is not None:
+        yield unfit
+        return
+    yield from _check_database(model)
+    key = _key(model, manager.declaration)
+    if isinstance(key, CheckMessage):
+        yield key
+        return
+    yield from _check_key(key)
+    yield from check_uniqueness(model, manager.declaration)
+
+
+def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
+    """Return the manager that the decorator put on the model, which may be abstract."""
+    managers = {manager.name: manager for manager in model._meta.local_managers}
+    manager = managers[MANAGER_NAME]
+    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - the registry holds no other
+    return manager
+
+
+def _check_class(model: type[models.Model]) -> CheckMessage | None:
+    if model._meta.abstract:
+        kind, hint = "an abstract model", "Decorate each concrete model that derives from it."
+    elif model._meta.proxy:
+        kind, hint = "a proxy model", "Decorate the model whose table it shows."
+    elif model._meta.parents:
+        parent = next(iter(model._meta.parents))._meta.label
+        kind = f"a child of {parent} by multi-table inheritance, so that the key may be over there"
+        hint = f"Decorate {parent}, or make it abstract."
+    else:
+        return None
+    return Error(
+        f"{model._meta.label} is {kind}; it cannot be partitioned.",
+        hint=hint,
+        obj=model,
+        id="pg_timepart.E004",
+    )
+
+
+def _check_database(model: type[models.Model]) -> Iterator[CheckMessage]:
+    alias = router.db_for_write(model)
+    vendor = connections[alias].vendor
+    if vendor != "postgresql":
+        yield Error(
+            f"{model._meta.label} is partitioned, but its database {alias!r} is {vendor}.",
+            hint="Route the model to a PostgreSQL database, in DATABASES and DATABASE_ROUTERS.",
+            obj=model,
+            id="pg_timepart.E009",
+        )
+
+
+def _key(
+    model: type[models.Model], declaration: Declaration
+) -> models.Field[Any, Any] | CheckMessage:
+    try:
+        field = model._meta.get_field(declaration.key)
+    except FieldDoesNotExist:
+        field = None
+    if isinstance(field, models.Field) and field.column is not None:
+        return field
+    known = ", ".join(each.name for each in model._meta.concrete_fields)
+    return Error(
+        f"{model._meta.label} is partitioned by {declaration.key!r}, which is not one of its "
+        "columns.",
+        hint=f"Name one of its date or time fields in the decorator. Its fields: {known}.",
+        obj=model,
+        id="pg_timepart.E001",
+    )
+
+
+def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
+    # A DateTimeField is a DateField too.
+    if not isinstance(key, models.DateField):
+        yield Error(
+            f"The partition key {key} is a {type(key).__name__}.",
+            hint="Partition by a DateTimeField or a DateField.",
+            obj=key,
+            id="pg_timepart.E002",
+        )
+    if key.null:
+        yield Error(
+            f"The partition key {key} may be null, and no partition takes such a row.",
+            hint="Remove null=True, and give the rows without a time one.",
+            obj=key,
+            id="pg_timepart.E003",
+        )
+
+
+def check_defaults(
+    model: type[models.Model], defaults: Mapping[str, Any]
+) -> Iterator[CheckMessage]:
+    """Yield an error for each of the decorator's ``default_*`` options that cannot be used."""
+    for problem in _problems(defaults):
+        yield Error(
+            f"{model._meta.label}: {problem}",
+            hint="Correct the option in the decorator.",
+            obj=model,
+            id="pg_timepart.E007",
+        )
