@@ -104,7 +104,7 @@ def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterato
 
 def _check_table(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:
     where = f"The table {parent.name!r} of {model._meta.label} in the database {alias!r}"
-    if parent.description == NOT_PARTITIONED:
+    if parent.description == "not partitioned":
         return Notice(
             f"{where} is not partitioned.",
             hint=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,18 +10,13 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models, router
 
+from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.declaration import Declaration
 from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, registry
-from pg_timepart.errors import InvalidPolicy
-from pg_timepart.periods import Period
-
-MAX_PREMAKE = 1_000
 
 
-def check_models(
-    app_configs: Sequence[AppConfig] | None = None, **_: Any
-) -> list[CheckMessage]:
+def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
     """Return what is wrong with the decorated models of these applications, None being all."""
     labels = None if app_configs is None else {config.label for config in app_configs}
     return [
@@ -35,7 +30,6 @@ def check_models(
 def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
     """Yield what is wrong with one decorated model."""
     manager = manager_of(model)
-    yield from check_defaults(model, manager.defaults)
     unfit = _check_class(model)
     if unfit is not None:
         yield unfit
@@ -46,6 +40,7 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
         yield key
         return
     yield from _check_key(key)
+    yield from check_defaults(model, manager.defaults, key)
     yield from check_uniqueness(model, manager.declaration)
 
 
@@ -122,17 +117,4 @@ def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
             hint="Remove null=True, and give the rows without a time one.",
             obj=key,
             id="pg_timepart.E003",
-        )
-
-
-def check_defaults(
-    model: type[models.Model], defaults: Mapping[str, Any]
-) -> Iterator[CheckMessage]:
-    """Yield an error for each of the decorator's ``default_*`` options that cannot be used."""
-    for problem in _problems(defaults):
-        yield Error(
-            f"{model._meta.label}: {problem}",
-            hint="Correct the option in the decorator.",
-            obj=model,
-            id="pg_timepart.E007",
         )

@@ -74,14 +74,14 @@ def _lacking(model: Model, what: str, declaration: Declaration) -> CheckMessage:
 
 def _weaker(what: str, declaration: Declaration, obj: Any) -> CheckMessage:
     if declaration.widen_keys:
-        holds = f"holds only among rows with the same {declaration.key!r}"
+        extent = f"only among rows with the same {declaration.key!r}"
     else:
-        holds = "is left out of the table, since widen_keys is off"
+        extent = "not at all, since widen_keys is off"
     return Notice(
-        f"{what[0].upper()}{what[1:]} {holds}.",
+        f"PostgreSQL enforces {what} {extent}.",
         hint=(
-            "PostgreSQL checks uniqueness within each partition only. Say so in the model: declare "
-            f"a UniqueConstraint that has {declaration.key!r}, or none. Or silence this check."
+            "It checks uniqueness within each partition only. Say so in the model: declare a "
+            f"UniqueConstraint that has {declaration.key!r}, or none. Or silence this check."
         ),
         obj=obj,
         id="pg_timepart.W001",
@@ -91,7 +91,9 @@ def _weaker(what: str, declaration: Declaration, obj: Any) -> CheckMessage:
 def _check_exclusion(
     model: Model, constraint: ExclusionConstraint, key: str
 ) -> Iterator[CheckMessage]:
-    compared = {(getattr(each, "name", each), operator) for each, operator in constraint.expressions}
+    compared = {
+        (getattr(each, "name", each), operator) for each, operator in constraint.expressions
+    }
     if (key, "=") not in compared:
         yield Error(
             f"PostgreSQL cannot enforce the exclusion constraint {constraint.name!r} of "
