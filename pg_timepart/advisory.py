@@ -70,7 +70,5 @@ def _take(connection: BaseDatabaseWrapper, parent: Relation, wait_seconds: float
 def _try_advisory(connection: BaseDatabaseWrapper, parent: Relation) -> bool:
     signed = parent.oid - 2**32 if parent.oid >= 2**31 else parent.oid
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_catalog.pg_try_advisory_xact_lock(%s, %s)", [NAMESPACE, signed]
-        )
+        cursor.execute("SELECT pg_catalog.pg_try_advisory_xact_lock(%s, %s)", [NAMESPACE, signed])
         return bool(cursor.fetchone()[0])

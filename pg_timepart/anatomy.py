@@ -136,7 +136,6 @@ SELECT json_build_object(
 """
 
 
-
 def read_template(
     connection: BaseDatabaseWrapper, parent: Parent, newest: Partition | None = None
 ) -> Template:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -71,7 +71,7 @@ UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, d.description, NULL, NULL, NULL,
        d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, NULL
 FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[])) AS d(oid, nspname, relname, spcname, description)
-"""
+"""  # noqa: S608  # made of the constants above
 
 MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(pattern)s"
 
@@ -138,15 +138,28 @@ def _read_detached(
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return tuple(
-            _detached((None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace))
+            _detached(
+                (None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace)
+            )
             for oid, schema, name, tablespace, comment in cursor.fetchall()
         )
 
 
 def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> Parent:
-    _, oid, schema, name, tablespace, description, by_one_range, key, sql_type, *_, home, read_at = (
-        rows[0]
-    )
+    (
+        _,
+        oid,
+        schema,
+        name,
+        tablespace,
+        description,
+        by_one_range,
+        key,
+        sql_type,
+        *_,
+        home,
+        read_at,
+    ) = rows[0]
     kind = _supported(sql_type) if by_one_range and key else None
     found = [_attached(row, kind, zone) for row in rows if row[9] is not None]
     return Parent(

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.relations import Grant, Relation, RowPolicy
 
-Statement = sql.Composable
+
+class Statement(Protocol):
+    """A composed statement, or a part of one, of either psycopg."""
+
+    def as_string(self, context: Any) -> str:
+        """Return the text, quoted for the driver's connection ``context``."""
 
 
-def named(relation: Relation) -> sql.Composable:
+def named(relation: Relation) -> Statement:
     """Return the schema-qualified, quoted name."""
     return sql.Identifier(relation.schema, relation.name)
 
@@ -199,9 +205,7 @@ def add_missing(leaf: Relation, definition: str) -> Statement:
         return sql.SQL("ALTER TABLE {} {}").format(named(leaf), sql.SQL(definition))
     unique = "UNIQUE " if definition.startswith("UNIQUE ") else ""
     body = definition.removeprefix(unique)
-    return sql.SQL("CREATE {}INDEX ON {} {}").format(
-        sql.SQL(unique), named(leaf), sql.SQL(body)
-    )
+    return sql.SQL("CREATE {}INDEX ON {} {}").format(sql.SQL(unique), named(leaf), sql.SQL(body))
 
 
 def add_foreign_key(leaf: Relation, name: str, definition: str) -> Statement:
@@ -231,6 +235,11 @@ def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
         " EXECUTE pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', stray, {});"
         " END LOOP; END $pg_timepart$"
     ).format(_as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace))
+
+
+def has_rows(leaf: Relation) -> Statement:
+    """Ask whether a table holds anything; the one query here that is no DDL."""
+    return sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(named(leaf))
 
 
 def truncate(leaf: Relation) -> Statement:
@@ -275,5 +284,7 @@ def _in_tablespace(tablespace: str | None) -> Statement:
 
 def _as_text(relation: Relation) -> Statement:
     """Return the quoted name as a string literal, for a cast to regclass."""
-    quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in (relation.schema, relation.name))
+    quoted = ".".join(
+        '"{}"'.format(part.replace('"', '""')) for part in (relation.schema, relation.name)
+    )
     return sql.Literal(quoted)

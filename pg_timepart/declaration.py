@@ -31,3 +31,9 @@ def declaration_of(model: type[models.Model]) -> Declaration | None:
         if declaration is not None and not model._meta.proxy:
             return declaration
     return None
+
+
+def key_column(model: type[models.Model], declaration: Declaration) -> str:
+    """Return the name of the key's column, as the catalog has it; raises FieldDoesNotExist."""
+    field: models.Field[object, object] = model._meta.get_field(declaration.key)  # type: ignore[assignment]
+    return (field.column or "").strip('"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -115,9 +116,7 @@ def oldest_snapshots(connection: BaseDatabaseWrapper) -> list[Holder]:
     return _holders(connection, OLDEST_SNAPSHOT, {})
 
 
-def _holders(
-    connection: BaseDatabaseWrapper, query: str, values: dict[str, object]
-) -> list[Holder]:
+def _holders(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> list[Holder]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [

@@ -30,6 +30,7 @@ QUERY_CANCELED = "57014"
 DEADLOCK_DETECTED = "40P01"
 PASSING = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """How long others may wait for us, and we for others."""

@@ -34,7 +34,9 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         return self._target.config
 
     @property
-    def latest(self) -> PartitionLog | None:
+    def latest(  # type: ignore[override]  # the name is promised; it is no manager method here
+        self,
+    ) -> PartitionLog | None:
         """The row of the partition with the highest end, or None where there is no partition."""
         return self.config.logs.all().newest_first().first()
 
@@ -136,7 +138,7 @@ class TimeRangePartitioningSupport:
     wrong is reported by Django's system checks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all by keyword, and each is a promise to users
         self,
         key: str,
         *,

@@ -28,7 +28,9 @@ def parse_mark(comment: str | None) -> Mark | None:
         return None
     try:
         found = json.loads(comment.removeprefix(_PREFIX))
-        start, end = (found[side] and datetime.fromisoformat(found[side]) for side in ("from", "to"))
+        start, end = (
+            found[side] and datetime.fromisoformat(found[side]) for side in ("from", "to")
+        )
         return Mark(label=found["model"], bounds=Bounds(start=start, end=end))
     except (KeyError, TypeError, ValueError):
         return None

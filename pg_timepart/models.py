@@ -69,11 +69,17 @@ class PartitionConfig(models.Model):
         help_text=_("How many periods are ready ahead of the current one."),
     )
     attach_tablespace = models.CharField(
-        _("tablespace while attached"), max_length=63, blank=True, default="",
+        _("tablespace while attached"),
+        max_length=63,
+        blank=True,
+        default="",
         help_text=_("Where partitions live while attached. Empty follows the parent table."),
     )
     detach_tablespace = models.CharField(
-        _("tablespace once detached"), max_length=63, blank=True, default="",
+        _("tablespace once detached"),
+        max_length=63,
+        blank=True,
+        default="",
         help_text=_("Where a partition moves after it was detached. Empty leaves it in place."),
     )
     drop_after = models.DurationField(
@@ -231,7 +237,7 @@ class PartitionLog(models.Model):
         """Empty the table; see ``Model.partitioning.truncate_partition``."""
         return self._partitioning.truncate_partition(self)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
         """Drop the table, which must be detached, and this row.
 
         See ``Model.partitioning.delete_partition``. ``QuerySet.delete()`` removes rows alone.
@@ -279,9 +285,9 @@ class PartitionRun(models.Model):
 
 
 def _check_range(name: str, value: Any, least: int, most: int | None) -> None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value >= least and (most is None or value <= most):
-            return
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if is_whole and value >= least and (most is None or value <= most):
+        return
     span = f"at least {least}" if most is None else f"{least} to {most}"
     raise InvalidPolicy(f"{name} must be a whole number, {span}; it is {value!r}.")
 

@@ -19,6 +19,9 @@ from pg_timepart.relations import Parent, Partition
 MAX_CREATE = 1_000
 """Most partitions that one plan may create; more is taken for a mistake."""
 
+MAX_DAYS = 36_525
+"""A hundred years."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -122,22 +125,20 @@ def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datet
     return Plan(actions=tuple(actions), problems=problems, notes=_notes(parent))
 
 
-def plan_provision(
-    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
-) -> Plan:
+def plan_provision(parent: Parent, _known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
     """Return what makes the table accept rows now and ``premake`` periods ahead; no more."""
     creates, problems = _ahead(parent, policy, now)
     return Plan(actions=creates, problems=problems, notes=_notes(parent))
 
 
-def plan_next(parent: Parent, policy: Policy, now: datetime, days: int) -> Plan:
+def plan_next(parent: Parent, policy: Policy, now: datetime, days: object) -> Plan:
     """Return the following partitions until the newest ends more than ``days`` from now.
 
     0 is exactly the next one. A partition starts where the newest ends and ends at the next
     boundary of the current period; where there is none yet, the first is the period around now.
     """
-    if isinstance(days, bool) or not isinstance(days, int) or not 0 <= days <= 36_525:
-        raise InvalidPolicy(f"Days to the next partition must be 0 to 36525, not {days!r}.")
+    if not isinstance(days, int) or not 0 <= days <= MAX_DAYS:
+        raise InvalidPolicy(f"Days to the next partition must be 0 to {MAX_DAYS}, not {days!r}.")
     pieces = list(_following(parent, policy, now, days))
     _refuse_too_many(len(pieces))
     return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
@@ -153,9 +154,7 @@ def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -
     return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
 
 
-def plan_retirement(
-    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
-) -> Plan:
+def plan_retirement(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
     """Return the detaching of all whose end is before now minus ``interval`` periods."""
     retired = _expired(parent, known, policy, now)
     return Plan(actions=(*finalizations(parent), *_retirements(retired, policy)))
@@ -222,7 +221,8 @@ def _ahead(
     parent: Parent, policy: Policy, now: datetime
 ) -> tuple[tuple[Action, ...], tuple[str, ...]]:
     current = policy.period.bounds_at(now, policy.zone)
-    assert current.start is not None and current.end is not None  # noqa: S101
+    assert current.start is not None  # noqa: S101
+    assert current.end is not None  # noqa: S101
     horizon = current.end
     for _ in range(policy.premake):
         horizon = policy.period.next_boundary(horizon, policy.zone)
@@ -414,7 +414,8 @@ def _drops(
 def _notes(parent: Parent) -> tuple[str, ...]:
     if parent.default is None:
         return ()
-    return (
+    note = (
         f"{parent.default.name} is a default partition: while it exists, every create and detach"
-        " needs a brief exclusive lock on it, and rows in it can stand in the way.",
+        " needs a brief exclusive lock on it, and rows in it can stand in the way."
     )
+    return (note,)

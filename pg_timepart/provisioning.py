@@ -13,7 +13,7 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel
 from pg_timepart import conf
 from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
-from pg_timepart.declaration import declaration_of
+from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import provision
@@ -25,7 +25,11 @@ logger = logging.getLogger("pg_timepart")
 
 
 def after_migrate(
-    sender: AppConfig, *, using: str, plan: Iterable[tuple[Any, bool]] = (), **kwargs: Any
+    sender: AppConfig,  # noqa: ARG001
+    *,
+    using: str,
+    plan: Iterable[tuple[Any, bool]] = (),
+    **_kwargs: Any,
 ) -> None:
     """Receive post_migrate: follow renamed and deleted models, and make every table accept rows.
 
@@ -50,16 +54,22 @@ def _targets(using: str) -> list[Target]:
     Where our rows live elsewhere, or are not migrated yet, the table gets its first partitions
     all the same.
     """
-    models_here = {each._meta.db_table: each for each in registry() if each._meta.can_migrate(using)}
+    models_here = {
+        each._meta.db_table: each for each in registry() if each._meta.can_migrate(using)
+    }
     parents = read_parents(connections[using], list(models_here), zone=conf.zone())
-    here = [models_here[name] for name, parent in parents.items() if _is_declared(models_here[name], parent.key)]
+    here = [
+        models_here[name]
+        for name, parent in parents.items()
+        if _is_declared(models_here[name], parent.key)
+    ]
     has_rows = _has_rows(router.db_for_write(PartitionConfig))
     return [_target(each, using, has_rows) for each in here]
 
 
 def _is_declared(model: type[models.Model], key: str | None) -> bool:
     declaration = declaration_of(model)
-    return declaration is not None and model._meta.get_field(declaration.key).column == key
+    return declaration is not None and key_column(model, declaration) == key
 
 
 def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pg_timepart.keys import KeyKind
 from pg_timepart.periods import Bounds
@@ -70,7 +69,7 @@ class Parent(Relation):
     """Name of the partition key's column; None where there is not exactly one."""
 
     description: str
-    """How the table is partitioned, in the words of ``pg_get_partkeydef``, or ``not partitioned``."""
+    """How it is partitioned, as ``pg_get_partkeydef`` says, or ``not partitioned``."""
 
     tablespace: str | None
     """The tablespace that new partitions inherit, or None for the database's default."""

@@ -36,7 +36,7 @@ from pg_timepart.relations import Parent, Partition
 def create_next(target: Target, days: int, *, origin: Origin | None = None) -> Report:
     """Create following partitions until the newest ends more than ``days`` from now."""
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
         return plan_next(parent, policy, now, days)
 
     return ask(target, "create", planner, origin=origin)
@@ -47,7 +47,7 @@ def create_range(
 ) -> Report:
     """Create what is missing in ``[start, end)``, widened to whole periods."""
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         return plan_range(parent, policy, start, end)
 
     return ask(target, "create", planner, origin=origin)
@@ -70,7 +70,7 @@ def detach(
     """Detach these partitions; what is detached already stays so."""
     oids = _oids(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         found = [each for each in _present(parent, oids) if each.is_attached]
         return plan_detach(found, policy)
 
@@ -88,7 +88,7 @@ def attach(
     _refuse_naive(detach_time)
     oids = None if logs is None else _oids(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         wanted = {each.oid: each.bounds for each in known if oids is None or each.oid in oids}
         found = [each for each in _present(parent, wanted) if _is_off(each)]
         return plan_attach([(each, wanted[each.oid]) for each in found], policy)
@@ -122,10 +122,12 @@ def truncate(
 def truncate_all(target: Target, *, origin: Origin | None = None) -> Report:
     """Empty every attached partition, a default partition included, each by itself."""
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, _known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
         return Plan(
             actions=tuple(
-                _action(ActionKind.TRUNCATE, each) for each in parent.partitions if not each.is_pending
+                _action(ActionKind.TRUNCATE, each)
+                for each in parent.partitions
+                if not each.is_pending
             )
         )
 
@@ -162,7 +164,7 @@ def _each(
 ) -> Planner:
     oids = _oids(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+    def planner(parent: Parent, known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
         bounds = {each.oid: each.bounds for each in known}
         return Plan(
             actions=tuple(

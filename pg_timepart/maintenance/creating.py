@@ -6,7 +6,7 @@ from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.anatomy import read_template
 from pg_timepart.catalog import read_named
-from pg_timepart.ddl import drop_constraint
+from pg_timepart.ddl import Lock, drop_constraint, has_rows
 from pg_timepart.errors import Conflict, Deferred
 from pg_timepart.locks import sqlstate
 from pg_timepart.maintenance.executing import Session
@@ -14,7 +14,6 @@ from pg_timepart.maintenance.work import Work
 from pg_timepart.naming import alternative_name
 from pg_timepart.planning import Action
 from pg_timepart.procedures import ACCESS_EXCLUSIVE, Step, create_steps, finish_leaf_steps
-from pg_timepart.ddl import Lock
 from pg_timepart.relations import Mark, Partition, Relation
 
 DUPLICATE_TABLE = "42P07"
@@ -30,7 +29,7 @@ def create(work: Work, action: Action, session: Session) -> str:
     the name keeps it, and the new one gets another. Raises Conflict for anything else in the way.
     """
     name = action.partition
-    for attempt in range(2, MAX_NAMES):
+    for attempt in range(MAX_NAMES):
         try:
             _create_named(work, action, name, session)
         except ProgrammingError as error:
@@ -39,10 +38,10 @@ def create(work: Work, action: Action, session: Session) -> str:
             if _finish(work, action, name, session):
                 session.made = name
                 return f"{name} was there, made by an interrupted run"
-            name = alternative_name(action.partition, attempt)
+            name = alternative_name(action.partition, attempt + 2)
         else:
             session.made = name
-            return action.reason if attempt == 2 else f"{action.partition} was taken"
+            return f"{action.partition} was taken" if attempt else action.reason
     raise Conflict(f"{MAX_NAMES} tables named like {action.partition} are in the way.")
 
 
@@ -89,11 +88,9 @@ def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
 
 
 def _has_rows(work: Work, leaf: Partition) -> bool:
-    quote = work.target.connection.ops.quote_name
+    query = has_rows(leaf).as_string(work.target.connection.connection)
     with work.target.connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT EXISTS (SELECT FROM ONLY {quote(leaf.schema)}.{quote(leaf.name)})"
-        )
+        cursor.execute(query)
         return bool(cursor.fetchone()[0])
 
 

@@ -45,9 +45,7 @@ def finalize(work: Work, action: Action, session: Session) -> str:
     return action.reason
 
 
-def _detach_concurrently(
-    work: Work, action: Action, leaf: Partition, session: Session
-) -> None:
+def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: Session) -> None:
     """Detach while others use the table; where that was cut short, end it in small tries.
 
     With foreign keys the statement waits for their targets while their writers queue behind it,
@@ -103,5 +101,3 @@ def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
         unfinished="move" if is_elsewhere else "",
         wanted_tablespace=wanted,
     )
-
-

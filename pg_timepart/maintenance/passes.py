@@ -38,9 +38,7 @@ def plan(label: str, *, now: datetime | None = None) -> Plan:
     return preview(target_of(decorated(label)), plan_pass, now)
 
 
-def maintain_all(
-    *, now: datetime | None = None, origin: Origin | None = None
-) -> list[Report]:
+def maintain_all(*, now: datetime | None = None, origin: Origin | None = None) -> list[Report]:
     """Run a pass on every enabled model, one after the other, and return how each ended.
 
     Looks at all tables of a database in one query and touches only those with something to do.
@@ -76,9 +74,7 @@ def _maintain_database(
     if moment is not None:
         touch_all([each.config for each in idle], moment)
     quiet = {each.label: _unchanged(each) for each in idle}
-    return [
-        quiet.get(each.label) or _maintain_guarded(each, now, origin) for each in targets
-    ]
+    return [quiet.get(each.label) or _maintain_guarded(each, now, origin) for each in targets]
 
 
 def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> Report:
@@ -112,7 +108,9 @@ def _unchanged(target: Target) -> Report:
 
 def _enabled_targets() -> list[Target]:
     configs = _configs(registry())
-    targets = [target_of(model, config=configs.get(model._meta.label_lower)) for model in registry()]
+    targets = [
+        target_of(model, config=configs.get(model._meta.label_lower)) for model in registry()
+    ]
     return [each for each in targets if each.config.enabled]
 
 

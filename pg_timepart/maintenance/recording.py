@@ -41,7 +41,7 @@ def record(
 
     Such a run only updates ``last_checked_at``. Old records are pruned on the way.
     """
-    if config.pk is None:
+    if config._state.adding:
         return None
     if report.outcome is Outcome.UNCHANGED and not report.message:
         _touch(config, last_checked_at=started_at)

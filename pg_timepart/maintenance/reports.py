@@ -68,7 +68,9 @@ class Report:
     def reason(self) -> str:
         """Everything that kept the run from ending well, in one line."""
         bad = (Outcome.DEFERRED, Outcome.FAILED)
-        details = (f"{each.partition}: {each.detail}" for each in self.actions if each.outcome in bad)
+        details = (
+            f"{each.partition}: {each.detail}" for each in self.actions if each.outcome in bad
+        )
         return " ".join(filter(None, (self.message, *self.problems, *details)))
 
     def as_json(self) -> dict[str, Any]:

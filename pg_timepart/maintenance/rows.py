@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from pg_timepart.catalog import read_named
+from pg_timepart.catalog import read_marked, read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
@@ -43,20 +43,44 @@ def repairs(
     return found
 
 
+def adoptions(rows: Iterable[PartitionLog], target: Target, now: datetime) -> list[Repair]:
+    """Return rows for the detached partitions of ours, by their comments, that have none."""
+    known = {row.relid for row in rows}
+    marked = read_marked(target.connection, target.label)
+    return [_adoption(each, target, now) for each in marked if each.oid not in known]
+
+
 def save(found: Iterable[Repair], using: str | None) -> list[str]:
     """Save the repairs in one transaction and return their sentences."""
     changes = list(found)
     if not changes:
         return []
-    new = [each.row for each in changes if each.row.pk is None]
+    new = [each.row for each in changes if each.row._state.adding]
     with transaction.atomic(using=using):
         for each in changes:
             if each.is_gone:
                 PartitionLog.objects.using(using).filter(pk=each.row.pk).delete()
-            elif each.row.pk is not None:
+            elif not each.row._state.adding:
                 each.row.save(using=using)
         PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
     return [each.sentence for each in changes]
+
+
+def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
+    assert partition.mark is not None  # noqa: S101
+    row = PartitionLog(
+        config=target.config,
+        relid=partition.oid,
+        schema_name=partition.schema,
+        table_name=partition.name,
+        start=partition.mark.bounds.start,
+        end=partition.mark.bounds.end,
+        is_attached=False,
+        detached_at=now,
+    )
+    return Repair(
+        row=row, sentence=f"{partition.name} was detached and had no row; it has one now."
+    )
 
 
 def _matching(partition: Partition, rows: list[PartitionLog]) -> PartitionLog | None:
@@ -74,11 +98,12 @@ def _has_name(row: PartitionLog, partition: Partition) -> bool:
 def _attached_repair(
     row: PartitionLog | None, partition: Partition, target: Target
 ) -> Iterator[Repair]:
-    is_new = row is None
-    row = row or PartitionLog(config=target.config)
-    if _follow(row, partition):
-        what = "is recorded" if is_new else "was changed outside; its row follows"
-        yield Repair(row=row, sentence=f"{partition.name} {what}.")
+    if row is None:
+        row = PartitionLog(config=target.config)
+        _follow(row, partition)
+        yield Repair(row=row, sentence=f"{partition.name} is recorded.")
+    elif _follow(row, partition):
+        yield Repair(row=row, sentence=f"{partition.name} was changed outside; its row follows.")
 
 
 def _follow(row: PartitionLog, partition: Partition) -> bool:
@@ -144,4 +169,4 @@ def _assign(row: PartitionLog, wanted: dict[str, object]) -> bool:
     differing = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     for name, value in differing.items():
         setattr(row, name, value)
-    return bool(differing) or row.pk is None
+    return bool(differing)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -49,7 +49,7 @@ class Request:
     """Its name in records: ``maintain``, ``create``, ..."""
 
     planner: Planner
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     now: datetime | None = None
     """The moment to plan for; the server's clock by default, so that hosts may disagree."""
 
@@ -58,6 +58,9 @@ class Request:
 
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
+
+    is_thorough: bool = False
+    """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
 
 def preview(target: Target, planner: Planner, now: datetime | None = None) -> Plan:
@@ -98,7 +101,7 @@ def _run(target: Target, request: Request) -> tuple[datetime, Report]:
     parent = target.read(rows)
     now = request.now or parent.read_at
     plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
-    if not plan.actions and not _drifted(rows, parent, target, now):
+    if not (request.is_thorough or plan.actions or _drifted(rows, parent, target, now)):
         return now, _report(target, request, plan, [], [])
     with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds):
         return now, _run_locked(target, request, now)
@@ -117,7 +120,7 @@ def _run_locked(target: Target, request: Request, now: datetime) -> Report:
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
-    repaired = work.refresh()
+    repaired = work.refresh(thoroughly=request.is_thorough)
     plan = request.planner(work.parent, known_rows(work.rows), work.policy, now)
     results: list[ActionResult] = []
     for group in _in_order(plan.actions):
@@ -136,9 +139,7 @@ def _in_order(actions: Iterable[Action]) -> list[list[Action]]:
     return [groups[urgency] for urgency in sorted(groups)]
 
 
-def _drifted(
-    rows: list[PartitionLog], parent: Parent, target: Target, now: datetime
-) -> bool:
+def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: datetime) -> bool:
     return target.keeps_rows and bool(row_keeping.repairs(rows, parent, target, now))
 
 
@@ -160,9 +161,7 @@ def _report(
     )
 
 
-def _ended(
-    target: Target, request: Request, outcome: Outcome, error: Exception
-) -> Report:
+def _ended(target: Target, request: Request, outcome: Outcome, error: Exception) -> Report:
     return Report(
         label=target.label, operation=request.operation, outcome=outcome, message=str(error)
     )

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
 from pg_timepart.catalog import read_parent
-from pg_timepart.declaration import Declaration, declaration_of
+from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, UnknownName
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -46,7 +46,7 @@ class Target:
     @property
     def keeps_rows(self) -> bool:
         """Whether there are rows to keep in step with the catalog."""
-        return self.config.pk is not None
+        return not self.config._state.adding
 
     def policy(self, parent: Parent) -> Policy:
         """Return what is wanted, checked against the kind of key; raises InvalidPolicy."""
@@ -76,7 +76,7 @@ def usable(target: Target, parent: Parent | None) -> Parent:
             f"The table {table} of {label} does not exist in the database {target.alias!r}:"
             " run migrate, or see that its schema is in search_path."
         )
-    wanted = target.model._meta.get_field(target.declaration.key).column
+    wanted = key_column(target.model, target.declaration)
     if parent.kind is None or parent.key != wanted:
         raise NotPartitioned(
             f"The table {table} of {label} is {parent.description}, not partitioned by RANGE of"

@@ -38,12 +38,17 @@ class Work:
             self._template = read_template(self.target.connection, self.parent, newest)
         return self._template
 
-    def refresh(self) -> list[str]:
-        """Read the table anew and bring our rows in step; return what was repaired."""
+    def refresh(self, *, thoroughly: bool = False) -> list[str]:
+        """Read the table anew and bring our rows in step; return what was repaired.
+
+        ``thoroughly`` looks for detached partitions without a row too.
+        """
         self.parent = self.target.read(self.rows)
         if not self.target.keeps_rows:
             return []
         found = row_keeping.repairs(self.rows, self.parent, self.target, self.now)
+        if thoroughly:
+            found += row_keeping.adoptions(self.rows, self.target, self.now)
         repaired = row_keeping.save(found, self.target.config._state.db)
         if found:
             self.rows = self.target.rows()
@@ -95,5 +100,3 @@ class Work:
         if row is not None:
             PartitionLog.objects.using(row._state.db).filter(pk=row.pk).delete()
             self.rows.remove(row)
-
-

@@ -1,0 +1,84 @@
+"""Comparing catalog and rows: repairing the rows, and saying what only a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from pg_timepart import conf
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.runs import Request, run
+from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.periods import Bounds
+from pg_timepart.planning import Known, Plan, Policy, uncovered
+from pg_timepart.relations import Parent, Partition
+
+
+def reconcile(label: str, *, origin: Origin | None = None) -> Report:
+    """Bring our rows of ``label`` in step with the catalog; touch no table.
+
+    Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
+    detached partitions of ours that have no row. What it cannot decide (a gap, a partition that
+    is not aligned with the period, a default partition) it says in the report's notes. Raises
+    UnknownName; everything else ends in the report.
+    """
+    request = Request(
+        operation="reconcile",
+        planner=_look,
+        origin=origin or Origin(),
+        wait_seconds=conf.options().LOCK_WAIT_SECONDS,
+        is_thorough=True,
+    )
+    return run(target_of(decorated(label)), request)
+
+
+def questions(parent: Parent, policy: Policy) -> Iterator[str]:
+    """Yield what only a person may decide about the table as it is."""
+    yield from (_gap(each) for each in gaps(parent))
+    yield from (_unaligned(each) for each in parent.ranged if not _is_aligned(each, policy))
+    if parent.default is not None:
+        yield (
+            f"{parent.default.name} is a default partition. Rows in it can block new partitions:"
+            " keep it empty, or detach it."
+        )
+
+
+def gaps(parent: Parent) -> list[Bounds]:
+    """Return the ranges between the first and the last partition that no partition covers."""
+    sides = [each.bounds for each in parent.ranged if each.bounds is not None]
+    starts = [each.start or each.end for each in sides]
+    ends = [each.end or each.start for each in sides]
+    first = min((each for each in starts if each is not None), default=None)
+    last = max((each for each in ends if each is not None), default=None)
+    if first is None or last is None or not first < last:
+        return []
+    return list(uncovered(parent.partitions, first, last))
+
+
+def _look(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
+    return Plan(notes=tuple(questions(parent, policy)))
+
+
+def _is_aligned(partition: Partition, policy: Policy) -> bool:
+    bounds = partition.bounds
+    if bounds is None or bounds.start is None or bounds.end is None:
+        return bounds is None
+    return policy.period.bounds_at(bounds.start, policy.zone) == bounds
+
+
+def _gap(bounds: Bounds) -> str:
+    return (
+        f"Nothing covers [{bounds.start}, {bounds.end}): rows of this range are refused. Create"
+        " the partitions (timepart create --from ... --to ...) if there shall be any."
+    )
+
+
+def _unaligned(partition: Partition) -> str:
+    bounds = partition.bounds
+    assert bounds is not None  # noqa: S101
+    return (
+        f"{partition.name} is [{bounds.start or 'MINVALUE'}, {bounds.end or 'MAXVALUE'}), which is"
+        " not one period of the config. That is right after a change of period; otherwise see who"
+        " made it."
+    )
