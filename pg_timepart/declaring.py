@@ -70,6 +70,6 @@ def _keep_default_manager(model: type[models.Model]) -> None:
     inherited = model._meta.default_manager
     if model._meta.local_managers or inherited is None:
         return
-    own = copy(inherited)
+    own: Any = copy(inherited)
     own._set_creation_counter()
     own.contribute_to_class(model, inherited.name)

@@ -6,15 +6,17 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart import ddl
 from pg_timepart.catalog import read_marked
 from pg_timepart.relations import Partition
 
+LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+DROP = sql.SQL("DROP TABLE {}")
+
 # Row security that is forced upon the owner may hide rows from this query: then there may be some.
-HOLDS_ROWS = """
+HOLDS_ROWS = sql.SQL("""
 SELECT EXISTS (SELECT FROM {})
     OR (SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s)
-"""
+""")
 
 
 def drop_empty_detached(connection: BaseDatabaseWrapper, label: str) -> list[str]:
@@ -31,9 +33,10 @@ def drop_empty_detached(connection: BaseDatabaseWrapper, label: str) -> list[str
 
 def _drop_if_empty(connection: BaseDatabaseWrapper, table: Partition) -> bool:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(ddl.lock_table(table, "ACCESS EXCLUSIVE", only=False))
-        cursor.execute(sql.SQL(HOLDS_ROWS).format(ddl.named(table)), [table.oid])
+        name = sql.Identifier(table.schema, table.name)
+        cursor.execute(LOCK.format(name))
+        cursor.execute(HOLDS_ROWS.format(name), [table.oid])
         if cursor.fetchone() == (False,):
-            cursor.execute(ddl.drop_table(table))
+            cursor.execute(DROP.format(name))
             return True
     return False

@@ -20,6 +20,8 @@ from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.leftovers import drop_empty_detached
 from pg_timepart.widening import (
+    Field,
+    columns_of,
     declared_key,
     is_named,
     is_same,
@@ -30,9 +32,8 @@ from pg_timepart.widening import (
 )
 
 if TYPE_CHECKING:
-    from django.db.backends.postgresql.schema import DatabaseSchemaEditor as Editor
-
-    from pg_timepart.widening import Field
+    # Most of what is overridden here is missing from the stubs.
+    from typing import Any as Editor
 else:
     Editor = object
 
@@ -61,8 +62,10 @@ def _extend(wrapper: type[Any]) -> None:
         )
 
 
-class PartitioningSchemaEditor(Editor):
+class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
     """Mixed in before the editor that the connection has."""
+
+    sql_create_table: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,8 +75,8 @@ class PartitioningSchemaEditor(Editor):
     def table_sql(self, model: type[models.Model]) -> Any:
         """Return CREATE TABLE, with PARTITION BY where one is declared."""
         declaration = declaration_of(model)
-        key = declaration and declared_key(model, declaration)
-        self._key_columns[model._meta.db_table] = key and key.column
+        key = None if declaration is None else declared_key(model, declaration)
+        self._key_columns[model._meta.db_table] = None if key is None else key.column
         if key is None:
             return super().table_sql(model)
         plain = self.sql_create_table
@@ -93,8 +96,10 @@ class PartitioningSchemaEditor(Editor):
 
     def add_field(self, model: type[models.Model], field: Any) -> None:
         """Add the column, then the widened constraint that its definition could not hold."""
+        # Constraints are named by what kind of table it is: to be looked up beforehand.
+        key = self._key_of(model)
         super().add_field(model, field)
-        if not self._needs_key(model, field):
+        if key is None or not self._needs_key(model, field):
             return
         if field.primary_key:
             self.execute(self._create_primary_key_sql(model, field))
@@ -142,8 +147,8 @@ class PartitioningSchemaEditor(Editor):
             sql = LONE_PERCENT.sub("%%", str(sql))
         super().execute(sql, params)
 
-    def _create_primary_key_sql(self, model: type[models.Model], field: Any) -> Statement:
-        statement = super()._create_primary_key_sql(model, field)
+    def _create_primary_key_sql(self, model: type[models.Model], field: Field) -> Statement:
+        statement: Statement = super()._create_primary_key_sql(model, field)
         if not self._needs_key(model, field):
             return statement
         key = self._widening_key(model)
@@ -199,7 +204,9 @@ class PartitioningSchemaEditor(Editor):
         primary_key: bool | None = None,
         **criteria: Any,
     ) -> list[str]:
-        names = super()._constraint_names(model, column_names, unique, primary_key, **criteria)
+        names: list[str] = super()._constraint_names(
+            model, column_names, unique, primary_key, **criteria
+        )
         key = self._widening_key(model) if unique and column_names else None
         if key is None or column_names is None or key.column in column_names:
             return names
@@ -211,7 +218,7 @@ class PartitioningSchemaEditor(Editor):
     def _create_index_name(
         self, table_name: str, column_names: Sequence[str], suffix: str = ""
     ) -> str:
-        name = super()._create_index_name(table_name, column_names, suffix)
+        name: str = super()._create_index_name(table_name, column_names, suffix)
         # Elsewhere the server has cut the names that exist, as it will cut them again.
         return short_name(name) if self._key_columns.get(table_name) else name
 
@@ -237,7 +244,7 @@ class PartitioningSchemaEditor(Editor):
         if parent is not None:
             return parent.key
         key = declared_key(model, declaration)
-        return key and key.column
+        return None if key is None else str(key.column)
 
     def _widening_key(self, model: type[models.Model]) -> Field | None:
         declaration = declaration_of(model)
@@ -268,20 +275,16 @@ class PartitioningSchemaEditor(Editor):
         if field.primary_key:
             return str(self._pk_constraint_sql([field.column, key.column]))
         columns = ", ".join(self.quote_name(each.column) for each in (field, key))
-        return self.sql_unique_constraint % {"columns": columns, "deferrable": ""}
+        return str(self.sql_unique_constraint % {"columns": columns, "deferrable": ""})
 
     def _index_place(self, model: type[models.Model], field: Any) -> str:
         tablespace = field.db_tablespace or model._meta.db_tablespace
         if not tablespace:
             return ""
-        return " " + self.connection.ops.tablespace_sql(tablespace, inline=True)
+        return f" {self.connection.ops.tablespace_sql(tablespace, inline=True)}"
 
     def _not_written(
-        self,
-        model: type[models.Model],
-        names: Iterable[str],
-        columns: Sequence[str],
-        key: Field,
+        self, model: type[models.Model], names: Iterable[str], columns: Sequence[str], key: Field
     ) -> list[str]:
         """Leave as many constraints as unique_together declares with these columns and the key.
 
@@ -289,10 +292,7 @@ class PartitioningSchemaEditor(Editor):
         constraints, and need not be: they are equal.
         """
         wide = [*columns, key.column]
-        written = sum(
-            [model._meta.get_field(name).column for name in together] == wide
-            for together in model._meta.unique_together
-        )
+        declared = [columns_of(model, together) for together in model._meta.unique_together]
         theirs = self._unique_constraint_name(model._meta.db_table, wide, quote=False)
         ordered = sorted(names, key=lambda name: name == str(theirs))
-        return ordered[: max(len(ordered) - written, 0)]
+        return ordered[: max(len(ordered) - declared.count(wide), 0)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from django.db import models
 from django.db.backends.utils import names_digest, strip_quotes
@@ -17,8 +17,8 @@ from pg_timepart.errors import UnknownName
 
 MAX_BYTES = 63
 
-if TYPE_CHECKING:
-    Field = models.Field[Any, Any]
+Field: TypeAlias = Any
+"""A concrete field; the stubs have its column as optional."""
 
 
 def declared_key(model: type[models.Model], declaration: Declaration) -> Field | None:
@@ -31,6 +31,12 @@ def declared_key(model: type[models.Model], declaration: Declaration) -> Field |
         raise UnknownName(f"field of {model._meta.label}", declaration.key, list(columns))
     field = columns[declaration.key]
     return field if field in model._meta.local_concrete_fields else None
+
+
+def columns_of(model: type[models.Model], names: Iterable[str]) -> list[str]:
+    """Return the columns of the fields of these names."""
+    fields: list[Field] = [model._meta.get_field(name) for name in names]
+    return [field.column for field in fields]
 
 
 def without_uniqueness(field: Any) -> Any:
@@ -82,6 +88,6 @@ def with_key_expression(
 
 def _is_column(source: Expression, key: Field) -> bool:
     """Whether an index expression is nothing but the key's column, maybe with an order."""
-    wrappers = (IndexExpression, *IndexExpression.wrapper_classes)
+    wrappers: tuple[type[Any], ...] = (IndexExpression, *IndexExpression.wrapper_classes)
     parts = [part for part in source.flatten() if not isinstance(part, wrappers)]
     return len(parts) == 1 and isinstance(parts[0], Col) and parts[0].target.column == key.column

@@ -48,7 +48,7 @@ def check_databases(
 
 def check_database(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:
     """Yield what one PostgreSQL database says of these models."""
-    connection = connections[alias]
+    connection: Any = connections[alias]
     try:
         version: int = connection.pg_version
     except NotSupportedError as error:

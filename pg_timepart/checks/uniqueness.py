@@ -57,7 +57,7 @@ def _declared(model: Model, key: str) -> Iterator[tuple[str, bool]]:
 
 def _plain_column(expression: Any) -> str | None:
     inner = expression.expression if isinstance(expression, OrderBy) else expression
-    return inner.name if isinstance(inner, F) else None
+    return getattr(inner, "name", None) if isinstance(inner, F) else None
 
 
 def _lacking(model: Model, what: str, declaration: Declaration) -> CheckMessage:

@@ -17,7 +17,7 @@ class Laboratory:
     """An application without modules: its state, and its tables in one database."""
 
     def __init__(self, using: str = "default") -> None:
-        self.connection = connections[using]
+        self.connection: Any = connections[using]
         self.state = ProjectState()
         self._undo: list[tuple[Operation, ProjectState, ProjectState]] = []
 
@@ -66,7 +66,7 @@ class Laboratory:
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def partition_key(self, table: str) -> str | None:
+    def partition_key(self, table: str) -> Any:
         """Return how the table is partitioned; ``table`` is quoted where it must be."""
         return self.query("SELECT pg_get_partkeydef(%s::regclass)", table)[0]
 

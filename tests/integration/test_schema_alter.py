@@ -16,6 +16,8 @@ pytestmark = pytest.mark.django_db
 NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
 PRIMARY = "PRIMARY KEY (id, at)"
 
+# Older servers refuse to add an identity column to a table that has partitions.
+IDENTITY_CAN_BE_ADDED = 170000
 UNIQUE_NAMES = "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'u'"
 
 
@@ -101,13 +103,6 @@ FORWARDS: dict[str, tuple[list[Operation], set[str]]] = {
             migrations.AlterField("Reading", "id", models.AutoField(primary_key=True)),
         ],
         {PRIMARY},
-    ),
-    "another primary key": (
-        [
-            migrations.RemoveField("Reading", "id"),
-            migrations.AlterField("Reading", *code(primary_key=True)),
-        ],
-        {"PRIMARY KEY (code, at)"},
     ),
     "unique together": (
         [migrations.AlterUniqueTogether("Reading", {("code", "id")})],
@@ -281,6 +276,17 @@ def test_unique_twice_on_the_same_columns(lab: Laboratory, first: str) -> None:
         assert len(lab.query(UNIQUE_NAMES, "lab_tick")) == 2 - count
 
 
+def test_another_primary_key(lab: Laboratory) -> None:
+    lab.run(
+        migrations.RemoveField("Reading", "id"),
+        migrations.AlterField("Reading", *code(primary_key=True)),
+    )
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (code, at)"}
+    if lab.connection.pg_version >= IDENTITY_CAN_BE_ADDED:
+        lab.undo(2)
+        assert lab.constraints("lab_reading") == {PRIMARY}
+
+
 def test_a_new_primary_key_field(lab: Laboratory) -> None:
     lab.run(
         create("Tick", ("name", models.CharField(max_length=9))),
@@ -331,17 +337,21 @@ class TestWithoutWidening:
             [migrations.AlterField("Reading", *code(unique=True))],
             [migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True))],
             [migrations.AlterField("Reading", *code(primary_key=True))],
-            [
-                migrations.RemoveField("Reading", "id"),
-                migrations.AddField("Reading", "no", models.IntegerField(primary_key=True)),
-            ],
         ],
-        ids=["alter", "add", "primary", "add primary"],
+        ids=["alter", "add", "primary"],
     )
     def test_uniqueness_is_left_out(self, lab: Laboratory, operations: list[Operation]) -> None:
         lab.run(*operations)
         assert lab.constraints("lab_reading") == set()
         lab.undo(len(operations))
+        assert lab.constraints("lab_reading") == set()
+
+    def test_an_added_primary_key_is_left_out(self, lab: Laboratory) -> None:
+        number = models.IntegerField(primary_key=True)
+        lab.run(
+            migrations.RemoveField("Reading", "id"),
+            migrations.AddField("Reading", "number", number),
+        )
         assert lab.constraints("lab_reading") == set()
 
     def test_uniqueness_of_the_key_stays(self, lab: Laboratory) -> None:
