@@ -29,6 +29,8 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "pg_timepart",
     "tests.shop",
+    "tests.fleet",
+    "tests.plant",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
