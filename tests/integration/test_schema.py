@@ -6,12 +6,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.contrib.postgres.indexes import OpClass
 from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.state import ModelState
-from django.db.models.expressions import OrderBy
-from django.db.models.functions import Collate, ExtractYear, Lower, Now
-from django.db.models.indexes import IndexExpression
+from django.db.models.functions import Lower, Now
 
 from pg_timepart import schema
 from pg_timepart.errors import UnknownName
@@ -133,101 +130,6 @@ def test_composite_primary_key_is_as_written(lab: Laboratory) -> None:
         )
     )
     assert lab.constraints("lab_reading") == {"PRIMARY KEY (at, sensor)"}
-
-
-def test_unique_together_is_widened_unless_it_has_the_key(lab: Laboratory) -> None:
-    lab.run(create("Reading", code(), unique_together={("code", "id"), ("at", "code")}))
-    assert lab.constraints("lab_reading", "u") == {"UNIQUE (code, id, at)", "UNIQUE (at, code)"}
-
-
-UNIQUE_CONSTRAINTS = {
-    "fields": (
-        models.UniqueConstraint(fields=["code"], name="u"),
-        "UNIQUE btree (code, at)",
-    ),
-    "with key": (
-        models.UniqueConstraint(fields=["at", "code"], name="u"),
-        "UNIQUE btree (at, code)",
-    ),
-    "condition": (
-        models.UniqueConstraint(fields=["code"], condition=models.Q(id__gt=5), name="u"),
-        "UNIQUE btree (code, at) WHERE (id > 5)",
-    ),
-    "include": (
-        models.UniqueConstraint(fields=["code"], include=["id"], name="u"),
-        "UNIQUE btree (code, at) INCLUDE (id)",
-    ),
-    "include key": (
-        models.UniqueConstraint(fields=["code"], include=["at"], name="u"),
-        "UNIQUE btree (code, at) INCLUDE (at)",
-    ),
-    "opclasses": (
-        models.UniqueConstraint(fields=["code"], opclasses=["varchar_pattern_ops"], name="u"),
-        "UNIQUE btree (code varchar_pattern_ops, at)",
-    ),
-    "opclasses with key": (
-        models.UniqueConstraint(
-            fields=["at", "code"], opclasses=["timestamptz_ops", "varchar_pattern_ops"], name="u"
-        ),
-        "UNIQUE btree (at, code varchar_pattern_ops)",
-    ),
-    "deferrable": (
-        models.UniqueConstraint(fields=["code"], deferrable=models.Deferrable.DEFERRED, name="u"),
-        "UNIQUE btree (code, at)",
-    ),
-    "expressions": (
-        models.UniqueConstraint(Lower("code").desc(), "id", name="u"),
-        "UNIQUE btree (lower((code)::text) DESC, id, at)",
-    ),
-    "expression of the key only": (
-        models.UniqueConstraint(Lower("code"), ExtractYear("at", tzinfo=dt.UTC), name="u"),
-        "UNIQUE btree (lower((code)::text), EXTRACT(year FROM (at AT TIME ZONE 'UTC'::text)), at)",
-    ),
-    "expressions with key": (
-        models.UniqueConstraint(models.F("at").desc(), Lower("code"), name="u"),
-        "UNIQUE btree (at DESC, lower((code)::text))",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("constraint", "expected"), UNIQUE_CONSTRAINTS.values(), ids=UNIQUE_CONSTRAINTS
-)
-def test_unique_constraint(
-    lab: Laboratory, constraint: models.UniqueConstraint, expected: str
-) -> None:
-    lab.run(create("Reading", code(), constraints=[constraint]))
-    assert expected in lab.indexes("lab_reading")
-    assert len(lab.indexes("lab_reading")) == 2
-
-
-def test_unique_expression_with_an_operator_class(
-    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # What django.contrib.postgres does at start-up, where it is installed.
-    monkeypatch.setattr(IndexExpression, "wrapper_classes", (OrderBy, OpClass, Collate))
-    constraint = models.UniqueConstraint(OpClass(Lower("code"), "text_pattern_ops"), name="u")
-    lab.run(create("Reading", code(), constraints=[constraint]))
-    expected = "UNIQUE btree (lower((code)::text) text_pattern_ops, at)"
-    assert expected in lab.indexes("lab_reading")
-
-
-def test_deferrable_unique_constraint_stays_deferrable(lab: Laboratory) -> None:
-    constraint = models.UniqueConstraint(
-        fields=["code"], deferrable=models.Deferrable.DEFERRED, name="u"
-    )
-    lab.run(create("Reading", code(), constraints=[constraint]))
-    assert lab.constraints("lab_reading", "u") == {
-        "UNIQUE (code, at) DEFERRABLE INITIALLY DEFERRED"
-    }
-
-
-def test_nulls_not_distinct(lab: Laboratory) -> None:
-    if not lab.connection.features.supports_nulls_distinct_unique_constraints:
-        pytest.skip("needs PostgreSQL 15")
-    constraint = models.UniqueConstraint(fields=["code"], nulls_distinct=False, name="u")
-    lab.run(create("Reading", code(null=True), constraints=[constraint]))
-    assert lab.constraints("lab_reading", "u") == {"UNIQUE NULLS NOT DISTINCT (code, at)"}
 
 
 def test_a_unique_constraint_that_may_not_be_widened_is_refused_by_the_server(

@@ -1,0 +1,165 @@
+"""A declaration on a table that is not partitioned changes nothing; dropping a partitioned one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import Any
+
+import pytest
+from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
+from django.test.utils import CaptureQueriesContext
+
+from pg_timepart.marks import mark_text
+from pg_timepart.periods import Bounds
+from pg_timepart.relations import Mark
+from tests.integration.migrating import Laboratory, create, partitioned_by
+
+pytestmark = pytest.mark.django_db
+
+NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def lab() -> Laboratory:
+    return Laboratory()
+
+
+def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
+    return "code", models.CharField(max_length=20, **options)
+
+
+LATER: dict[str, list[Operation]] = {
+    "alter": [migrations.AlterField("Reading", *code(unique=True))],
+    "alter and back": [
+        migrations.AlterField("Reading", *code(unique=True)),
+        migrations.AlterField("Reading", *code()),
+    ],
+    "add": [migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True))],
+    "primary": [migrations.AlterField("Reading", "id", models.IntegerField(primary_key=True))],
+    "together": [migrations.AlterUniqueTogether("Reading", {("code", "id")})],
+    "constraint": [
+        migrations.AddConstraint("Reading", models.UniqueConstraint(fields=["code"], name="u"))
+    ],
+    "index": [
+        migrations.AddConstraint(
+            "Reading",
+            models.UniqueConstraint(fields=["code"], include=["id"], name="u"),
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one migration", "later"])
+@pytest.mark.parametrize("operations", LATER.values(), ids=LATER)
+def test_operations_after_a_late_decorator_are_those_of_django(
+    lab: Laboratory, operations: list[Operation], together: bool
+) -> None:
+    plain = Laboratory()
+    plain.run(create("Reading", code(), key=None), *operations)
+    expected = plain.constraints("lab_reading"), plain.indexes("lab_reading")
+    plain.run(migrations.DeleteModel("Reading"))
+
+    first = [
+        create("Reading", code(), key=None),
+        migrations.AlterModelManagers("Reading", partitioned_by("at")),
+    ]
+    if together:
+        lab.run(*first, *operations)
+    else:
+        for operation in (*first, *operations):
+            lab.run(operation)
+    assert lab.partition_key("lab_reading") is None
+    assert (lab.constraints("lab_reading"), lab.indexes("lab_reading")) == expected
+    lab.undo(len(operations) + 2)
+    assert lab.query("SELECT to_regclass('lab_reading')") == [None]
+
+
+def test_a_late_decorator_changes_no_table(lab: Laboratory) -> None:
+    lab.run(create("Reading", code(), key=None))
+    assert lab.sql(migrations.AlterModelManagers("Reading", partitioned_by("at"))) == ""
+
+
+def test_the_catalog_is_asked_once_a_migration(lab: Laboratory) -> None:
+    lab.run(create("Reading", code()))
+    operations = [
+        migrations.AddField("Reading", f"box{number}", models.IntegerField(default=1, unique=True))
+        for number in range(3)
+    ]
+    with CaptureQueriesContext(lab.connection) as captured:
+        lab.run(*operations)
+    assert len([each for each in captured if "pg_partitioned_table" in each["sql"]]) == 1
+
+
+def test_models_that_declare_nothing_are_not_looked_up(lab: Laboratory) -> None:
+    lab.run(create("Reading", code(), key=None))
+    with CaptureQueriesContext(lab.connection) as captured:
+        lab.run(migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True)))
+    assert not [each for each in captured if "pg_partitioned_table" in each["sql"]]
+
+
+def test_collected_statements_show_partitions(lab: Laboratory) -> None:
+    shown = lab.sql(
+        create("Reading", code()),
+        migrations.RenameField("Reading", "at", "moment"),
+        migrations.AlterField("Reading", *code(unique=True)),
+        migrations.AlterModelManagers("Reading", partitioned_by("moment")),
+        migrations.DeleteModel("Reading"),
+    )
+    assert 'PRIMARY KEY ("id", "at")) PARTITION BY RANGE ("at")' in shown
+    assert 'UNIQUE ("code", "moment")' in shown
+    assert 'DROP TABLE "lab_reading" CASCADE' in shown
+    assert lab.query("SELECT to_regclass('lab_reading')") == [None]
+
+
+def test_a_table_without_rows_that_was_detached_goes_with_its_parent(
+    lab: Laboratory, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.run(create("Reading", code()))
+    for name, label in {
+        'the "empty"': "lab.reading",
+        "the full": "lab.reading",
+        "of another": "lab.readings",
+    }.items():
+        _detached(lab, name, label)
+    lab.execute("INSERT INTO \"the full\" VALUES (DEFAULT, now(), 'x')")
+    with caplog.at_level(logging.WARNING, logger="pg_timepart"):
+        lab.run(migrations.DeleteModel("Reading"))
+    assert lab.query(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE ANY(%s) ORDER BY 1",
+        ["the %", "of %"],
+    ) == ["of another", "the full"]
+    warned = (
+        "The table of lab.Reading was dropped. "
+        "These detached partitions of it hold rows and were kept: the full."
+    )
+    assert [record.getMessage() for record in caplog.records] == [warned]
+
+
+def test_rows_that_row_security_may_hide_are_kept(
+    lab: Laboratory, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.run(create("Reading", code()))
+    _detached(lab, "hidden", "lab.reading")
+    lab.execute("ALTER TABLE hidden FORCE ROW LEVEL SECURITY")
+    with caplog.at_level(logging.WARNING, logger="pg_timepart"):
+        lab.run(migrations.DeleteModel("Reading"))
+    assert lab.query("SELECT to_regclass('hidden')") == ["hidden"]
+    assert "hidden" in caplog.text
+
+
+def test_collecting_drops_nothing(lab: Laboratory) -> None:
+    lab.run(create("Reading", code()))
+    _detached(lab, "spare", "lab.reading")
+    shown = lab.sql(migrations.DeleteModel("Reading"))
+    assert shown.splitlines() == ['DROP TABLE "lab_reading" CASCADE;']
+    assert lab.query("SELECT to_regclass('spare')") == ["spare"]
+
+
+def _detached(lab: Laboratory, name: str, label: str) -> None:
+    bounds = Bounds(start=NOON, end=NOON + dt.timedelta(days=1))
+    quoted = '"' + name.replace('"', '""') + '"'
+    comment = mark_text(Mark(label=label, bounds=bounds))
+    lab.execute(f"CREATE TABLE {quoted} (LIKE lab_reading INCLUDING ALL)")
+    lab.execute(f"COMMENT ON TABLE {quoted} IS '{comment}'")

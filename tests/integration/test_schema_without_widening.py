@@ -1,0 +1,57 @@
+"""Migration operations on a partitioned table whose keys are not widened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
+
+from tests.integration.migrating import Laboratory, create
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def lab() -> Laboratory:
+    lab = Laboratory()
+    lab.run(create("Reading", code(), widen_keys=False))
+    lab.cover("lab_reading")
+    return lab
+
+
+def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
+    return "code", models.CharField(max_length=20, **options)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [migrations.AlterField("Reading", *code(unique=True))],
+        [migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True))],
+        [migrations.AlterField("Reading", *code(primary_key=True))],
+    ],
+    ids=["alter", "add", "primary"],
+)
+def test_uniqueness_is_left_out(lab: Laboratory, operations: list[Operation]) -> None:
+    lab.run(*operations)
+    assert lab.constraints("lab_reading") == set()
+    lab.undo(len(operations))
+    assert lab.constraints("lab_reading") == set()
+
+
+def test_an_added_primary_key_is_left_out(lab: Laboratory) -> None:
+    number = models.IntegerField(primary_key=True)
+    lab.run(
+        migrations.RemoveField("Reading", "id"),
+        migrations.AddField("Reading", "number", number),
+    )
+    assert lab.constraints("lab_reading") == set()
+
+
+def test_uniqueness_of_the_key_stays(lab: Laboratory) -> None:
+    lab.run(migrations.AlterField("Reading", "at", models.DateTimeField(unique=True)))
+    assert lab.constraints("lab_reading") == {"UNIQUE (at)"}
+    lab.undo()
+    assert lab.constraints("lab_reading") == set()
