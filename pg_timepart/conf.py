@@ -34,6 +34,12 @@ class Options:
     MAX_RETIRE_PER_PASS: int = 31
     """The fuse of a config that is made from now on."""
 
+    QUEUE: str | None = None
+    """The Celery queue of our tasks; None leaves them to CELERY_TASK_ROUTES and the default."""
+
+    DISPATCHER: bool = False
+    """One schedule that sends what is due, instead of one schedule a config."""
+
     MAINTENANCE_DATABASES: Mapping[str, str] | None = None
     """Database aliases by the alias whose tables they maintain, past a connection pooler."""
 
@@ -97,6 +103,10 @@ def _option_problems() -> list[str]:
         for name, least in _SMALLEST.items()
         if name in given and not _is_number(given[name], least)
     ]
+    if not isinstance(given.get("QUEUE"), str | None):
+        found.append(f"{SETTING}['QUEUE'] must be the name of a queue, not {given['QUEUE']!r}.")
+    if not isinstance(given.get("DISPATCHER", False), bool):
+        found.append(f"{SETTING}['DISPATCHER'] must be True or False, not {given['DISPATCHER']!r}.")
     return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]
 
 

@@ -17,18 +17,13 @@ from typing import TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import DatabaseError
 
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
+from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder, holders_of
 
 T = TypeVar("T")
-
-LOCK_NOT_AVAILABLE = "55P03"
-QUERY_CANCELED = "57014"
-DEADLOCK_DETECTED = "40P01"
-PASSING = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,19 +99,13 @@ def bounded(
             try:
                 return _try(connection, locks, setup, body, budget, is_unhurried)
             except OperationalError as error:
-                if sqlstate(error) not in PASSING:
+                if sqlstate(error) not in GAVE_WAY:
                     raise
                 waiting.tries += 1
                 waiting.holders = holders_of(connection, locks)
         if time.monotonic() >= deadline:
             raise LockTimeout(what, waiting.seconds, waiting.holders)
         _pause(waiting)
-
-
-def sqlstate(error: DatabaseError) -> str | None:
-    """Return the SQLSTATE that the server sent, or None; psycopg2 and 3 name it differently."""
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
 def _try(

@@ -97,6 +97,15 @@ class PartitionConfig(models.Model):
     enabled = models.BooleanField(
         _("enabled"), default=True, help_text=_("Whether the schedule maintains this table.")
     )
+    schedule_id = models.BigIntegerField(
+        _("schedule"), null=True, editable=False, help_text=_("Row of the beat schedule.")
+    )
+    is_schedule_paused = models.BooleanField(
+        _("schedule paused"),
+        default=False,
+        editable=False,
+        help_text=_("The schedule was switched off with this config, not by a person."),
+    )
     last_checked_at = models.DateTimeField(_("last checked"), null=True, editable=False)
     last_run_at = models.DateTimeField(_("last run"), null=True, editable=False)
     last_outcome = models.CharField(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError
 
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
+from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
@@ -31,23 +32,21 @@ PERFORMERS: dict[ActionKind, Performer] = {
 }
 
 
-def apply(work: Work, actions: Iterable[Action]) -> list[ActionResult]:
-    """Do the actions in order and return how each ended.
+def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
+    """Do the actions in order and yield how each ended.
 
     What follows on the same partition after an action that did not happen is left out: a
     partition that could not be detached is not moved. Errors of the server and of this package
-    end in a result; a lost connection is raised.
+    end in a result; a lost connection, and a server that takes no writes, are raised.
     """
-    results: list[ActionResult] = []
     stopped: set[int] = set()
     for action in actions:
         if action.oid in stopped:
             continue
         result = _apply_one(work, action)
-        results.append(result)
+        yield result
         if action.oid is not None and result.outcome in (Outcome.DEFERRED, Outcome.FAILED):
             stopped.add(action.oid)
-    return results
 
 
 def _apply_one(work: Work, action: Action) -> ActionResult:
@@ -75,16 +74,10 @@ def _perform(work: Work, action: Action, session: Session) -> tuple[Outcome, str
         _give_up(work, action)
         return Outcome.FAILED, str(error)
     except DatabaseError as error:
-        if is_lost(work, error):
+        if is_passing_fault(error) or not work.target.connection.is_usable():
             raise
         _give_up(work, action)
         return Outcome.FAILED, _server_sentence(error)
-
-
-def is_lost(work: Work, error: Exception) -> bool:
-    """Return whether the connection is gone, so that nothing more can be done on it."""
-    connection = work.target.connection
-    return isinstance(error, InterfaceError) or not connection.is_usable()
 
 
 def _refuse_unknown_tablespace(work: Work, action: Action) -> None:

@@ -8,7 +8,7 @@ from pg_timepart.anatomy import read_template
 from pg_timepart.catalog import read_named
 from pg_timepart.ddl import Lock, drop_constraint, has_rows
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.locks import sqlstate
+from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.naming import alternative_name

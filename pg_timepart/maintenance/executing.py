@@ -13,14 +13,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart import conf
 from pg_timepart.ddl import Statement
 from pg_timepart.errors import InsideTransaction
+from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder
 from pg_timepart.locks import (
-    PASSING,
     Budget,
     Waiting,
     bounded,
     set_default_tablespace,
-    sqlstate,
     wait_for_short,
 )
 from pg_timepart.procedures import Step
@@ -61,7 +60,7 @@ class Session:
             with _cancelled_after(self.connection, limit_seconds):
                 self._execute(step.statements)
         except OperationalError as error:
-            if sqlstate(error) not in PASSING:
+            if sqlstate(error) not in GAVE_WAY:
                 raise
             self.waiting.tries += 1
             return False

@@ -64,6 +64,9 @@ class Report:
     message: str = ""
     """One sentence where the run as a whole gave way or failed."""
 
+    is_taken: bool = False
+    """Whether it gave way because another run has the table."""
+
     @property
     def reason(self) -> str:
         """Everything that kept the run from ending well, in one line."""

@@ -6,14 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from django.db import DatabaseError, transaction
 
 from pg_timepart import signals
-from pg_timepart.advisory import advisory_lock
+from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError
@@ -59,6 +59,9 @@ class Request:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
+    interruptions: tuple[type[Exception], ...] = ()
+    """Errors that mean "time is up": the run ends ``deferred``, and the next one goes on."""
+
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
@@ -70,45 +73,61 @@ def preview(target: Target, planner: Planner, now: datetime | None = None) -> Pl
     return planner(parent, known_rows(rows), target.policy(parent), now or parent.read_at)
 
 
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """How far a run has come, for its record, however it ends."""
+
+    started_at: datetime | None
+    begun: float = field(default_factory=time.monotonic)
+    results: list[ActionResult] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+
+
 def run(target: Target, request: Request) -> Report:
     """Do what was asked and return how it ended; it is recorded, whatever it was.
 
-    Errors of this package and of the server end in the report. A lost connection is recorded if
-    that is still possible, and raised.
+    Errors of this package and of the server end in the report. A lost connection, and a server
+    that takes no writes, are recorded if that is still possible, and raised as DatabaseError.
     """
-    begun = time.monotonic()
-    started_at = request.now
+    course = Course(started_at=request.now)
+    ending: tuple[type[Exception], ...] = (TimepartError, *request.interruptions)
     try:
-        started_at, report = _run(target, request)
-    except Deferred as error:
-        report = _ended(target, request, Outcome.DEFERRED, error)
-    except TimepartError as error:
-        report = _ended(target, request, Outcome.FAILED, error)
+        report = _run(target, request, course)
+    except AdvisoryLockTaken as error:
+        report = replace(_ended(target, request, course, error), is_taken=True)
+    except ending as error:
+        report = _ended(target, request, course, error)
     except DatabaseError as error:
-        _record_lost(target, request, error, time.monotonic() - begun)
+        _record_lost(target, request, course, error)
         raise
-    started_at = started_at or _clock(target)
-    seconds = time.monotonic() - begun
-    record(report, target.config, request.origin, started_at=started_at, seconds=seconds)
+    _record(target, request, course, report)
     if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
         level = logging.ERROR if report.outcome is Outcome.FAILED else logging.WARNING
         logger.log(level, "%s of %s: %s", report.operation, report.label, report.reason)
     return report
 
 
-def _run(target: Target, request: Request) -> tuple[datetime, Report]:
+def _run(target: Target, request: Request, course: Course) -> Report:
     rows = target.rows()
     parent = target.read(rows)
-    now = request.now or parent.read_at
+    now = course.started_at = request.now or parent.read_at
     plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
-    if not (request.is_thorough or plan.actions or _drifted(rows, parent, target, now)):
-        return now, _report(target, request, plan, [], [])
-    with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds):
-        return now, _run_locked(target, request, now)
+    if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
+        with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds):
+            plan = _run_locked(target, request, course, now)
+    return Report(
+        label=target.label,
+        operation=request.operation,
+        outcome=overall(course.results, plan.problems, course.repaired),
+        actions=tuple(course.results),
+        problems=plan.problems,
+        repairs=tuple(course.repaired),
+        notes=plan.notes,
+    )
 
 
-def _run_locked(target: Target, request: Request, now: datetime) -> Report:
-    """Read and plan again, for what was read before may be done by now; then do it."""
+def _run_locked(target: Target, request: Request, course: Course, now: datetime) -> Plan:
+    """Read and plan again, for what was read before may be done by now; do it; return the plan."""
     rows = target.rows()
     parent = target.read(rows)
     work = Work(
@@ -120,15 +139,15 @@ def _run_locked(target: Target, request: Request, now: datetime) -> Report:
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
-    repaired = work.refresh(thoroughly=request.is_thorough)
+    course.repaired += work.refresh(thoroughly=request.is_thorough)
     plan = request.planner(work.parent, known_rows(work.rows), work.policy, now)
-    results: list[ActionResult] = []
     for group in _in_order(plan.actions):
-        ended = apply(work, group)
+        begun = len(course.results)
+        for result in apply(work, group):
+            course.results.append(result)
         work.refresh()
-        _announce(work, ended)
-        results += ended
-    return _report(target, request, plan, results, repaired)
+        _announce(work, course.results[begun:])
+    return plan
 
 
 def _in_order(actions: Iterable[Action]) -> list[list[Action]]:
@@ -143,27 +162,15 @@ def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: date
     return target.keeps_rows and bool(row_keeping.repairs(rows, parent, target, now))
 
 
-def _report(
-    target: Target,
-    request: Request,
-    plan: Plan,
-    results: list[ActionResult],
-    repaired: list[str],
-) -> Report:
+def _ended(target: Target, request: Request, course: Course, error: Exception) -> Report:
+    is_deferred = isinstance(error, (Deferred, *request.interruptions))
     return Report(
         label=target.label,
         operation=request.operation,
-        outcome=overall(results, plan.problems, repaired),
-        actions=tuple(results),
-        problems=plan.problems,
-        repairs=tuple(repaired),
-        notes=plan.notes,
-    )
-
-
-def _ended(target: Target, request: Request, outcome: Outcome, error: Exception) -> Report:
-    return Report(
-        label=target.label, operation=request.operation, outcome=outcome, message=str(error)
+        outcome=Outcome.DEFERRED if is_deferred else Outcome.FAILED,
+        actions=tuple(course.results),
+        repairs=tuple(course.repaired),
+        message=str(error) or type(error).__name__,
     )
 
 
@@ -177,16 +184,24 @@ def _announce(work: Work, results: list[ActionResult]) -> None:
             transaction.on_commit(send, using=work.target.connection.alias, robust=True)
 
 
-def _record_lost(target: Target, request: Request, error: DatabaseError, seconds: float) -> None:
+def _record(target: Target, request: Request, course: Course, report: Report) -> None:
+    record(
+        report,
+        target.config,
+        request.origin,
+        started_at=course.started_at or _clock(target),
+        seconds=time.monotonic() - course.begun,
+    )
+
+
+def _record_lost(target: Target, request: Request, course: Course, error: DatabaseError) -> None:
     """Record a run whose connection was lost, by a new one if the server takes it."""
     logger.error("%s of %s: %s", request.operation, target.label, error)
     if target.connection.in_atomic_block:
         return
     target.connection.close()
-    report = _ended(target, request, Outcome.FAILED, error)
     with suppress(DatabaseError):  # the server is away; the caller gets the first error
-        now = _clock(target)
-        record(report, target.config, request.origin, started_at=now, seconds=seconds)
+        _record(target, request, course, _ended(target, request, course, error))
 
 
 def _clock(target: Target) -> datetime:

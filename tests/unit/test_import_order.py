@@ -28,6 +28,7 @@ LAYOUT = (
     "catalog",
     "anatomy",
     "holders",
+    "faults",
     "locks",
     "advisory",
     "leftovers",
