@@ -141,7 +141,7 @@ def _run_locked(target: Target, request: Request, course: Course, now: datetime)
     )
     course.repaired += work.refresh(thoroughly=request.is_thorough)
     plan = request.planner(work.parent, known_rows(work.rows), work.policy, now)
-    for group in _in_order(plan.actions):
+    for group in in_order(plan.actions):
         begun = len(course.results)
         for result in apply(work, group):
             course.results.append(result)
@@ -150,7 +150,7 @@ def _run_locked(target: Target, request: Request, course: Course, now: datetime)
     return plan
 
 
-def _in_order(actions: Iterable[Action]) -> list[list[Action]]:
+def in_order(actions: Iterable[Action]) -> list[list[Action]]:
     """Return what clears the way, then what makes room, then the rest; each can wait for locks."""
     groups: dict[int, list[Action]] = {}
     for each in actions:
