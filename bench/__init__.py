@@ -1,0 +1,1 @@
+"""Benchmarks: what partitioning costs beside its floor. See docs/benchmarks.md."""
