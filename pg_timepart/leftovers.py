@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+import logging
+
+from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.catalog import read_marked
 from pg_timepart.relations import Partition
+
+logger = logging.getLogger("pg_timepart")
 
 LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 DROP = sql.SQL("DROP TABLE {}")
@@ -19,16 +23,20 @@ SELECT EXISTS (SELECT FROM {})
 """)
 
 
-def drop_empty_detached(connection: BaseDatabaseWrapper, label: str) -> list[str]:
-    """Drop the detached partitions of ``label`` without rows; return the names of all others.
+def drop_empty_detached(connection: BaseDatabaseWrapper, model: type[models.Model]) -> None:
+    """Drop the model's detached partitions without rows; name all others in a warning.
 
     Each is locked ACCESS EXCLUSIVE while it is looked at: nobody else has a use for an empty one.
     """
-    return [
-        table.name
-        for table in read_marked(connection, label)
-        if not _drop_if_empty(connection, table)
-    ]
+    detached = read_marked(connection, model._meta.label_lower)
+    kept = [table.name for table in detached if not _drop_if_empty(connection, table)]
+    if kept:
+        logger.warning(
+            "The table of %s was dropped. These detached partitions of it hold rows and were "
+            "kept: %s.",
+            model._meta.label,
+            ", ".join(kept),
+        )
 
 
 def _drop_if_empty(connection: BaseDatabaseWrapper, table: Partition) -> bool:

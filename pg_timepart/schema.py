@@ -6,9 +6,8 @@ for models that carry a declaration and whose tables are partitioned.
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,8 @@ from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.leftovers import drop_empty_detached
 from pg_timepart.widening import (
     Field,
-    columns_of,
+    count_widened,
+    count_written,
     declared_key,
     is_named,
     is_same,
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from typing import Any as Editor
 else:
     Editor = object
-
-logger = logging.getLogger("pg_timepart")
-
-KEPT = "The table of %s was dropped. These detached partitions of it hold rows and were kept: %s."
 
 LONE_PERCENT = re.compile(r"%(?![s%(])")
 
@@ -132,9 +128,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         super().delete_model(model)
         self._key_columns.pop(model._meta.db_table, None)
         if was_partitioned:
-            kept = drop_empty_detached(self.connection, model._meta.label_lower)
-            if kept:
-                logger.warning(KEPT, model._meta.label, ", ".join(kept))
+            drop_empty_detached(self.connection, model)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Execute, unless there is nothing to execute.
@@ -208,12 +202,16 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             model, column_names, unique, primary_key, **criteria
         )
         key = self._widening_key(model) if unique and column_names else None
-        if key is None or column_names is None or key.column in column_names:
+        if key is None or column_names is None:
             return names
-        widened = super()._constraint_names(
-            model, [*column_names, strip_quotes(key.column)], unique, primary_key, **criteria
-        )
-        return names + self._not_written(model, widened, column_names, key)
+        column = strip_quotes(key.column)
+        if column in column_names:
+            others = count_widened(model, column_names, key)
+            return self._without_equals(model, names, column_names, others, is_written=True)
+        wide = [*column_names, column]
+        found = super()._constraint_names(model, wide, unique, primary_key, **criteria)
+        others = count_written(model, wide)
+        return names + self._without_equals(model, found, wide, others, is_written=False)
 
     def _create_index_name(
         self, table_name: str, column_names: Sequence[str], suffix: str = ""
@@ -283,16 +281,20 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             return ""
         return f" {self.connection.ops.tablespace_sql(tablespace, inline=True)}"
 
-    def _not_written(
-        self, model: type[models.Model], names: Iterable[str], columns: Sequence[str], key: Field
+    def _without_equals(
+        self,
+        model: type[models.Model],
+        names: list[str],
+        columns: Sequence[str],
+        others: int,
+        *,
+        is_written: bool,
     ) -> list[str]:
-        """Leave as many constraints as unique_together declares with these columns and the key.
+        """Spare as many of these constraints as ``others``, declarations that come to the same.
 
-        They cannot always be told apart by name, since renaming a table keeps the names of its
-        constraints, and need not be: they are equal.
+        Names do not always tell whose is whose, since renaming a table keeps the names of its
+        constraints. They need not, for the constraints are equal.
         """
-        wide = [*columns, key.column]
-        declared = [columns_of(model, together) for together in model._meta.unique_together]
-        theirs = self._unique_constraint_name(model._meta.db_table, wide, quote=False)
-        ordered = sorted(names, key=lambda name: name == str(theirs))
-        return ordered[: max(len(ordered) - declared.count(wide), 0)]
+        name = self._unique_constraint_name(model._meta.db_table, list(columns), quote=False)
+        ordered = sorted(names, key=lambda each: (each == str(name)) != is_written)
+        return ordered[: max(len(ordered) - others, 0)]

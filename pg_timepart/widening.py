@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from typing import Any, TypeAlias
 
@@ -33,10 +33,31 @@ def declared_key(model: type[models.Model], declaration: Declaration) -> Field |
     return field if field in model._meta.local_concrete_fields else None
 
 
-def columns_of(model: type[models.Model], names: Iterable[str]) -> list[str]:
-    """Return the columns of the fields of these names."""
-    fields: list[Field] = [model._meta.get_field(name) for name in names]
-    return [field.column for field in fields]
+def count_written(model: type[models.Model], columns: Sequence[str]) -> int:
+    """Return how often unique_together declares just these columns, the key among them."""
+    return _together(model).count([*columns])
+
+
+def count_widened(model: type[models.Model], columns: Sequence[str], key: Field) -> int:
+    """Return how many declarations without the key come to just these columns."""
+    fields: list[Field] = [*model._meta.local_concrete_fields]
+    singles = [
+        [strip_quotes(field.column)]
+        for field in fields
+        if field.unique and not field.primary_key and not is_same(key, field)
+    ]
+    return [[*each, strip_quotes(key.column)] for each in (*singles, *_together(model))].count(
+        [*columns]
+    )
+
+
+def _together(model: type[models.Model]) -> list[list[str]]:
+    """Return the columns of each unique_together."""
+    fields: dict[str, Field] = {field.name: field for field in model._meta.local_concrete_fields}
+    return [
+        [strip_quotes(fields[name].column) for name in names]
+        for names in model._meta.unique_together
+    ]
 
 
 def without_uniqueness(field: Any) -> Any:

@@ -132,14 +132,6 @@ def test_composite_primary_key_is_as_written(lab: Laboratory) -> None:
     assert lab.constraints("lab_reading") == {"PRIMARY KEY (at, sensor)"}
 
 
-def test_a_unique_constraint_that_may_not_be_widened_is_refused_by_the_server(
-    lab: Laboratory,
-) -> None:
-    operation = create("Reading", code(), widen_keys=False, unique_together={("code", "id")})
-    with pytest.raises(Exception, match="must include all partitioning columns"):
-        lab.run(operation)
-
-
 def test_indexes_checks_comments_and_defaults(lab: Laboratory) -> None:
     lab.run(
         create(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import migrations, models
+from django.db import DatabaseError, migrations, models
 from django.db.migrations.operations.base import Operation
 
 from tests.integration.migrating import Laboratory, create
@@ -54,4 +54,20 @@ def test_uniqueness_of_the_key_stays(lab: Laboratory) -> None:
     lab.run(migrations.AlterField("Reading", "at", models.DateTimeField(unique=True)))
     assert lab.constraints("lab_reading") == {"UNIQUE (at)"}
     lab.undo()
+    assert lab.constraints("lab_reading") == set()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        migrations.AlterUniqueTogether("Reading", {("code", "id")}),
+        migrations.AddConstraint("Reading", models.UniqueConstraint(fields=["code"], name="u")),
+    ],
+    ids=["together", "constraint"],
+)
+def test_declarations_that_cannot_hold_are_refused_by_the_server(
+    lab: Laboratory, operation: Operation
+) -> None:
+    with pytest.raises(DatabaseError, match="must include all partitioning columns"):
+        lab.run(operation)
     assert lab.constraints("lab_reading") == set()
