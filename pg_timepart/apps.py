@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate, post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,9 +17,14 @@ class TimepartConfig(AppConfig):
 
     def ready(self) -> None:
         """Install the schema editor's part, the checks and the receiver of post_migrate."""
-        from pg_timepart import checks, schema
+        from pg_timepart import checks, schedules, schema
         from pg_timepart.provisioning import after_migrate
 
         schema.install()
         checks.register()
+        config = self.get_model("PartitionConfig")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")
+        post_save.connect(schedules.after_config_saved, sender=config, dispatch_uid="pg_timepart")
+        post_delete.connect(
+            schedules.after_config_deleted, sender=config, dispatch_uid="pg_timepart"
+        )

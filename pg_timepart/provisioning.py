@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.db import connections, models, router
 from django.db.migrations import CreateModel, DeleteModel, RenameModel
 
-from pg_timepart import conf
+from pg_timepart import conf, schedules
 from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
 from pg_timepart.declaration import declaration_of, key_column
@@ -46,6 +46,8 @@ def after_migrate(
             raise OperationFailed(
                 f"{report.label} has no partitions for new rows: {report.reason}", report
             )
+    if using == router.db_for_write(PartitionConfig) and _has_rows(using):
+        schedules.sync_all()
 
 
 def _targets(using: str) -> list[Target]:

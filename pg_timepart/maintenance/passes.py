@@ -50,6 +50,11 @@ def maintain_all(*, now: datetime | None = None, origin: Origin | None = None) -
     return reports
 
 
+def enabled_labels() -> list[str]:
+    """Return the labels of the decorated models whose configs are enabled."""
+    return [each.label for each in _enabled_targets()]
+
+
 def provision(target: Target, *, origin: Origin | None = None) -> Report:
     """Make the table accept rows, now and ``premake`` periods ahead; retire nothing."""
     request = Request(operation="provision", planner=plan_provision, origin=origin or Origin())

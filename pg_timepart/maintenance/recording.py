@@ -28,6 +28,9 @@ class Origin:
     task_id: str = ""
     """Celery's id of the task."""
 
+    interruptions: tuple[type[Exception], ...] = ()
+    """Errors by which it says that time is up: the run ends ``deferred``, the next one goes on."""
+
 
 def record(
     report: Report,

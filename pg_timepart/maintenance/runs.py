@@ -59,9 +59,6 @@ class Request:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
-    interruptions: tuple[type[Exception], ...] = ()
-    """Errors that mean "time is up": the run ends ``deferred``, and the next one goes on."""
-
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
@@ -90,7 +87,7 @@ def run(target: Target, request: Request) -> Report:
     that takes no writes, are recorded if that is still possible, and raised as DatabaseError.
     """
     course = Course(started_at=request.now)
-    ending: tuple[type[Exception], ...] = (TimepartError, *request.interruptions)
+    ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
     try:
         report = _run(target, request, course)
     except AdvisoryLockTaken as error:
@@ -163,7 +160,7 @@ def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: date
 
 
 def _ended(target: Target, request: Request, course: Course, error: Exception) -> Report:
-    is_deferred = isinstance(error, (Deferred, *request.interruptions))
+    is_deferred = isinstance(error, (Deferred, *request.origin.interruptions))
     return Report(
         label=target.label,
         operation=request.operation,

@@ -40,6 +40,7 @@ LAYOUT = (
     "maintenance",
     "manager",
     "schedules",
+    "provisioning",
     "tasks",
     "console",
     "admin",

@@ -1,0 +1,285 @@
+"""One beat entry per enabled config, which operators may change as they like.
+
+What django-celery-beat demands of whoever makes its rows: save them one by one, so that beat
+hears of it; never save what has not changed, since that restarts the clock of an entry that has
+not run; never delete a schedule row, since others may use it and the entries cascade.
+https://django-celery-beat.readthedocs.io/
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db import connections, router, transaction
+
+from pg_timepart import conf
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.models import PartitionConfig
+from pg_timepart.periods import Period
+
+if TYPE_CHECKING:
+    from django_celery_beat.models import PeriodicTask
+
+BEAT_APP = "django_celery_beat"
+MAINTAIN = "pg_timepart.maintain"
+DISPATCH = "pg_timepart.dispatch"
+DISPATCHER_NAME = "pg_timepart: send what is due"
+DISPATCHER_SECONDS = 60
+MAX_NAME = 200
+SHORTEST_EXPIRY_SECONDS = 30
+
+NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
+"""Intervals that are offered; the longest is a day, so that trouble shows within one."""
+
+
+def is_beat_installed() -> bool:
+    """Return whether ``django_celery_beat`` is in INSTALLED_APPS and its tables are there."""
+    if not apps.is_installed(BEAT_APP):
+        return False
+    return _exists(_using(), _periodic_task()._meta.db_table)
+
+
+def default_seconds(config: PartitionConfig) -> int:
+    """Return how often to maintain a table, in seconds.
+
+    At least twice a partition, and often enough that the runway stays above half of ``premake``
+    even if a run is missed. A config that cannot be used is looked at once an hour.
+    """
+    try:
+        policy = config.policy()
+        length = _shortest_length(policy.period, policy.zone)
+    except InvalidPolicy:
+        return 3_600
+    limit = min(length / 2, length * policy.premake / 4)
+    return max((each for each in NICE_SECONDS if each <= limit), default=NICE_SECONDS[0])
+
+
+def sync_all() -> list[str]:
+    """Make, repair, pause and remove beat entries so that each config has its own.
+
+    Returns a sentence for each change; nothing is saved where nothing differs. An operator's
+    schedule, queue, name and description stay as they are. Does nothing without beat.
+    """
+    if not is_beat_installed():
+        return []
+    configs = list(PartitionConfig.objects.using(_config_using()).all())
+    changes = [change for config in configs for change in _sync(config)]
+    return [*changes, *_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
+
+
+def sync(config: PartitionConfig) -> list[str]:
+    """Make, repair or pause the beat entry of one config; see sync_all()."""
+    return list(_sync(config)) if is_beat_installed() else []
+
+
+def remove(config: PartitionConfig) -> None:
+    """Remove the beat entry of a config that is deleted."""
+    if is_beat_installed():
+        entry = _entry_of(config)
+        if entry is not None:
+            entry.delete()
+
+
+def after_config_saved(
+    sender: type[PartitionConfig],  # noqa: ARG001
+    instance: PartitionConfig,
+    using: str,
+    raw: bool = False,
+    **_kwargs: Any,
+) -> None:
+    """Receive post_save of a config, and follow once it is committed."""
+    if not raw:
+        transaction.on_commit(lambda: sync(instance) and None, using=using)
+
+
+def after_config_deleted(
+    sender: type[PartitionConfig],  # noqa: ARG001
+    instance: PartitionConfig,
+    using: str,
+    **_kwargs: Any,
+) -> None:
+    """Receive post_delete of a config, and remove its entry once that is committed."""
+    transaction.on_commit(lambda: remove(instance), using=using)
+
+
+def entry_of(config: PartitionConfig) -> PeriodicTask | None:
+    """Return the beat entry of a config, or None."""
+    return _entry_of(config) if is_beat_installed() else None
+
+
+def due_configs(now: datetime) -> list[PartitionConfig]:
+    """Return the enabled configs that were last looked at longer ago than their interval."""
+    enabled = PartitionConfig.objects.using(_config_using()).filter(enabled=True)
+    return [each for each in enabled if _is_due(each, now)]
+
+
+def entry_name(label: str) -> str:
+    """Return the name of a new beat entry: unique, and at most 200 characters."""
+    name = f"pg_timepart: maintain {label}"
+    if len(name) <= MAX_NAME:
+        return name
+    digest = sha256(label.encode()).hexdigest()[:16]
+    return f"{name[: MAX_NAME - len(digest) - 1]} {digest}"
+
+
+def _sync(config: PartitionConfig) -> list[str]:
+    wanted = config.enabled and not conf.options().DISPATCHER
+    entry = _entry_of(config)
+    if entry is None:
+        return _make(config) if wanted else []
+    if config.schedule_id != entry.pk:
+        _remember(config, schedule_id=entry.pk)
+    if not wanted:
+        return _pause(config, entry)
+    return [*_resume(config, entry), *_repair(config, entry)]
+
+
+def _make(config: PartitionConfig) -> list[str]:
+    seconds = default_seconds(config)
+    entry = _periodic_task()(
+        name=entry_name(config.model_label),
+        task=MAINTAIN,
+        args=json.dumps([config.model_label]),
+        interval=_interval(seconds),
+        expire_seconds=max(seconds, SHORTEST_EXPIRY_SECONDS),
+        queue=conf.options().QUEUE,
+        description="Keeps the partitions of this table rotating. Change the schedule as you like.",
+    )
+    entry.save(using=_using())
+    _remember(config, schedule_id=entry.pk, is_schedule_paused=False)
+    return [f"{entry.name} is scheduled every {seconds} s."]
+
+
+def _pause(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
+    """Switch an entry off and keep the operator's schedule for when its config is enabled."""
+    if not entry.enabled:
+        return []
+    entry.enabled = False
+    entry.save(using=_using())
+    _remember(config, is_schedule_paused=True)
+    return [f"{entry.name} is paused."]
+
+
+def _resume(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
+    """Switch on what _pause() switched off; leave alone what an operator did."""
+    if not config.is_schedule_paused:
+        return []
+    _remember(config, is_schedule_paused=False)
+    if entry.enabled:
+        return []
+    entry.enabled = True
+    entry.save(using=_using())
+    return [f"{entry.name} goes on."]
+
+
+def _repair(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
+    """Set right what only we may decide: which task the entry sends, and for which model."""
+    args = json.dumps([config.model_label])
+    has_schedule = any((entry.interval_id, entry.crontab_id, entry.solar_id, entry.clocked_id))
+    if entry.args == args and entry.kwargs in {"", "{}"} and has_schedule:
+        return []
+    entry.args, entry.kwargs = args, "{}"
+    if not has_schedule:
+        entry.interval = _interval(default_seconds(config))
+    entry.save(using=_using())
+    return [f"{entry.name} is repaired."]
+
+
+def _sync_dispatcher() -> list[str]:
+    wanted = conf.options().DISPATCHER
+    entries = _entries().filter(task=DISPATCH)
+    entry = entries.first()
+    if wanted and entry is None:
+        entry = _periodic_task()(
+            name=DISPATCHER_NAME,
+            task=DISPATCH,
+            interval=_interval(DISPATCHER_SECONDS),
+            expire_seconds=DISPATCHER_SECONDS,
+            queue=conf.options().QUEUE,
+            description="Sends the maintenance of each table that is due.",
+        )
+        entry.save(using=_using())
+        return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."]
+    if not wanted and entry is not None:
+        entry.delete()
+        return [f"{entry.name} is removed."]
+    return []
+
+
+def _remove_strays(config_keys: set[int]) -> list[str]:
+    """Remove entries of ours whose config is gone, by the number that configs remember."""
+    kept = PartitionConfig.objects.using(_config_using()).filter(pk__in=config_keys)
+    known = set(kept.values_list("schedule_id", flat=True))
+    strays = [
+        each
+        for each in _entries().filter(task=MAINTAIN, name__startswith="pg_timepart: maintain ")
+        if each.pk not in known
+    ]
+    for each in strays:
+        each.delete()
+    return [f"{each.name} is removed: its config is gone." for each in strays]
+
+
+def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
+    ours = _entries().filter(task=MAINTAIN)
+    by_key = ours.filter(pk=config.schedule_id).first() if config.schedule_id else None
+    return by_key or ours.filter(name=entry_name(config.model_label)).first()
+
+
+def _interval(seconds: int) -> Any:
+    """Return a schedule row of this length; there may be several, and any will do."""
+    model = apps.get_model(BEAT_APP, "IntervalSchedule")
+    rows = model._default_manager.using(_using())
+    found = rows.filter(every=seconds, period="seconds").first()
+    return found or rows.create(every=seconds, period="seconds")
+
+
+def _remember(config: PartitionConfig, **facts: object) -> None:
+    rows = PartitionConfig.objects.using(config._state.db)
+    rows.filter(pk=config.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(config, name, value)
+
+
+def _is_due(config: PartitionConfig, now: datetime) -> bool:
+    if config.last_checked_at is None or config.last_checked_at > now:
+        return True
+    return config.last_checked_at + timedelta(seconds=default_seconds(config)) <= now
+
+
+def _shortest_length(period: Period, zone: Any) -> float:
+    """Return the length of a period in seconds, taken in February 2023, the shortest of months."""
+    moment = datetime(2023, 2, 14, 12, tzinfo=zone)
+    bounds = period.bounds_at(moment, zone)
+    assert bounds.start is not None  # noqa: S101
+    assert bounds.end is not None  # noqa: S101
+    return (bounds.end - bounds.start).total_seconds()
+
+
+def _entries() -> Any:
+    return _periodic_task()._default_manager.using(_using())
+
+
+def _periodic_task() -> type[PeriodicTask]:
+    return apps.get_model(BEAT_APP, "PeriodicTask")
+
+
+def _using() -> str:
+    return router.db_for_write(_periodic_task())
+
+
+def _config_using() -> str:
+    return router.db_for_write(PartitionConfig)
+
+
+def _exists(using: str, table: str) -> bool:
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [connection.ops.quote_name(table)]
+        )
+        return bool(cursor.fetchone()[0])

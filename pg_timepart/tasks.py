@@ -1,0 +1,257 @@
+"""The Celery surface: parse, delegate, report.
+
+Arguments and results are JSON. A label is ``"app.model"``, a partition is its table name, a
+moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any task may run
+twice, out of order, or beside itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import beat_init
+from celery.utils.time import get_exponential_backoff_interval
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from pg_timepart import conf, schedules
+from pg_timepart.constants import Outcome
+from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
+from pg_timepart.faults import is_passing_fault
+from pg_timepart.maintenance import by_hand, passes, reconciling
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.selecting import logs_named
+from pg_timepart.maintenance.targets import Target, decorated, target_of
+
+if TYPE_CHECKING:
+    BaseTask = Task[Any, Any]
+else:
+    BaseTask = Task
+
+Result = dict[str, Any]
+
+FIRST_RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 600
+SCHEDULED_RETRIES = 5
+"""A scheduled pass gives up after these: the next one on the schedule goes on."""
+
+
+class TimepartTask(BaseTask):
+    """What all tasks share: they survive their worker, and go to the configured queue.
+
+    A task that gives way to another run or to a lock, or loses its connection, is sent again with
+    exponential backoff and jitter; what was asked for by hand is never dropped.
+    """
+
+    abstract = True
+    acks_late = True
+    reject_on_worker_lost = True
+    max_retries = None
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send the task, to ``PG_TIMEPART["QUEUE"]`` unless another queue is named."""
+        queue = conf.options().QUEUE
+        if queue is not None:
+            options.setdefault("queue", queue)
+        return super().apply_async(*args, **options)
+
+    @property
+    def schedule(self) -> str:
+        """The name of the beat entry that sent this, or nothing."""
+        return str(self.request.get("periodic_task_name") or "")
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether this very task was begun before, and retried or delivered again."""
+        delivery = self.request.delivery_info or {}
+        return bool(self.request.retries or delivery.get("redelivered"))
+
+    @property
+    def origin(self) -> Origin:
+        """Who or what started the run, for its record."""
+        return Origin(
+            started_by=f"beat: {self.schedule}" if self.schedule else "task",
+            worker=self.request.hostname or "",
+            task_id=self.request.id or "",
+            interruptions=(SoftTimeLimitExceeded,),
+        )
+
+    def carry_out(self, work: Callable[[], Report]) -> Result:
+        """Return what ``work`` did, or send the task again if another try may do more."""
+        try:
+            report = work()
+        except (OperationDeferred, OperationFailed) as error:
+            if not isinstance(error.report, Report):
+                raise
+            report = error.report
+        except (DatabaseError, InterfaceError) as error:
+            if not is_passing_fault(error) or self.request.called_directly:
+                raise
+            raise self._again(error) from error
+        if self._may_try_again(report):
+            raise self._again(OperationDeferred(report.reason))
+        return report.as_json()
+
+    def _may_try_again(self, report: Report) -> bool:
+        if report.outcome is not Outcome.DEFERRED or self.request.called_directly:
+            return False
+        if self.schedule:
+            return not report.is_taken and self.request.retries < SCHEDULED_RETRIES
+        return True
+
+    def _again(self, error: Exception) -> Exception:
+        countdown = get_exponential_backoff_interval(
+            factor=FIRST_RETRY_SECONDS,
+            retries=min(self.request.retries, 16),
+            maximum=LONGEST_RETRY_SECONDS,
+            full_jitter=True,
+        )
+        retry: Exception = self.retry(exc=error, countdown=max(countdown, 1), throw=False)
+        return retry
+
+
+@shared_task(name="pg_timepart.maintain", base=TimepartTask, bind=True)
+def maintain(self: TimepartTask, model_label: str) -> Result:
+    """Run one whole pass; see ``maintenance.passes.maintain``.
+
+    A scheduled pass that finds another run on the table ends ``deferred`` at once; one that was
+    sent by hand waits its turn.
+    """
+    target = _target(model_label)
+    if self.schedule and not target.config.enabled:
+        return Report(
+            label=target.label,
+            operation="maintain",
+            outcome=Outcome.UNCHANGED,
+            message="The config is disabled.",
+        ).as_json()
+    return self.carry_out(lambda: passes.maintain(target.label, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.maintain_all", base=TimepartTask, bind=True)
+def maintain_all(self: TimepartTask) -> Result:
+    """Send one ``maintain`` for each enabled config; each ends by itself."""
+    return _send(passes.enabled_labels(), self.schedule)
+
+
+@shared_task(name=schedules.DISPATCH, base=TimepartTask, bind=True)
+def dispatch(self: TimepartTask) -> Result:
+    """Send one ``maintain`` for each config that is due; see ``PG_TIMEPART["DISPATCHER"]``."""
+    installed = set(passes.enabled_labels())
+    due = [each.model_label for each in schedules.due_configs(timezone.now())]
+    return _send([label for label in due if label in installed], self.schedule)
+
+
+@shared_task(name="pg_timepart.create_partitions", base=TimepartTask, bind=True)
+def create_partitions(
+    self: TimepartTask,
+    model_label: str,
+    days: int | None = None,
+    start: str | None = None,
+    end: str | None = None,
+) -> Result:
+    """Create what follows until ``days`` from now (1), or what is missing in ``[start, end)``."""
+    target = _target(model_label)
+    if (start is None) != (end is None) or (days is not None and start is not None):
+        raise InvalidPolicy("create_partitions takes days, or both start and end.")
+    if start is None or end is None:
+        ahead = 1 if days is None else days
+        return self.carry_out(lambda: by_hand.create_next(target, ahead, origin=self.origin))
+    first, last = _moment(start), _moment(end)
+    return self.carry_out(lambda: by_hand.create_range(target, first, last, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.detach_partitions", base=TimepartTask, bind=True)
+def detach_partitions(
+    self: TimepartTask, model_label: str, partitions: Sequence[str] | None = None
+) -> Result:
+    """Detach these partitions, or all that are past retention."""
+    target = _target(model_label)
+    if partitions is None:
+        return self.carry_out(lambda: by_hand.detach_expired(target, origin=self.origin))
+    logs = logs_named(target, _names(partitions))
+    return self.carry_out(lambda: by_hand.detach(target, logs, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.attach_partitions", base=TimepartTask, bind=True)
+def attach_partitions(
+    self: TimepartTask,
+    model_label: str,
+    partitions: Sequence[str] | None = None,
+    detach_time: str | None = None,
+) -> Result:
+    """Attach these detached partitions, or all; ``detach_time`` pins them until then."""
+    target = _target(model_label)
+    pin = None if detach_time is None else _moment(detach_time)
+    logs = None if partitions is None else logs_named(target, _names(partitions))
+    return self.carry_out(lambda: by_hand.attach(target, logs, detach_time=pin, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.set_tablespace", base=TimepartTask, bind=True)
+def set_tablespace(
+    self: TimepartTask, model_label: str, partitions: Sequence[str], tablespace: str
+) -> Result:
+    """Move these partitions and all their indexes to a tablespace."""
+    target = _target(model_label)
+    logs = logs_named(target, _names(partitions))
+    return self.carry_out(lambda: by_hand.move(target, logs, tablespace, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.drop_partitions", base=TimepartTask, bind=True)
+def drop_partitions(self: TimepartTask, model_label: str, partitions: Sequence[str]) -> Result:
+    """Drop these tables, which must be detached, and for as long as the config's grace says.
+
+    One that is gone already counts as dropped when this very task comes again.
+    """
+    target = _target(model_label)
+    names = _names(partitions)
+    if self.comes_again:
+        known = {row.table_name for row in target.rows()}
+        names = [name for name in names if name in known]
+    logs = logs_named(target, names)
+    return self.carry_out(lambda: by_hand.drop(target, logs, origin=self.origin))
+
+
+@shared_task(name="pg_timepart.reconcile", base=TimepartTask, bind=True)
+def reconcile(self: TimepartTask, model_label: str) -> Result:
+    """Bring our rows in step with the catalog; see ``maintenance.reconciling.reconcile``."""
+    label = _target(model_label).label
+    result = self.carry_out(lambda: reconciling.reconcile(label, origin=self.origin))
+    return {**result, "schedules": schedules.sync_all()}
+
+
+@beat_init.connect(dispatch_uid="pg_timepart")
+def _sync_schedules(**_kwargs: Any) -> None:
+    """Repair the beat entries when beat starts."""
+    schedules.sync_all()
+
+
+def _target(model_label: str) -> Target:
+    return target_of(decorated(model_label))
+
+
+def _send(labels: Sequence[str], schedule: str) -> Result:
+    headers = {"periodic_task_name": schedule} if schedule else {}
+    for label in labels:
+        maintain.apply_async((label,), headers=headers)
+    outcome = Outcome.DONE if labels else Outcome.UNCHANGED
+    return {"outcome": outcome.value, "sent": list(labels)}
+
+
+def _names(partitions: Sequence[str]) -> list[str]:
+    if isinstance(partitions, str) or not all(isinstance(each, str) for each in partitions):
+        raise InvalidPolicy(f"partitions must be a list of table names, not {partitions!r}.")
+    return list(partitions)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise InvalidPolicy(f"{text!r} is not a moment such as 2024-01-31T00:00+00:00.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=conf.zone())
