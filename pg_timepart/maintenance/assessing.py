@@ -1,0 +1,148 @@
+"""What is wrong with one partitioned table, how urgent it is, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pg_timepart import conf
+from pg_timepart.constants import Outcome
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.maintenance.condition import Health
+from pg_timepart.maintenance.targets import Target
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.planning import Policy
+from pg_timepart.relations import Parent
+
+_URGENCY = {Health.CRITICAL: 0, Health.WARNING: 1, Health.OK: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong."""
+
+    health: Health
+    sentence: str
+    """What it is and what to do, for a person."""
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in the order in which to read them."""
+    return sorted(findings, key=lambda each: _URGENCY[each.health])
+
+
+def unreadable(what: str, error: Exception) -> Finding:
+    """Return that ``what`` could not be read, so that nothing is known of the tables in it."""
+    reason = " ".join(str(error).split())
+    return _critical(f"{what} cannot be read: {reason}")
+
+
+def no_table(error: Exception) -> Finding:
+    """Return that there is no table to work on, as ``error`` says it."""
+    return _critical(str(error))
+
+
+def assess(
+    target: Target, parent: Parent, rows: Sequence[PartitionLog], runs_out: datetime | None
+) -> Iterator[Finding]:
+    """Yield what is wrong with the table, as of ``parent.read_at``.
+
+    ``runs_out`` is the first moment whose INSERT would fail; None where there is none.
+    """
+    try:
+        policy = target.policy(parent)
+    except InvalidPolicy as error:
+        yield _critical(f"The config of {target.label} cannot be used, so no pass runs: {error}")
+        policy = None
+    yield from _room(target.label, parent, policy, runs_out)
+    yield from _interrupted(target.label, parent, rows)
+    yield from _operation(target.config)
+
+
+def _room(
+    label: str, parent: Parent, policy: Policy | None, runs_out: datetime | None
+) -> Iterator[Finding]:
+    """Yield how short the runway is.
+
+    Less than one period is critical, and less than half of what should be ready a warning. Where
+    one period is all that should be ready, half of it is left for the next pass to come.
+    """
+    now = parent.read_at
+    advice = f"Run timepart maintain {label}, and see that its schedule runs."
+    if runs_out is None:
+        if parent.default is not None and not _is_covered(parent, now):
+            yield _warning(
+                f"New rows go into the default partition {parent.default.name}, for no other"
+                f" covers now. {advice}"
+            )
+    elif runs_out <= now:
+        yield _critical(f"No partition covers now: every INSERT of a new row fails. {advice}")
+    elif policy and runs_out < _ahead(policy, now, min(2, policy.premake)):
+        yield _critical(
+            f"There are partitions until {_local(runs_out)} only; from then on every INSERT of a"
+            f" new row fails. {advice}"
+        )
+    elif policy and runs_out < _ahead(policy, now, policy.premake):
+        yield _warning(
+            f"There are partitions until {_local(runs_out)}, less than half of the"
+            f" {policy.premake} periods that should be ready. {advice}"
+        )
+
+
+def _ahead(policy: Policy, now: datetime, halves: int) -> datetime:
+    """Return the moment that is so many half periods from now."""
+    whole = policy.period.shift(now, halves // 2, policy.zone)
+    if halves % 2 == 0:
+        return whole
+    return whole + (policy.period.shift(now, halves // 2 + 1, policy.zone) - whole) / 2
+
+
+def _is_covered(parent: Parent, now: datetime) -> bool:
+    return any(
+        each.bounds is not None and each.bounds.contains(now) and not each.is_pending
+        for each in parent.partitions
+    )
+
+
+def _interrupted(label: str, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
+    pending = {each.oid: each for each in parent.partitions if each.is_pending}
+    for each in pending.values():
+        yield _warning(
+            f"The detach of {each.name} was interrupted: rows of its range are refused until"
+            f" timepart maintain {label} ends it."
+        )
+    for row in rows:
+        if row.unfinished and row.relid not in pending:
+            yield _warning(
+                f"The {row.unfinished} of {row.table_name} was interrupted;"
+                f" timepart maintain {label} ends it."
+            )
+
+
+def _operation(config: PartitionConfig) -> Iterator[Finding]:
+    if not config.enabled:
+        yield _warning(
+            "Its maintenance is switched off: no schedule makes or retires partitions until"
+            " the config is enabled."
+        )
+    if config.last_outcome == Outcome.FAILED and not _was_well_since(config):
+        yield _warning(f"The last run failed: {config.last_message}")
+
+
+def _was_well_since(config: PartitionConfig) -> bool:
+    """Return whether a later run looked and found nothing to do, which is not recorded as a run."""
+    checked, ran = config.last_checked_at, config.last_run_at
+    return checked is not None and ran is not None and checked > ran
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(conf.zone()):%Y-%m-%d %H:%M %Z}"
+
+
+def _critical(sentence: str) -> Finding:
+    return Finding(health=Health.CRITICAL, sentence=sentence)
+
+
+def _warning(sentence: str) -> Finding:
+    return Finding(health=Health.WARNING, sentence=sentence)

@@ -1,0 +1,169 @@
+"""The condition of a partitioned table and of its partitions, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pg_timepart.periods import Bounds
+
+
+class Health(StrEnum):
+    """How urgent it is that somebody looks."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    """INSERTs fail, or are about to."""
+
+
+class State(StrEnum):
+    """How a partition hangs on its table."""
+
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    PENDING = "pending"
+    """A concurrent detach began and did not end."""
+
+    DEFAULT = "default"
+    """Takes the rows that no other partition takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionStatus:
+    """One partition, attached or not."""
+
+    oid: int
+    name: str
+    schema: str
+    bounds: Bounds | None
+    """None for a default partition."""
+
+    state: State
+    tablespace: str
+    size_bytes: int | None
+    """With indexes and TOAST; None where somebody has the table locked, or it is just gone."""
+
+    rows_estimate: int | None
+    """As last counted by ANALYZE or VACUUM; None where it never was."""
+
+    pinned_until: datetime | None
+    """Retention leaves it alone before this moment."""
+
+    detached_at: datetime | None
+    unfinished: str
+    """The operation that was interrupted: ``detach``, ``move``, ...; else empty."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in JSON types only."""
+        return {
+            "partition": self.name,
+            "schema": self.schema,
+            "start": _iso(self.bounds.start if self.bounds else None),
+            "end": _iso(self.bounds.end if self.bounds else None),
+            "state": self.state.value,
+            "tablespace": self.tablespace,
+            "size_bytes": self.size_bytes,
+            "rows_estimate": self.rows_estimate,
+            "pinned_until": _iso(self.pinned_until),
+            "detached_at": _iso(self.detached_at),
+            "unfinished": self.unfinished,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStatus:
+    """One partitioned model, whatever state its table is in."""
+
+    label: str
+    """The model, ``app.model``."""
+
+    table: str
+    """``schema.table``, unquoted; as the model names it where it does not exist."""
+
+    alias: str
+    """The database."""
+
+    health: Health
+    problems: tuple[str, ...]
+    """Sentences that say what is wrong and what to do, the worst first."""
+
+    period: str
+    """Size of a partition in words: ``1 month``, ``15 minutes``."""
+
+    interval: int | None
+    """How many periods stay attached; None keeps all."""
+
+    premake: int
+    is_enabled: bool
+    read_at: datetime | None
+    """The server's clock; None where nothing could be read."""
+
+    runs_out_at: datetime | None
+    """The first moment whose INSERT would fail; None where none would, or nothing is known."""
+
+    partitions: tuple[PartitionStatus, ...]
+    gaps: tuple[Bounds, ...]
+    """What no partition covers between the first and the last."""
+
+    last_outcome: str
+    """How the last run that had something to do ended; empty where there was none."""
+
+    last_message: str
+    last_run_at: datetime | None
+    last_checked_at: datetime | None
+
+    @property
+    def runway(self) -> timedelta | None:
+        """Time until the first INSERT would fail; None if none would, or nothing is known."""
+        if self.runs_out_at is None or self.read_at is None:
+            return None
+        return self.runs_out_at - self.read_at
+
+    @property
+    def attached_count(self) -> int:
+        """How many partitions are attached, the default one and pending detaches included."""
+        return len(self.partitions) - self.detached_count
+
+    @property
+    def detached_count(self) -> int:
+        """How many of our partitions hang on no table."""
+        return sum(each.state is State.DETACHED for each in self.partitions)
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all partitions whose size is known, detached ones included."""
+        return sum(each.size_bytes or 0 for each in self.partitions)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in JSON types only; moments are ISO 8601 in UTC, durations are seconds."""
+        runway = self.runway
+        return {
+            "model": self.label,
+            "table": self.table,
+            "database": self.alias,
+            "health": self.health.value,
+            "problems": list(self.problems),
+            "period": self.period,
+            "interval": self.interval,
+            "premake": self.premake,
+            "enabled": self.is_enabled,
+            "read_at": _iso(self.read_at),
+            "runs_out_at": _iso(self.runs_out_at),
+            "runway_seconds": None if runway is None else runway.total_seconds(),
+            "attached": self.attached_count,
+            "detached": self.detached_count,
+            "total_bytes": self.total_bytes,
+            "gaps": [{"start": _iso(each.start), "end": _iso(each.end)} for each in self.gaps],
+            "last_outcome": self.last_outcome,
+            "last_message": self.last_message,
+            "last_run_at": _iso(self.last_run_at),
+            "last_checked_at": _iso(self.last_checked_at),
+            "partitions": [each.as_json() for each in self.partitions],
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()

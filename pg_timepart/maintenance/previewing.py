@@ -1,0 +1,277 @@
+"""What a pass would do, down to its statements: a plan printed rather than applied.
+
+Nothing is executed but reads of the catalog. The statements come from the same ``procedures`` that
+a pass runs, for the table as it is now. What depends on how an earlier action ends says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.db.backends.postgresql.psycopg_any import sql
+
+from pg_timepart import conf
+from pg_timepart.anatomy import read_foreign_keys, read_leaf
+from pg_timepart.catalog import read_named
+from pg_timepart.constants import ActionKind
+from pg_timepart.ddl import Lock, Statement
+from pg_timepart.maintenance.runs import in_order
+from pg_timepart.maintenance.targets import Target, known_rows
+from pg_timepart.maintenance.work import Work
+from pg_timepart.periods import Bounds
+from pg_timepart.planning import Action, Plan, plan_pass
+from pg_timepart.procedures import (
+    ACCESS_EXCLUSIVE,
+    SHARE_ROW_EXCLUSIVE,
+    SHARE_UPDATE_EXCLUSIVE,
+    Step,
+    attach_steps,
+    create_steps,
+    detach_steps,
+    drop_steps,
+    finalize_step,
+    finish_leaf_steps,
+    move_steps,
+    truncate_steps,
+)
+from pg_timepart.relations import Mark, Partition, Relation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPreview:
+    """One transaction, or one statement that cannot be in one."""
+
+    summary: str
+    locks: tuple[str, ...]
+    """What it locks, in this order: ``ACCESS EXCLUSIVE on schema.table``."""
+
+    is_alone: bool
+    """Whether its one statement must run outside a transaction block."""
+
+    statements: tuple[str, ...]
+    """The SQL without semicolons, BEGIN and COMMIT included, as ``psql`` takes it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in JSON types only."""
+        return {
+            "summary": self.summary,
+            "locks": list(self.locks),
+            "in_transaction": not self.is_alone,
+            "sql": list(self.statements),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionPreview:
+    """One action of a plan with its steps."""
+
+    action: Action
+    steps: tuple[StepPreview, ...]
+    note: str
+    """What may turn out otherwise when it is applied; empty where nothing may."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in JSON types only; bounds are ISO 8601 in UTC."""
+        bounds = self.action.bounds
+        return {
+            "action": self.action.kind.value,
+            "partition": self.action.partition,
+            "start": bounds.start.isoformat() if bounds and bounds.start else None,
+            "end": bounds.end.isoformat() if bounds and bounds.end else None,
+            "tablespace": self.action.tablespace,
+            "reason": self.action.reason,
+            "note": self.note,
+            "steps": [each.as_json() for each in self.steps],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a pass on one model would do now."""
+
+    label: str
+    plan: Plan
+    actions: tuple[ActionPreview, ...]
+    """The plan's actions, in the order in which a pass takes them."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in JSON types only."""
+        return {
+            "model": self.label,
+            "actions": [each.as_json() for each in self.actions],
+            "problems": list(self.plan.problems),
+            "notes": list(self.plan.notes),
+        }
+
+
+def preview_pass(target: Target, *, now: datetime | None = None) -> Preview:
+    """Return what a maintenance pass would do now, with its SQL and locks; do nothing.
+
+    Raises NotPartitioned and InvalidPolicy, which a pass would report.
+    """
+    work = _look(target, now)
+    plan = plan_pass(work.parent, known_rows(work.rows), work.policy, work.now)
+    return preview_plan(work, plan)
+
+
+def preview_plan(work: Work, plan: Plan) -> Preview:
+    """Return the statements of a plan that was made for ``work``."""
+    work.target.connection.ensure_connection()
+    return Preview(label=work.target.label, plan=plan, actions=tuple(_previews(work, plan)))
+
+
+def _look(target: Target, now: datetime | None) -> Work:
+    rows = target.rows()
+    parent = target.read(rows)
+    return Work(
+        target=target,
+        policy=target.policy(parent),
+        parent=parent,
+        rows=rows,
+        now=now or parent.read_at,
+    )
+
+
+def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
+    """Yield the actions in order, each for the table as the ones before would leave it."""
+    work.template()
+    before: dict[int, ActionKind] = {}
+    for action in chain.from_iterable(in_order(plan.actions)):
+        steps, note = _PREVIEWERS[action.kind](work, action)
+        shown = tuple(_shown(work, each, action) for each in steps)
+        if action.oid in before:
+            note = f"Only once the {before[action.oid]} has ended well. {note}".rstrip()
+        yield ActionPreview(action=action, steps=shown, note=note)
+        if action.oid is not None:
+            before[action.oid] = action.kind
+        if action.kind in (ActionKind.DETACH, ActionKind.FINALIZE):
+            _take_off(work, work.partition(action))
+
+
+def _take_off(work: Work, leaf: Partition) -> None:
+    left = tuple(each for each in work.parent.partitions if each.oid != leaf.oid)
+    off = replace(leaf, is_attached=False, is_pending=False, bounds=None)
+    work.parent = replace(work.parent, partitions=left, detached=(*work.parent.detached, off))
+
+
+def _shown(work: Work, step: Step, action: Action) -> StepPreview:
+    locks = _locks_of_concurrent_detach(work, action) if step.is_alone else step.locks
+    statements = step.statements if step.is_alone else tuple(_transaction(step, locks))
+    context = work.target.connection.connection
+    return StepPreview(
+        summary=step.summary,
+        locks=tuple(
+            f"{each.mode} on {each.relation.schema}.{each.relation.name}" for each in locks
+        ),
+        is_alone=step.is_alone,
+        statements=tuple(each.as_string(context).strip() for each in statements),
+    )
+
+
+def _locks_of_concurrent_detach(work: Work, action: Action) -> tuple[Lock, ...]:
+    """Return what the server takes by itself, in its second phase."""
+    return (
+        Lock(relation=work.parent, mode=SHARE_UPDATE_EXCLUSIVE),
+        Lock(relation=work.partition(action), mode=ACCESS_EXCLUSIVE),
+        *(Lock(relation=each, mode=SHARE_ROW_EXCLUSIVE) for each in work.template().referenced),
+    )
+
+
+def _transaction(step: Step, locks: tuple[Lock, ...]) -> Iterator[Statement]:
+    """Yield what ``locks.bounded`` sends, as statements that ``psql`` takes too."""
+    budget = f"{conf.options().LOCK_BUDGET_MS}ms"
+    yield sql.SQL("BEGIN")
+    yield _set_local("lock_timeout", budget)
+    if step.tablespace:
+        yield _set_local("default_tablespace", step.tablespace)
+    yield from step.setup
+    if not step.is_unhurried:
+        yield _set_local("statement_timeout", budget)
+    yield from (each.statement for each in locks)
+    yield from step.statements
+    yield sql.SQL("COMMIT")
+
+
+def _set_local(name: str, value: str) -> Statement:
+    return sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
+
+
+def _bounds(action: Action) -> Bounds:
+    assert action.bounds is not None  # noqa: S101
+    return action.bounds
+
+
+def _create(work: Work, action: Action) -> tuple[list[Step], str]:
+    bounds = _bounds(action)
+    parent, template, sides = work.parent, work.template(), work.sides(bounds)
+    found = read_named(work.target.connection, parent.schema, action.partition)
+    mark = Mark(label=work.target.label, bounds=bounds)
+    if found is not None and found.mark == mark and work.row_of(found.oid) is None:
+        return list(finish_leaf_steps(parent, template, found, sides)), (
+            "An interrupted run made this table. If it holds rows, it is left alone and the new"
+            " partition gets another name."
+        )
+    leaf = Relation(oid=0, schema=parent.schema, name=action.partition)
+    tablespace = action.tablespace or parent.tablespace or parent.home
+    return list(create_steps(parent, template, leaf, sides, mark, tablespace)), (
+        "" if found is None else _taken(found, work.target.label)
+    )
+
+
+def _taken(found: Partition, label: str) -> str:
+    if found.mark is not None and found.mark.label == label:
+        return "A detached partition has this name and keeps it: the new one gets another."
+    return "A table of this name is in the way, so this would fail: rename it or drop it."
+
+
+def _finalize(work: Work, action: Action) -> tuple[list[Step], str]:
+    leaf = work.partition(action)
+    return [finalize_step(work.parent, work.template(), leaf)], ""
+
+
+def _detach(work: Work, action: Action) -> tuple[list[Step], str]:
+    template = work.template()
+    step = detach_steps(work.parent, template, work.partition(action), plain=False)
+    note = (
+        "Waits until nobody who has used the table is left in a transaction. If that takes too"
+        " long, it is cancelled and ended by ALTER TABLE ... DETACH PARTITION ... FINALIZE."
+    )
+    return [step], note if step.is_alone else ""
+
+
+def _attach(work: Work, action: Action) -> tuple[list[Step], str]:
+    leaf, sides = work.partition(action), work.sides(_bounds(action))
+    tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
+    moves = move_steps(leaf, tablespace) if tablespace != leaf.tablespace else ()
+    details = read_leaf(work.target.connection, work.parent, leaf, sides)
+    attaching = attach_steps(work.parent, work.template(), details, sides, tablespace)
+    return [*moves, *attaching], ""
+
+
+def _move(work: Work, action: Action) -> tuple[list[Step], str]:
+    assert action.tablespace is not None  # noqa: S101
+    return list(move_steps(work.partition(action), action.tablespace)), ""
+
+
+def _drop(work: Work, action: Action) -> tuple[list[Step], str]:
+    leaf = work.partition(action)
+    return list(drop_steps(leaf, read_foreign_keys(work.target.connection, leaf))), ""
+
+
+def _truncate(work: Work, action: Action) -> tuple[list[Step], str]:
+    return list(truncate_steps(work.partition(action))), ""
+
+
+_PREVIEWERS: dict[ActionKind, Callable[[Work, Action], tuple[list[Step], str]]] = {
+    ActionKind.FINALIZE: _finalize,
+    ActionKind.CREATE: _create,
+    ActionKind.DETACH: _detach,
+    ActionKind.ATTACH: _attach,
+    ActionKind.MOVE: _move,
+    ActionKind.DROP: _drop,
+    ActionKind.TRUNCATE: _truncate,
+}

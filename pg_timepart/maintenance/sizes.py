@@ -1,0 +1,63 @@
+"""Sizes of tables and numbers of rows: for people to read, never for decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart import conf
+from pg_timepart.errors import Deferred
+from pg_timepart.locks import Budget, Waiting, bounded
+
+# The size of a table that somebody has locked, or waits to lock, could be had only by waiting.
+FIGURES = """
+SELECT c.oid, pg_catalog.pg_total_relation_size(c.oid), c.reltuples
+FROM pg_catalog.pg_class c
+WHERE c.oid = ANY(%(oids)s::oid[]) AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_locks l
+    WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock'
+    AND l.pid <> pg_catalog.pg_backend_pid())
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How big a table is."""
+
+    size_bytes: int | None = None
+    """With indexes and TOAST; None where it is not known."""
+
+    rows_estimate: int | None = None
+    """As ANALYZE or VACUUM counted last; None where neither did."""
+
+
+def read_figures(connection: BaseDatabaseWrapper, oids: Sequence[int]) -> dict[int, Figures]:
+    """Return the figures of those tables that nobody has locked, in one query.
+
+    Empty where some lock comes in between: to know a size is not worth any waiting.
+    """
+
+    def read() -> dict[int, Figures]:
+        with connection.cursor() as cursor:
+            cursor.execute(FIGURES, {"oids": list(oids)})
+            return {oid: _figures(*found) for oid, *found in cursor.fetchall()}
+
+    budget = Budget(lock_ms=conf.options().LOCK_BUDGET_MS, wait_seconds=0.0, long_transaction_ms=0)
+    try:
+        return bounded(
+            connection,
+            (),
+            read,
+            budget=budget,
+            waiting=Waiting(),
+            what="Reading the sizes",
+            is_unhurried=True,
+        )
+    except Deferred:
+        return {}
+
+
+def _figures(size_bytes: int | None, tuples: float) -> Figures:
+    return Figures(size_bytes=size_bytes, rows_estimate=None if tuples < 0 else round(tuples))

@@ -1,0 +1,214 @@
+"""How every partitioned table is doing: for the command, the admin and a health probe.
+
+Reads only, takes no lock that anybody could wait for, and waits for nobody: a constant number of
+queries per database, whatever the number of tables. One table in trouble stops no other: what is
+wrong with it is in its ``problems``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import django.db
+from django.db import models, router
+
+from pg_timepart import conf
+from pg_timepart.catalog import read_parents
+from pg_timepart.declaring import registry
+from pg_timepart.errors import TimepartError
+from pg_timepart.maintenance.assessing import Finding, assess, no_table, unreadable, worst_first
+from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
+from pg_timepart.maintenance.reconciling import gaps
+from pg_timepart.maintenance.sizes import Figures, read_figures
+from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.planning import runs_out_at
+from pg_timepart.relations import Parent, Partition
+
+__all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]
+
+
+def table_status(model: type[models.Model] | str) -> TableStatus:
+    """Return how one model's table is doing; raises UnknownName, InvalidSetting."""
+    return all_statuses([model])[0]
+
+
+def all_statuses(
+    wanted: Iterable[type[models.Model] | str] | None = None,
+) -> list[TableStatus]:
+    """Return how these models' tables are doing, or all, in the order of their labels.
+
+    Outside of ``atomic()`` a database that is away, or tables of ours that are not migrated, are
+    problems of the tables concerned. Raises UnknownName and InvalidSetting.
+    """
+    conf.zone()
+    conf.options()
+    chosen = {_model(each) for each in (registry() if wanted is None else wanted)}
+    own = _read_own(sorted(chosen, key=lambda model: model._meta.label_lower))
+    by_alias = sorted(own.targets, key=lambda target: target.alias)
+    found = [
+        status
+        for _, group in groupby(by_alias, key=lambda target: target.alias)
+        for status in _statuses_in(list(group), own)
+    ]
+    return sorted(found, key=lambda status: status.label)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Own:
+    """What our rows say, or why they do not."""
+
+    targets: list[Target]
+    rows: dict[int, list[PartitionLog]]
+    trouble: tuple[Finding, ...] = ()
+
+
+def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
+    using = router.db_for_read(PartitionConfig)
+    labels = [model._meta.label_lower for model in chosen]
+    rows: dict[int, list[PartitionLog]] = {}
+    try:
+        found = PartitionConfig.objects.using(using).filter(model_label__in=labels)
+        configs = {each.model_label: each for each in found}
+        logs = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
+        for row in logs:
+            rows.setdefault(row.config_id, []).append(row)
+    except django.db.Error as error:
+        trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
+        return _Own(targets=[_target(model, {}) for model in chosen], rows={}, trouble=(trouble,))
+    return _Own(targets=[_target(model, configs) for model in chosen], rows=rows)
+
+
+def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:
+    """Return the target, with what would become its config row where there is none: reads only."""
+    label = model._meta.label_lower
+    return target_of(model, config=configs.get(label) or _unsaved_config(model))
+
+
+def _unsaved_config(model: type[models.Model]) -> PartitionConfig:
+    try:
+        return PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
+    except TimepartError:  # the system checks say so; what is in the table counts here
+        return PartitionConfig(model_label=model._meta.label_lower)
+
+
+def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
+    """Return the statuses of the tables in one database."""
+    rows = {each.label: own.rows.get(each.config.pk, []) for each in targets}
+    try:
+        parents, figures = _read_database(targets, rows)
+    except (django.db.Error, TimepartError) as error:
+        away = unreadable(f"The database {targets[0].alias!r}", error)
+        return [_without_table(each, [*own.trouble, away]) for each in targets]
+    return [
+        _status(
+            each, parents.get(each.model._meta.db_table), rows[each.label], figures, own.trouble
+        )
+        for each in targets
+    ]
+
+
+def _read_database(
+    targets: list[Target], rows: dict[str, list[PartitionLog]]
+) -> tuple[dict[str, Parent], dict[int, Figures]]:
+    connection = targets[0].connection
+    detached = [row.relid for group in rows.values() for row in group if not row.is_attached]
+    tables = [each.model._meta.db_table for each in targets]
+    parents = read_parents(connection, tables, zone=conf.zone(), detached=detached)
+    attached = [each.oid for parent in parents.values() for each in parent.partitions]
+    return parents, read_figures(connection, [*attached, *detached])
+
+
+def _status(
+    target: Target,
+    parent: Parent | None,
+    rows: list[PartitionLog],
+    figures: dict[int, Figures],
+    trouble: Sequence[Finding],
+) -> TableStatus:
+    try:
+        parent = usable(target, parent)
+    except TimepartError as error:
+        return _without_table(target, [*trouble, no_table(error)])
+    by_oid = {row.relid: row for row in rows}
+    present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
+    partitions = tuple(_partition(each, by_oid.get(each.oid), figures) for each in present)
+    runs_out = runs_out_at(parent, parent.read_at)
+    findings = [*trouble, *assess(target, parent, rows, runs_out)]
+    return TableStatus(
+        **_facts(target, findings),
+        table=f"{parent.schema}.{parent.name}",
+        read_at=parent.read_at,
+        runs_out_at=runs_out,
+        partitions=partitions,
+        gaps=tuple(gaps(parent)),
+    )
+
+
+def _without_table(target: Target, findings: Sequence[Finding]) -> TableStatus:
+    return TableStatus(
+        **_facts(target, findings),
+        table=target.model._meta.db_table,
+        read_at=None,
+        runs_out_at=None,
+        partitions=(),
+        gaps=(),
+    )
+
+
+def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what is known whether there is a table or not."""
+    config = target.config
+    ordered = worst_first(findings)
+    return {
+        "label": target.label,
+        "alias": target.alias,
+        "health": ordered[0].health if ordered else Health.OK,
+        "problems": tuple(each.sentence for each in ordered),
+        "period": _in_words(config.period, config.periods_per_partition),
+        "interval": config.interval,
+        "premake": config.premake,
+        "is_enabled": config.enabled,
+        "last_outcome": config.last_outcome,
+        "last_message": config.last_message,
+        "last_run_at": config.last_run_at,
+        "last_checked_at": config.last_checked_at,
+    }
+
+
+def _partition(
+    partition: Partition, row: PartitionLog | None, figures: dict[int, Figures]
+) -> PartitionStatus:
+    counted = figures.get(partition.oid, Figures())
+    return PartitionStatus(
+        oid=partition.oid,
+        name=partition.name,
+        schema=partition.schema,
+        bounds=partition.bounds or (None if partition.is_default or not row else row.bounds),
+        state=_state(partition),
+        tablespace=partition.tablespace,
+        size_bytes=counted.size_bytes,
+        rows_estimate=counted.rows_estimate,
+        pinned_until=row.detach_time if row else None,
+        detached_at=row.detached_at if row else None,
+        unfinished=row.unfinished if row else "",
+    )
+
+
+def _state(partition: Partition) -> State:
+    if not partition.is_attached:
+        return State.DETACHED
+    if partition.is_pending:
+        return State.PENDING
+    return State.DEFAULT if partition.is_default else State.ATTACHED
+
+
+def _model(wanted: type[models.Model] | str) -> type[models.Model]:
+    return decorated(wanted if isinstance(wanted, str) else wanted._meta.label_lower)
+
+
+def _in_words(period: str, count: int) -> str:
+    return f"{count} {period.lower()}{'' if count == 1 else 's'}"
