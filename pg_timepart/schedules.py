@@ -35,6 +35,8 @@ SHORTEST_EXPIRY_SECONDS = 30
 NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
 """Intervals that are offered; the longest is a day, so that trouble shows within one."""
 
+UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
+
 
 def is_beat_installed() -> bool:
     """Return whether ``django_celery_beat`` is in INSTALLED_APPS and its tables are there."""
@@ -232,10 +234,10 @@ def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
 
 def _interval(seconds: int) -> Any:
     """Return a schedule row of this length; there may be several, and any will do."""
-    model = apps.get_model(BEAT_APP, "IntervalSchedule")
-    rows = model._default_manager.using(_using())
-    found = rows.filter(every=seconds, period="seconds").first()
-    return found or rows.create(every=seconds, period="seconds")
+    rows = apps.get_model(BEAT_APP, "IntervalSchedule")._default_manager.using(_using())
+    size, unit = next(each for each in UNITS if seconds % each[0] == 0)
+    wanted = {"every": seconds // size, "period": unit}
+    return rows.filter(**wanted).first() or rows.create(**wanted)
 
 
 def _remember(config: PartitionConfig, **facts: object) -> None:
