@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,6 +12,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
 from pg_timepart.relations import Relation
+
+# The second exists from 17 on.
+NO_TIMEOUT = """
+SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
 
 
 class AdvisoryLockTaken(Deferred):
@@ -26,8 +32,10 @@ class AdvisoryLockTaken(Deferred):
 @contextmanager
 def advisory_lock(
     connection: BaseDatabaseWrapper, parent: Relation, *, wait_seconds: float = 0.0
-) -> Iterator[None]:
+) -> Iterator[Callable[[], bool]]:
     """Hold the advisory lock of ``parent``; raise AdvisoryLockTaken if it stays taken.
+
+    Gives a function that tells whether the lock is still held: its connection may be lost.
 
     Outside a transaction, a second connection holds it at transaction level: right for statements
     that run in autocommit and behind a pooler, and gone when this process is. Inside a
@@ -35,13 +43,13 @@ def advisory_lock(
     """
     if connection.in_atomic_block:
         _take(connection, parent, wait_seconds)
-        yield
+        yield lambda: True
         return
     holder = connection.copy()
     try:
         with _transaction_of(holder):
             _take(holder, parent, wait_seconds)
-            yield
+            yield holder.is_usable
     finally:
         holder.close()
 
@@ -51,7 +59,7 @@ def _transaction_of(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Keep a transaction open on a connection that is not in ``django.db.connections``."""
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute(NO_TIMEOUT)
     try:
         yield
     finally:

@@ -46,7 +46,7 @@ CONFLICTS = {
 HOLDERS = """
 SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
        extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
-       l.relation::pg_catalog.regclass::text
+       l.relation::pg_catalog.regclass::text, l.virtualtransaction
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 JOIN unnest(%(relations)s::oid[], %(modes)s::text[]) AS w(relation, mode)
@@ -61,7 +61,7 @@ ORDER BY a.xact_start NULLS LAST, l.pid
 ADVISORY_HOLDERS = """
 SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
        extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
-       'the advisory lock of ' || l.objid::pg_catalog.regclass::text
+       'the advisory lock of ' || l.objid::pg_catalog.regclass::text, l.virtualtransaction
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(namespace)s::bigint::oid
@@ -72,7 +72,8 @@ AND l.database = (SELECT oid FROM pg_catalog.pg_database
 
 OLDEST_SNAPSHOT = """
 SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), 'snapshot',
-       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8, 'the database'
+       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8, 'the database',
+       a.pid::text
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()
 AND a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
@@ -93,6 +94,9 @@ class Holder:
 
     relation: str
     """What it holds, by name."""
+
+    transaction: str
+    """Identifies its transaction as long as that is open."""
 
     def __str__(self) -> str:
         age = "" if self.open_seconds is None else f", open for {self.open_seconds:.1f} s"
@@ -127,6 +131,7 @@ def _holders(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
                 mode=mode,
                 open_seconds=age,
                 relation=relation,
+                transaction=transaction,
             )
-            for pid, application, user, mode, age, relation in cursor.fetchall()
+            for pid, application, user, mode, age, relation, transaction in cursor.fetchall()
         ]

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TypeVar
 
 from django.db import OperationalError, transaction
@@ -44,6 +43,32 @@ class Waiting:
     holders: list[Holder] = field(default_factory=list)
 
 
+class Watch:
+    """Tells long transactions from short ones over several looks.
+
+    A role without ``pg_read_all_stats`` does not see how old others' transactions are. What it
+    sees at its first look may be of any age, so it counts as long until it is gone; what comes
+    later is as old as the look that saw it first.
+    """
+
+    def __init__(self, limit_ms: int) -> None:
+        self._limit_seconds = limit_ms / 1000
+        self._first_seen: dict[str, float] = {}
+        self._since = float("-inf")
+
+    def long(self, holders: list[Holder]) -> list[Holder]:
+        """Return those whose transactions have been open for longer than the limit."""
+        now = time.monotonic()
+        found = [each for each in holders if self._age(each, now) > self._limit_seconds]
+        self._since = now
+        return found
+
+    def _age(self, holder: Holder, now: float) -> float:
+        if holder.open_seconds is not None:
+            return holder.open_seconds
+        return now - self._first_seen.setdefault(holder.transaction, self._since)
+
+
 class LockTimeout(Deferred):
     """The locks could not be had in time; ``holders`` says who had them when last seen."""
 
@@ -65,7 +90,8 @@ def wait_for_short(
     Raises LockTimeout when the budget's time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
-    while long := _for_long(look(), budget):
+    watch = Watch(budget.long_transaction_ms)
+    while long := watch.long(look()):
         waiting.holders = long
         if time.monotonic() >= deadline:
             raise LockTimeout(what, waiting.seconds, long)
@@ -91,9 +117,10 @@ def bounded(
     until that transaction ends. Raises LockTimeout, a Deferred, when time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
+    watch = Watch(budget.long_transaction_ms)
     stalling = [each for each in locks if each.mode != "SHARE UPDATE EXCLUSIVE"]
     while True:
-        long = _for_long(holders_of(connection, stalling), budget) if stalling else []
+        long = watch.long(holders_of(connection, stalling)) if stalling else []
         waiting.holders = long
         if not long:
             try:
@@ -167,11 +194,6 @@ def _set_local(connection: BaseDatabaseWrapper, name: str, value: str) -> None:
 def set_default_tablespace(connection: BaseDatabaseWrapper, tablespace: str) -> None:
     """Send tables and indexes of the current ``bounded`` transaction there."""
     _set_local(connection, "default_tablespace", tablespace)
-
-
-def _for_long(holders: list[Holder], budget: Budget) -> list[Holder]:
-    limit = timedelta(milliseconds=budget.long_transaction_ms).total_seconds()
-    return [each for each in holders if (each.open_seconds or 0.0) > limit]
 
 
 def _pause(waiting: Waiting) -> None:

@@ -65,6 +65,8 @@ def _apply_one(work: Work, action: Action) -> ActionResult:
 
 def _perform(work: Work, action: Action, session: Session) -> tuple[Outcome, str]:
     try:
+        if not work.is_lock_held():
+            raise Deferred("The connection that held the advisory lock was lost.")
         _refuse_unknown_tablespace(work, action)
         return Outcome.DONE, PERFORMERS[action.kind](work, action, session)
     except Deferred as error:

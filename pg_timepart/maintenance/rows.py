@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from pg_timepart.catalog import read_marked, read_named
 from pg_timepart.constants import ActionKind
@@ -55,8 +56,11 @@ def save(found: Iterable[Repair], using: str | None) -> list[str]:
     changes = list(found)
     if not changes:
         return []
+    old = [each.row.pk for each in changes if not each.row._state.adding]
     new = [each.row for each in changes if each.row._state.adding]
     with transaction.atomic(using=using):
+        # After a dump and restore, OIDs change places: out of each other's way first.
+        PartitionLog.objects.using(using).filter(pk__in=old).update(relid=-F("pk"))
         for each in changes:
             if each.is_gone:
                 PartitionLog.objects.using(using).filter(pk=each.row.pk).delete()

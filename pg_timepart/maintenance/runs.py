@@ -110,8 +110,8 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     now = course.started_at = request.now or parent.read_at
     plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
-        with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds):
-            plan = _run_locked(target, request, course, now)
+        with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
+            plan = _run_locked(target, request, course, now, is_held)
     return Report(
         label=target.label,
         operation=request.operation,
@@ -123,7 +123,9 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     )
 
 
-def _run_locked(target: Target, request: Request, course: Course, now: datetime) -> Plan:
+def _run_locked(
+    target: Target, request: Request, course: Course, now: datetime, is_held: Callable[[], bool]
+) -> Plan:
     """Read and plan again, for what was read before may be done by now; do it; return the plan."""
     rows = target.rows()
     parent = target.read(rows)
@@ -133,6 +135,7 @@ def _run_locked(target: Target, request: Request, course: Course, now: datetime)
         parent=parent,
         rows=rows,
         now=now,
+        is_lock_held=is_held,
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )

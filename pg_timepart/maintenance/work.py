@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +26,9 @@ class Work:
     parent: Parent
     rows: list[PartitionLog]
     now: datetime
+    is_lock_held: Callable[[], bool] = lambda: True
+    """Whether the advisory lock is still ours; a dry run needs none."""
+
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
