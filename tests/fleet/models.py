@@ -47,7 +47,7 @@ class Cargo(models.Model):
 class Mooring(models.Model):
     """Lives in a schema of its own, written as people write it in Django."""
 
-    at = models.DateTimeField(db_column="at 5% o'clock")
+    at = models.DateTimeField(db_column="Größe o'clock")
 
     class Meta:
         db_table = 'fleet yard"."The Moorings'

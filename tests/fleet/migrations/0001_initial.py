@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             name='Mooring',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_column="at 5% o'clock")),
+                ('at', models.DateTimeField(db_column="Größe o'clock")),
             ],
             options={
                 'db_table': 'fleet yard"."The Moorings',
