@@ -197,7 +197,10 @@ def _transaction(step: Step, locks: tuple[Lock, ...]) -> Iterator[Statement]:
 
 
 def _set_local(name: str, value: str) -> Statement:
-    return sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
+    setting: Statement = sql.SQL("SET LOCAL {} = {}").format(
+        sql.Identifier(name), sql.Literal(value)
+    )
+    return setting
 
 
 def _bounds(action: Action) -> Bounds:

@@ -1,0 +1,276 @@
+"""``manage.py timepart``: parse, delegate, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import django.db
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+
+from pg_timepart import conf
+from pg_timepart.catalog import tablespaces
+from pg_timepart.constants import Outcome
+from pg_timepart.declaring import registry
+from pg_timepart.errors import (
+    OperationDeferred,
+    OperationFailed,
+    Refused,
+    TimepartError,
+    UnknownName,
+)
+from pg_timepart.maintenance import by_hand, passes
+from pg_timepart.maintenance.previewing import Preview, preview_pass
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.selecting import logs_named
+from pg_timepart.maintenance.status import Health, TableStatus, all_statuses, table_status
+from pg_timepart.maintenance.targets import Target, decorated, target_of
+from pg_timepart.management import rendering
+from pg_timepart.management.arguments import add_commands
+from pg_timepart.models import PartitionLog
+from pg_timepart.planning import Plan
+
+ORIGIN = Origin(started_by="command")
+
+WRONG, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class Jsonable(Protocol):
+    """Anything that is printed with ``--json``."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON types only."""
+
+
+class Command(BaseCommand):
+    """One command for every operation on partitions."""
+
+    help = "Look after the tables that are partitioned by time."
+
+    # What is wrong elsewhere in a project must not keep partitions from being made; what is wrong
+    # with ours is said by the operation itself.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the commands ``status``, ``plan``, ``maintain``, ..."""
+        add_commands(parser)
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Do what was asked for; raises CommandError with the exit status."""
+        operations = {
+            "status": self._status,
+            "plan": self._plan,
+            "maintain": self._maintain,
+            "create": self._create,
+            "detach": self._detach,
+            "attach": self._attach,
+            "move": self._move,
+            "drop": self._drop,
+            "reconcile": self._reconcile,
+        }
+        with _sentences():
+            operations[options["operation"]](options)
+
+    def _status(self, options: dict[str, Any]) -> None:
+        statuses = all_statuses(_labels(options))
+        zone = conf.zone()
+        self._show(options, statuses, lambda each: rendering.status_lines(each, zone))
+        _raise_unhealthy(statuses)
+
+    def _plan(self, options: dict[str, Any]) -> None:
+        zone = conf.zone()
+        previews = [_preview(label) for label in _labels(options)]
+        self._show(options, previews, lambda each: rendering.preview_lines(each, zone))
+        _raise_for([each.label for each in previews if each.plan.problems], "need a decision")
+
+    def _maintain(self, options: dict[str, Any]) -> None:
+        if options["models"]:
+            self._report(options, _reports(options, "maintain", passes.maintain))
+        else:
+            self._report(options, passes.maintain_all(origin=ORIGIN))
+
+    def _reconcile(self, options: dict[str, Any]) -> None:
+        self._report(options, _reports(options, "reconcile", reconcile))
+
+    def _create(self, options: dict[str, Any]) -> None:
+        days, start, end = options["days"], options["start"], options["end"]
+        _check_range(days, start, end)
+        target = _target(options)
+        if start is not None:
+            self._by_hand(options, lambda: by_hand.create_range(target, start, end, origin=ORIGIN))
+        else:
+            ahead = 1 if days is None else days
+            self._by_hand(options, lambda: by_hand.create_next(target, ahead, origin=ORIGIN))
+
+    def _detach(self, options: dict[str, Any]) -> None:
+        target, concurrently = _target(options), not options["plain"]
+        if options["expired"]:
+            self._by_hand(
+                options,
+                lambda: by_hand.detach_expired(target, concurrently=concurrently, origin=ORIGIN),
+            )
+            return
+        logs = logs_named(target, options["partitions"])
+        self._by_hand(
+            options,
+            lambda: by_hand.detach(target, logs, concurrently=concurrently, origin=ORIGIN),
+        )
+
+    def _attach(self, options: dict[str, Any]) -> None:
+        target, names = _target(options), options["partitions"]
+        logs = None if names is None else logs_named(target, names)
+        pin = options["pin"]
+        self._by_hand(options, lambda: by_hand.attach(target, logs, detach_time=pin, origin=ORIGIN))
+
+    def _move(self, options: dict[str, Any]) -> None:
+        target, tablespace = _target(options), options["tablespace"]
+        known = tablespaces(target.connection)
+        if tablespace not in known:
+            raise UnknownName("tablespace", tablespace, known)
+        logs = logs_named(target, options["partitions"])
+        self._by_hand(options, lambda: by_hand.move(target, logs, tablespace, origin=ORIGIN))
+
+    def _drop(self, options: dict[str, Any]) -> None:
+        target = _target(options)
+        logs = logs_named(target, options["partitions"])
+        _refuse_attached(logs)
+        if not options["yes"]:
+            self._confirm_drop(target, logs)
+        self._by_hand(options, lambda: by_hand.drop(target, logs, origin=ORIGIN))
+
+    def _confirm_drop(self, target: Target, logs: Sequence[PartitionLog]) -> None:
+        """Go on only if a person at a terminal has typed yes."""
+        if not sys.stdin.isatty():
+            raise CommandError("Nobody is there to ask: add --yes to drop without asking.")
+        oids = {each.relid for each in logs}
+        doomed = [each for each in table_status(target.model).partitions if each.oid in oids]
+        lines = rendering.partition_table(doomed, conf.zone())
+        self.stderr.write(
+            "\n".join(["These tables will be dropped with their rows, for good:", *lines]),
+            self.style.WARNING,
+        )
+        self.stderr.write("Type yes to drop them: ", ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip() != "yes":
+            raise CommandError("Nothing was dropped.")
+
+    def _by_hand(self, options: dict[str, Any], work: Callable[[], Report]) -> None:
+        try:
+            report = work()
+        except (OperationDeferred, OperationFailed) as error:
+            if not isinstance(error.report, Report):
+                raise
+            report = error.report
+        self._report(options, [report])
+
+    def _report(self, options: dict[str, Any], reports: Sequence[Report]) -> None:
+        self._show(options, reports, rendering.report_lines)
+        for outcome, words in ((Outcome.FAILED, "failed"), (Outcome.DEFERRED, "gave way")):
+            _raise_for([each.label for each in reports if each.outcome is outcome], words)
+
+    def _show(
+        self,
+        options: dict[str, Any],
+        values: Sequence[Any],
+        render: Callable[[Any], Iterable[str]],
+    ) -> None:
+        if options["json"]:
+            shown = json.dumps([each.as_json() for each in values], indent=2, ensure_ascii=False)
+        else:
+            shown = "\n\n".join("\n".join(render(each)) for each in values)
+        self.stdout.write(shown or "No model is partitioned.")
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what can go wrong into CommandError: an operator reads a sentence and no traceback."""
+    try:
+        yield
+    except UnknownName as error:
+        raise CommandError(str(error), returncode=USAGE) from error
+    except (TimepartError, ImproperlyConfigured) as error:
+        raise CommandError(str(error)) from error
+    except django.db.Error as error:
+        raise CommandError(_away(error)) from error
+    except KeyboardInterrupt as error:
+        raise CommandError(
+            "Interrupted. The next pass ends what was begun.", returncode=INTERRUPTED
+        ) from error
+
+
+def _labels(options: dict[str, Any]) -> list[str]:
+    """Return the labels of the models asked for, or of all; raises UnknownName for the first."""
+    wanted = [decorated(each) for each in options["models"]] or registry()
+    return sorted({model._meta.label_lower for model in wanted})
+
+
+def _target(options: dict[str, Any]) -> Target:
+    return target_of(decorated(options["model"]))
+
+
+def _reports(options: dict[str, Any], operation: str, run: Callable[..., Report]) -> list[Report]:
+    return [_guarded(label, operation, run) for label in _labels(options)]
+
+
+def _guarded(label: str, operation: str, run: Callable[..., Report]) -> Report:
+    """Return how the run ended: one that cannot even begin stops no other."""
+    try:
+        return run(label, origin=ORIGIN)
+    except (TimepartError, django.db.Error) as error:
+        return Report(
+            label=label, operation=operation, outcome=Outcome.FAILED, message=_sentence(error)
+        )
+
+
+def _preview(label: str) -> Preview:
+    try:
+        return preview_pass(target_of(decorated(label)))
+    except (TimepartError, django.db.Error) as error:
+        return Preview(label=label, plan=Plan(problems=(_sentence(error),)), actions=())
+
+
+def _check_range(days: int | None, start: Any, end: Any) -> None:
+    if (start is None) != (end is None):
+        raise CommandError("--from and --to go together.", returncode=USAGE)
+    if days is not None and start is not None:
+        raise CommandError("--days does not go with --from and --to.", returncode=USAGE)
+    if start is not None and not start < end:
+        raise CommandError(
+            f"The range must end after it starts: {start} is not before {end}.", returncode=USAGE
+        )
+
+
+def _refuse_attached(logs: Sequence[PartitionLog]) -> None:
+    for each in logs:
+        if each.is_attached:
+            raise Refused(
+                f"{each.table_name} is attached: only what was detached first can be dropped."
+                " Nothing was dropped."
+            )
+
+
+def _raise_unhealthy(statuses: Sequence[TableStatus]) -> None:
+    found = [each for each in statuses if each.health is not Health.OK]
+    if found:
+        named = ", ".join(f"{each.label} ({each.health})" for each in found)
+        raise CommandError(f"{len(found)} of {len(statuses)} need attention: {named}.")
+
+
+def _raise_for(labels: Sequence[str], words: str) -> None:
+    if labels:
+        raise CommandError(f"{', '.join(labels)}: {words}.", returncode=WRONG)
+
+
+def _sentence(error: Exception) -> str:
+    return _away(error) if isinstance(error, django.db.Error) else str(error)
+
+
+def _away(error: Exception) -> str:
+    return f"The database did not do it: {' '.join(str(error).split())}"

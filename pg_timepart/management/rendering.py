@@ -1,0 +1,148 @@
+"""Statuses, previews and reports as lines of text for a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta, tzinfo
+
+from pg_timepart import console
+from pg_timepart.console import printable
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
+from pg_timepart.maintenance.previewing import ActionPreview, Preview, StepPreview
+from pg_timepart.maintenance.reports import ActionResult, Report
+
+_HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
+_NUMBERS = (4, 5)
+_DONE = {
+    ActionKind.FINALIZE: "finished detaching",
+    ActionKind.CREATE: "created",
+    ActionKind.DETACH: "detached",
+    ActionKind.ATTACH: "attached",
+    ActionKind.MOVE: "moved",
+    ActionKind.DROP: "dropped",
+    ActionKind.TRUNCATE: "emptied",
+}
+
+
+def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
+    """Yield what there is to say about one table, and a table of its partitions."""
+    yield f"{status.label}: {status.health}"
+    yield from (f"  ! {printable(each)}" for each in status.problems)
+    yield f"  {printable(status.table)} in the database {status.alias}: {_policy(status)}"
+    if status.read_at is not None:
+        yield f"  {_runway(status, zone)}; {_counts(status)}"
+    yield f"  {_history(status, zone)}"
+    yield from (f"  nothing covers {console.bounds(each, zone)}" for each in status.gaps)
+    if status.partitions:
+        yield ""
+        yield from (f"  {line}" for line in partition_table(status.partitions, zone))
+
+
+def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list[str]:
+    """Return the partitions in aligned columns."""
+    rows = [_partition_row(each, zone) for each in partitions]
+    return console.table(_HEADINGS, rows, right=_NUMBERS)
+
+
+def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:
+    """Yield the plan as a script for psql: everything but the SQL is a comment."""
+    count = len(preview.actions)
+    what = {0: "nothing to do", 1: "1 action"}.get(count, f"{count} actions")
+    yield f"-- {preview.label}: {what}"
+    yield from (f"-- ! {printable(each)}" for each in preview.plan.problems)
+    yield from (f"-- note: {printable(each)}" for each in preview.plan.notes)
+    for each in preview.actions:
+        yield ""
+        yield from _action_lines(each, zone)
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Yield how a run ended, a line for each of its actions."""
+    yield f"{report.label}: {report.outcome}"
+    if report.message:
+        yield f"  ! {printable(report.message)}"
+    yield from (f"  ! {printable(each)}" for each in report.problems)
+    yield from (f"  {_result(each)}" for each in report.actions)
+    yield from (f"  repaired: {printable(each)}" for each in report.repairs)
+    yield from (f"  note: {printable(each)}" for each in report.notes)
+
+
+def _policy(status: TableStatus) -> str:
+    kept = "all kept" if status.interval is None else f"{status.interval} kept"
+    return f"{status.period} each, {kept}, {status.premake} ready ahead"
+
+
+def _runway(status: TableStatus, zone: tzinfo) -> str:
+    if status.runs_out_at is None or status.runway is None:
+        return "room for new rows without end"
+    until = console.moment(status.runs_out_at, zone)
+    return f"room for new rows until {until}, for {console.duration(status.runway)}"
+
+
+def _counts(status: TableStatus) -> str:
+    return (
+        f"{status.attached_count} attached, {status.detached_count} detached,"
+        f" {console.size(status.total_bytes)}"
+    )
+
+
+def _history(status: TableStatus, zone: tzinfo) -> str:
+    if status.last_checked_at is None:
+        return "never checked"
+    checked = f"last checked {console.moment(status.last_checked_at, zone)}"
+    if status.last_run_at is None:
+        return checked
+    ran = console.moment(status.last_run_at, zone)
+    return f"{checked}, last run {status.last_outcome} {ran}"
+
+
+def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
+    estimate = partition.rows_estimate
+    return (
+        partition.name,
+        "everything else" if partition.bounds is None else console.bounds(partition.bounds, zone),
+        partition.state.value,
+        partition.tablespace,
+        console.size(partition.size_bytes),
+        "?" if estimate is None else f"~{estimate}",
+        ", ".join(_remarks(partition, zone)),
+    )
+
+
+def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
+    if partition.detached_at is not None:
+        yield f"detached {console.moment(partition.detached_at, zone)}"
+    if partition.pinned_until is not None:
+        yield f"pinned until {console.moment(partition.pinned_until, zone)}"
+    if partition.unfinished:
+        yield f"{partition.unfinished} interrupted"
+
+
+def _action_lines(preview: ActionPreview, zone: tzinfo) -> Iterator[str]:
+    action = preview.action
+    bounds = f" ({console.bounds(action.bounds, zone)})" if action.bounds else ""
+    yield f"-- {action.kind} {printable(action.partition)}{bounds}: {printable(action.reason)}"
+    if preview.note:
+        yield f"-- note: {printable(preview.note)}"
+    for step in preview.steps:
+        yield from _step_lines(step)
+
+
+def _step_lines(step: StepPreview) -> Iterator[str]:
+    yield f"-- {printable(step.summary)}{', alone' if step.is_alone else ''}"
+    if step.locks:
+        yield f"-- locks: {printable(', '.join(step.locks))}"
+    yield from (f"{statement};" for statement in step.statements)
+
+
+def _result(result: ActionResult) -> str:
+    name = printable(result.partition)
+    if result.outcome is not Outcome.DONE:
+        return f"{result.outcome} to {result.kind} {name}: {printable(result.detail)}".replace(
+            "deferred to", "gave way, did not", 1
+        )
+    took = console.duration(timedelta(seconds=result.seconds))
+    waited = timedelta(seconds=result.waited_seconds)
+    waiting = f", {console.duration(waited)} of it waiting for locks" if waited else ""
+    return f"{_DONE[result.kind]} {name}, {took}{waiting}"
