@@ -13,7 +13,7 @@ from django.db import connections, models, router
 from django.db.utils import NotSupportedError
 
 from pg_timepart.catalog import read_parents
-from pg_timepart.checks.models import manager_of
+from pg_timepart.checks.models import declared_column, manager_of
 from pg_timepart.declaring import registry
 from pg_timepart.relations import Parent
 from pg_timepart.widening import is_named
@@ -114,7 +114,7 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
             obj=model,
             id="pg_timepart.W012",
         )
-    key = _declared_column(model)
+    key = declared_column(model, manager_of(model).declaration)
     if key is None or (parent.key is not None and is_named(key, parent.key)):
         return None
     return Notice(
@@ -124,8 +124,3 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
         obj=model,
         id="pg_timepart.W013",
     )
-
-
-def _declared_column(model: type[models.Model]) -> models.Field[Any, Any] | None:
-    key = manager_of(model).declaration.key
-    return next((field for field in model._meta.concrete_fields if field.name == key), None)

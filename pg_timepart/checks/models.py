@@ -7,7 +7,6 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error
-from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models, router
 
 from pg_timepart.checks.defaults import check_defaults
@@ -52,6 +51,14 @@ def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
     return manager
 
 
+def declared_column(
+    model: type[models.Model], declaration: Declaration
+) -> models.Field[Any, Any] | None:
+    """Return the field that the decorator names, or None where it has no column."""
+    fields = model._meta.concrete_fields
+    return next((field for field in fields if field.name == declaration.key), None)
+
+
 def _check_class(model: type[models.Model]) -> CheckMessage | None:
     if model._meta.abstract:
         kind, hint = "an abstract model", "Decorate each concrete model that derives from it."
@@ -86,11 +93,8 @@ def _check_database(model: type[models.Model]) -> Iterator[CheckMessage]:
 def _key(
     model: type[models.Model], declaration: Declaration
 ) -> models.Field[Any, Any] | CheckMessage:
-    try:
-        field = model._meta.get_field(declaration.key)
-    except FieldDoesNotExist:
-        field = None
-    if isinstance(field, models.Field) and field.column is not None:
+    field = declared_column(model, declaration)
+    if field is not None:
         return field
     known = ", ".join(each.name for each in model._meta.concrete_fields)
     return Error(
