@@ -99,6 +99,11 @@ def moment(value: datetime, zone: tzinfo) -> str:
     return f"{text}{local:%z}" if _is_ambiguous(local) else text
 
 
+def minute(value: datetime, zone: tzinfo) -> str:
+    """Return as moment() does when something happened, to the minute."""
+    return moment(value.replace(second=0, microsecond=0), zone)
+
+
 def _is_ambiguous(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 

@@ -40,6 +40,15 @@ from pg_timepart.procedures import (
 )
 from pg_timepart.relations import Mark, Partition, Relation
 
+_CANCELLED = (
+    "Waits until no transaction is left that has used the table. If that takes too long, it is"
+    " cancelled and ended by ALTER TABLE ... DETACH PARTITION ... FINALIZE."
+)
+_UNRECORDED = (
+    "A pass records this partition first. If you run the SQL yourself, run timepart reconcile"
+    " before, or nobody will know that the detached table belongs here."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPreview:
@@ -237,13 +246,11 @@ def _finalize(work: Work, action: Action) -> tuple[list[Step], str]:
 
 
 def _detach(work: Work, action: Action) -> tuple[list[Step], str]:
-    template = work.template()
-    step = detach_steps(work.parent, template, work.partition(action), plain=False)
-    note = (
-        "Waits until nobody who has used the table is left in a transaction. If that takes too"
-        " long, it is cancelled and ended by ALTER TABLE ... DETACH PARTITION ... FINALIZE."
-    )
-    return [step], note if step.is_alone else ""
+    step = detach_steps(work.parent, work.template(), work.partition(action), plain=False)
+    notes = [_CANCELLED] if step.is_alone else []
+    if work.row_of(action.oid) is None:
+        notes.append(_UNRECORDED)
+    return [step], " ".join(notes)
 
 
 def _attach(work: Work, action: Action) -> tuple[list[Step], str]:

@@ -102,7 +102,7 @@ def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
         parents, figures = _read_database(targets, rows)
     except (django.db.Error, TimepartError) as error:
         away = unreadable(f"The database {targets[0].alias!r}", error)
-        return [_without_table(each, [*own.trouble, away]) for each in targets]
+        return [_without_table(each, [away]) for each in targets]
     return [
         _status(
             each, parents.get(each.model._meta.db_table), rows[each.label], figures, own.trouble

@@ -47,9 +47,7 @@ def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list
 
 def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:
     """Yield the plan as a script for psql: everything but the SQL is a comment."""
-    count = len(preview.actions)
-    what = {0: "nothing to do", 1: "1 action"}.get(count, f"{count} actions")
-    yield f"-- {preview.label}: {what}"
+    yield f"-- {preview.label}: {_count(preview)}"
     yield from (f"-- ! {printable(each)}" for each in preview.plan.problems)
     yield from (f"-- note: {printable(each)}" for each in preview.plan.notes)
     for each in preview.actions:
@@ -90,10 +88,10 @@ def _counts(status: TableStatus) -> str:
 def _history(status: TableStatus, zone: tzinfo) -> str:
     if status.last_checked_at is None:
         return "never checked"
-    checked = f"last checked {console.moment(status.last_checked_at, zone)}"
+    checked = f"last checked {console.minute(status.last_checked_at, zone)}"
     if status.last_run_at is None:
         return checked
-    ran = console.moment(status.last_run_at, zone)
+    ran = console.minute(status.last_run_at, zone)
     return f"{checked}, last run {status.last_outcome} {ran}"
 
 
@@ -112,11 +110,18 @@ def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
 
 def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
     if partition.detached_at is not None:
-        yield f"detached {console.moment(partition.detached_at, zone)}"
+        yield f"detached {console.minute(partition.detached_at, zone)}"
     if partition.pinned_until is not None:
-        yield f"pinned until {console.moment(partition.pinned_until, zone)}"
+        yield f"pinned until {console.minute(partition.pinned_until, zone)}"
     if partition.unfinished:
         yield f"{partition.unfinished} interrupted"
+
+
+def _count(preview: Preview) -> str:
+    count = len(preview.actions)
+    if preview.plan.is_empty:
+        return "nothing to do"
+    return "1 action" if count == 1 else f"{count} actions"
 
 
 def _action_lines(preview: ActionPreview, zone: tzinfo) -> Iterator[str]:
@@ -137,11 +142,11 @@ def _step_lines(step: StepPreview) -> Iterator[str]:
 
 
 def _result(result: ActionResult) -> str:
-    name = printable(result.partition)
-    if result.outcome is not Outcome.DONE:
-        return f"{result.outcome} to {result.kind} {name}: {printable(result.detail)}".replace(
-            "deferred to", "gave way, did not", 1
-        )
+    name, detail = printable(result.partition), printable(result.detail)
+    if result.outcome is Outcome.DEFERRED:
+        return f"gave way, did not {result.kind} {name}: {detail}"
+    if result.outcome is Outcome.FAILED:
+        return f"failed to {result.kind} {name}: {detail}"
     took = console.duration(timedelta(seconds=result.seconds))
     waited = timedelta(seconds=result.waited_seconds)
     waiting = f", {console.duration(waited)} of it waiting for locks" if waited else ""

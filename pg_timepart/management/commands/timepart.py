@@ -24,6 +24,7 @@ from pg_timepart.errors import (
     TimepartError,
     UnknownName,
 )
+from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance import by_hand, passes
 from pg_timepart.maintenance.previewing import Preview, preview_pass
 from pg_timepart.maintenance.reconciling import reconcile
@@ -40,6 +41,8 @@ from pg_timepart.planning import Plan
 ORIGIN = Origin(started_by="command")
 
 WRONG, USAGE, INTERRUPTED = 1, 2, 130
+
+UNDEFINED_TABLE = "42P01"
 
 
 class Jsonable(Protocol):
@@ -171,7 +174,7 @@ class Command(BaseCommand):
         self._report(options, [report])
 
     def _report(self, options: dict[str, Any], reports: Sequence[Report]) -> None:
-        self._show(options, reports, rendering.report_lines)
+        self._show(options, reports, rendering.report_lines, apart="\n")
         for outcome, words in ((Outcome.FAILED, "failed"), (Outcome.DEFERRED, "gave way")):
             _raise_for([each.label for each in reports if each.outcome is outcome], words)
 
@@ -180,11 +183,12 @@ class Command(BaseCommand):
         options: dict[str, Any],
         values: Sequence[Any],
         render: Callable[[Any], Iterable[str]],
+        apart: str = "\n\n",
     ) -> None:
         if options["json"]:
             shown = json.dumps([each.as_json() for each in values], indent=2, ensure_ascii=False)
         else:
-            shown = "\n\n".join("\n".join(render(each)) for each in values)
+            shown = apart.join("\n".join(render(each)) for each in values)
         self.stdout.write(shown or "No model is partitioned.")
 
 
@@ -273,4 +277,6 @@ def _sentence(error: Exception) -> str:
 
 
 def _away(error: Exception) -> str:
-    return f"The database did not do it: {' '.join(str(error).split())}"
+    reason = " ".join(str(error).split())
+    advice = "Run migrate first. " if sqlstate(error) == UNDEFINED_TABLE else ""
+    return f"{advice}The database says: {reason}"
