@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from itertools import chain
+from itertools import chain, islice
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.naming import partition_name
-from pg_timepart.periods import Bounds, Period
+from pg_timepart.periods import Bounds, Period, in_utc
 from pg_timepart.relations import Parent, Partition
 
-MAX_CREATE = 1_000
-"""Most partitions that one plan may create; more is taken for a mistake."""
+MAX_CREATE = 2_000
+"""Most partitions that one plan may create; more is taken for a mistake. The largest premake fits."""
 
 MAX_DAYS = 36_525
 """A hundred years."""
@@ -137,16 +137,16 @@ def plan_next(parent: Parent, policy: Policy, now: datetime, days: object) -> Pl
     0 is exactly the next one. A partition starts where the newest ends and ends at the next
     boundary of the current period; where there is none yet, the first is the period around now.
     """
-    if not isinstance(days, int) or not 0 <= days <= MAX_DAYS:
+    if type(days) is not int or not 0 <= days <= MAX_DAYS:
         raise InvalidPolicy(f"Days to the next partition must be 0 to {MAX_DAYS}, not {days!r}.")
-    pieces = list(_following(parent, policy, now, days))
+    pieces = list(islice(_following(parent, policy, now, days), MAX_CREATE + 1))
     _refuse_too_many(len(pieces))
     return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
 
 
 def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -> Plan:
     """Return the partitions that are missing in ``[start, end)``, widened to whole periods."""
-    if not start < end:
+    if not in_utc(start) < in_utc(end):
         raise InvalidPolicy(f"The range must end after it starts: {start} is not before {end}.")
     first = policy.period.bounds_at(start, policy.zone).start or start
     last = policy.period.bounds_at(end - timedelta(microseconds=1), policy.zone).end or end
@@ -237,8 +237,8 @@ def _ahead(
 
 def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) -> datetime:
     """Return where creating goes on: at the newest end, if the workers were away for long."""
-    ends = [each.end for each in _covering(parent.partitions) if each.end is not None]
-    newest = max((end for end in ends), default=current)
+    ends = [each.end for each in _covering(parent.partitions)]
+    newest = max((end or current for end in ends), default=current)
     if policy.interval is None:
         return min(newest, current)
     edge = policy.period.shift(now, -policy.interval, policy.zone)
