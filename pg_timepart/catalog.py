@@ -19,7 +19,8 @@ from pg_timepart.marks import like_pattern, parse_mark
 from pg_timepart.periods import Bounds
 from pg_timepart.relations import Parent, Partition
 
-# One row a partition of each wanted table, or one row with no partition.
+# One row a partition of each wanted table, or one row with no partition. What describes a parent is
+# computed once for each, not again for every partition: hence MATERIALIZED.
 # ``to_regclass`` finds a name as an unqualified statement would: by search_path.
 # https://www.postgresql.org/docs/current/catalog-pg-inherits.html
 PARTITIONS = """
@@ -30,22 +31,26 @@ WITH home AS (
 ), wanted AS (
     SELECT w.number, pg_catalog.to_regclass(w.name) AS oid
     FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w(name, number)
+), parents AS MATERIALIZED (
+    SELECT w.number, p.oid, n.nspname, p.relname, s.spcname,
+           CASE WHEN k.partrelid IS NULL THEN 'not partitioned'
+                ELSE pg_catalog.pg_get_partkeydef(p.oid) END AS description,
+           k.partstrat = 'r' AND k.partnatts = 1 AS by_one_range,
+           a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid
+    FROM wanted w
+    JOIN pg_catalog.pg_class p ON p.oid = w.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+    LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = p.reltablespace
+    LEFT JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.oid
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.partattrs[0]
 )
-SELECT w.number, p.oid, pn.nspname, p.relname, ps.spcname,
-       CASE WHEN k.partrelid IS NULL THEN 'not partitioned'
-            ELSE pg_catalog.pg_get_partkeydef(p.oid) END,
-       k.partstrat = 'r' AND k.partnatts = 1,
-       a.attname, pg_catalog.format_type(a.atttypid, NULL),
+SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one_range,
+       p.attname, p.sql_type,
        c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
        COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
        home.spcname, pg_catalog.clock_timestamp()
-FROM wanted w CROSS JOIN home
-JOIN pg_catalog.pg_class p ON p.oid = w.oid
-JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
-LEFT JOIN pg_catalog.pg_tablespace ps ON ps.oid = p.reltablespace
-LEFT JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.oid
-LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.partattrs[0]
-LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid AND k.partrelid IS NOT NULL
+FROM parents p CROSS JOIN home
+LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
