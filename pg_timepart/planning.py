@@ -17,7 +17,7 @@ from pg_timepart.periods import Bounds, Period, in_utc
 from pg_timepart.relations import Parent, Partition
 
 MAX_CREATE = 2_000
-"""Most partitions that one plan may create; more is taken for a mistake. The largest premake fits."""
+"""Most partitions that one plan may create, above the largest premake; more is a mistake."""
 
 MAX_DAYS = 36_525
 """A hundred years."""
