@@ -23,7 +23,7 @@ class Options:
     """How long one try may make an application's query wait."""
 
     LOCK_WAIT_SECONDS: float = 10.0
-    """How long to go on trying before an operation ends ``deferred``."""
+    """How long a run goes on trying, all in all, before what is left ends ``deferred``."""
 
     LONG_TRANSACTION_MS: int = 250
     """A transaction open for longer is not queued behind, but waited out from afar."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -73,7 +73,8 @@ class LockTimeout(Deferred):
     """The locks could not be had in time; ``holders`` says who had them when last seen."""
 
     def __init__(self, what: str, waited: float, holders: Sequence[Holder]) -> None:
-        who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in holders)
+        by_pid = {each.pid: each for each in reversed(holders)}
+        who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in by_pid.values())
         super().__init__(
             f"{what} gave way after {waited:.1f} s: "
             + (who or "nobody was seen to hold it for long, but no try ended within the budget")
@@ -107,13 +108,14 @@ def bounded(
     waiting: Waiting,
     what: str,
     setup: Callable[[], None] = lambda: None,
+    tablespace: str | None = None,
     is_unhurried: bool = False,
 ) -> T:
     """Run ``setup``, take ``locks``, run ``body``, all in one transaction, and return its result.
 
     No lock is waited for longer than the budget, and unless ``is_unhurried`` no statement under
     them runs longer either; then all is rolled back and tried again. ``setup`` runs before the
-    locks. Inside a transaction of the caller a try is a savepoint, and the locks that succeed stay
+    locks. New tables and indexes go to ``tablespace``. Inside a transaction of the caller a try is a savepoint, and the locks that succeed stay
     until that transaction ends. Raises LockTimeout, a Deferred, when time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
@@ -124,7 +126,15 @@ def bounded(
         waiting.holders = long
         if not long:
             try:
-                return _try(connection, locks, setup, body, budget, is_unhurried)
+                return _try(
+                    connection,
+                    locks,
+                    setup,
+                    body,
+                    lock_ms=budget.lock_ms,
+                    statement_ms=0 if is_unhurried else budget.lock_ms,
+                    tablespace=tablespace,
+                )
             except OperationalError as error:
                 if sqlstate(error) not in GAVE_WAY:
                     raise
@@ -140,32 +150,38 @@ def _try(
     locks: Sequence[Lock],
     setup: Callable[[], None],
     body: Callable[[], T],
-    budget: Budget,
-    is_unhurried: bool,
+    *,
+    lock_ms: int,
+    statement_ms: int,
+    tablespace: str | None,
 ) -> T:
-    with transaction.atomic(using=connection.alias), _timeouts_restored(connection):
-        _set_timeouts(connection, lock_ms=budget.lock_ms, statement_ms=0)
+    local = {"lock_timeout": f"{lock_ms}ms", "statement_timeout": "0"}
+    if tablespace:
+        local["default_tablespace"] = tablespace
+    with transaction.atomic(using=connection.alias), _settings_restored(connection):
+        _set_local(connection, local)
         setup()
-        _set_timeouts(
-            connection,
-            lock_ms=budget.lock_ms,
-            statement_ms=0 if is_unhurried else budget.lock_ms,
-        )
-        with connection.cursor() as cursor:
-            for lock in locks:
-                cursor.execute(lock.statement.as_string(connection.connection))
+        _take(connection, locks, statement_ms)
         return body()
 
 
+def _take(connection: BaseDatabaseWrapper, locks: Sequence[Lock], statement_ms: int) -> None:
+    """Take the locks in one round trip: none of them is held while another is on its way."""
+    statements = [f"SET LOCAL statement_timeout = {statement_ms}"]
+    statements += [lock.statement.as_string(connection.connection) for lock in locks]
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(statements))
+
+
 @contextmanager
-def _timeouts_restored(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Give the caller's transaction its timeouts back; a rollback does that by itself."""
+def _settings_restored(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Give the caller's transaction its settings back; a rollback does that by itself."""
     names = ("lock_timeout", "statement_timeout", "default_tablespace")
     is_nested = len(connection.savepoint_ids) > 0
     before = _settings(connection, names) if is_nested else {}
     yield
-    for name, value in before.items():
-        _set_local(connection, name, value)
+    if before:
+        _set_local(connection, before)
 
 
 def _settings(connection: BaseDatabaseWrapper, names: Sequence[str]) -> dict[str, str]:
@@ -177,23 +193,13 @@ def _settings(connection: BaseDatabaseWrapper, names: Sequence[str]) -> dict[str
         return dict(cursor.fetchall())
 
 
-def _set_timeouts(connection: BaseDatabaseWrapper, *, lock_ms: int, statement_ms: int) -> None:
+def _set_local(connection: BaseDatabaseWrapper, values: Mapping[str, str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_catalog.set_config('lock_timeout', %s, true),"
-            " pg_catalog.set_config('statement_timeout', %s, true)",
-            [f"{lock_ms}ms", f"{statement_ms}ms"],
+            "SELECT pg_catalog.set_config(name, value, true)"
+            " FROM unnest(%s::text[], %s::text[]) AS u(name, value)",
+            [list(values), list(values.values())],
         )
-
-
-def _set_local(connection: BaseDatabaseWrapper, name: str, value: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", [name, value])
-
-
-def set_default_tablespace(connection: BaseDatabaseWrapper, tablespace: str) -> None:
-    """Send tables and indexes of the current ``bounded`` transaction there."""
-    _set_local(connection, "default_tablespace", tablespace)
 
 
 def _pause(waiting: Waiting) -> None:

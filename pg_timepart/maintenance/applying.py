@@ -50,8 +50,9 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
 
 
 def _apply_one(work: Work, action: Action) -> ActionResult:
-    session, begun = open_session(work.target.connection), time.monotonic()
+    session, begun = open_session(work.target.connection, work.waited_seconds), time.monotonic()
     outcome, detail = _perform(work, action, session)
+    work.waited_seconds += session.waiting.seconds
     return ActionResult(
         kind=action.kind,
         partition=session.made or action.partition,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,7 +19,6 @@ from pg_timepart.locks import (
     Budget,
     Waiting,
     bounded,
-    set_default_tablespace,
     wait_for_short,
 )
 from pg_timepart.procedures import Step
@@ -71,8 +70,6 @@ class Session:
 
         def setup() -> None:
             del self.statements[begun:]
-            if step.tablespace:
-                set_default_tablespace(self.connection, step.tablespace)
             self._execute(step.setup)
 
         bounded(
@@ -83,6 +80,7 @@ class Session:
             waiting=self.waiting,
             what=step.summary,
             setup=setup,
+            tablespace=step.tablespace,
             is_unhurried=step.is_unhurried,
         )
 
@@ -94,10 +92,15 @@ class Session:
                 cursor.execute(text)
 
 
-def open_session(connection: BaseDatabaseWrapper) -> Session:
-    """Return a session with the budget that the settings give."""
+def open_session(connection: BaseDatabaseWrapper, waited_seconds: float = 0.0) -> Session:
+    """Return a session with what is left of the budget that the settings give to a run.
+
+    When the waiting is used up, each lock is still looked at and tried for once.
+    """
     connection.ensure_connection()
-    return Session(connection=connection, budget=budget())
+    whole = budget()
+    left = max(whole.wait_seconds - waited_seconds, 0.0)
+    return Session(connection=connection, budget=replace(whole, wait_seconds=left))
 
 
 def budget() -> Budget:

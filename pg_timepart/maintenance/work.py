@@ -32,6 +32,9 @@ class Work:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
+    waited_seconds: float = 0.0
+    """How long the actions so far waited for locks: all share what a run may wait."""
+
     known_tablespaces: frozenset[str] = frozenset()
     _template: Template | None = field(default=None)
 
@@ -41,6 +44,10 @@ class Work:
             newest = max(self.parent.ranged, key=lambda each: each.oid, default=None)
             self._template = read_template(self.target.connection, self.parent, newest)
         return self._template
+
+    def forget_template(self) -> None:
+        """Have it read again: checks come and go on a default partition."""
+        self._template = None
 
     def refresh(self, *, thoroughly: bool = False) -> list[str]:
         """Read the table anew and bring our rows in step; return what was repaired.
