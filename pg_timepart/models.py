@@ -100,6 +100,12 @@ class PartitionConfig(models.Model):
     schedule_id = models.BigIntegerField(
         _("schedule"), null=True, editable=False, help_text=_("Row of the beat schedule.")
     )
+    schedule_seconds = models.PositiveIntegerField(
+        _("default schedule"),
+        null=True,
+        editable=False,
+        help_text=_("Seconds between passes that follow from the period; a person may differ."),
+    )
     is_schedule_paused = models.BooleanField(
         _("schedule paused"),
         default=False,

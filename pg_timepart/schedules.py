@@ -9,17 +9,17 @@ https://django-celery-beat.readthedocs.io/
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import connections, router, transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, router, transaction
 
 from pg_timepart import conf
-from pg_timepart.errors import InvalidPolicy
+from pg_timepart.frequency import default_seconds, is_due
 from pg_timepart.models import PartitionConfig
-from pg_timepart.periods import Period
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -29,11 +29,9 @@ MAINTAIN = "pg_timepart.maintain"
 DISPATCH = "pg_timepart.dispatch"
 DISPATCHER_NAME = "pg_timepart: send what is due"
 DISPATCHER_SECONDS = 60
+NAME_PREFIX = "pg_timepart: maintain "
 MAX_NAME = 200
 SHORTEST_EXPIRY_SECONDS = 30
-
-NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
-"""Intervals that are offered; the longest is a day, so that trouble shows within one."""
 
 UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -43,21 +41,6 @@ def is_beat_installed() -> bool:
     if not apps.is_installed(BEAT_APP):
         return False
     return _exists(_using(), _periodic_task()._meta.db_table)
-
-
-def default_seconds(config: PartitionConfig) -> int:
-    """Return how often to maintain a table, in seconds.
-
-    At least twice a partition, and often enough that the runway stays above half of ``premake``
-    even if a run is missed. A config that cannot be used is looked at once an hour.
-    """
-    try:
-        policy = config.policy()
-        length = _shortest_length(policy.period, policy.zone)
-    except InvalidPolicy:
-        return 3_600
-    limit = min(length / 2, length * policy.premake / 4)
-    return max((each for each in NICE_SECONDS if each <= limit), default=NICE_SECONDS[0])
 
 
 def sync_all() -> list[str]:
@@ -116,16 +99,13 @@ def entry_of(config: PartitionConfig) -> PeriodicTask | None:
 def due_configs(now: datetime) -> list[PartitionConfig]:
     """Return the enabled configs that were last looked at longer ago than their interval."""
     enabled = PartitionConfig.objects.using(_config_using()).filter(enabled=True)
-    return [each for each in enabled if _is_due(each, now)]
+    return [each for each in enabled if is_due(each, now)]
 
 
 def entry_name(label: str) -> str:
-    """Return the name of a new beat entry: unique, and at most 200 characters."""
-    name = f"pg_timepart: maintain {label}"
-    if len(name) <= MAX_NAME:
-        return name
-    digest = sha256(label.encode()).hexdigest()[:16]
-    return f"{name[: MAX_NAME - len(digest) - 1]} {digest}"
+    """Return the name of a new beat entry: at most 200 characters, and no other label's."""
+    name = f"{NAME_PREFIX}{label}"
+    return name if len(name) <= MAX_NAME else _digested_name(label)
 
 
 def _sync(config: PartitionConfig) -> list[str]:
@@ -137,22 +117,29 @@ def _sync(config: PartitionConfig) -> list[str]:
         _remember(config, schedule_id=entry.pk)
     if not wanted:
         return _pause(config, entry)
-    return [*_resume(config, entry), *_repair(config, entry)]
+    return [*_resume(config, entry), *_repair(config, entry), *_follow_period(config, entry)]
 
 
 def _make(config: PartitionConfig) -> list[str]:
     seconds = default_seconds(config)
     entry = _periodic_task()(
-        name=entry_name(config.model_label),
+        name=_free_name(config.model_label),
         task=MAINTAIN,
         args=json.dumps([config.model_label]),
         interval=_interval(seconds),
-        expire_seconds=max(seconds, SHORTEST_EXPIRY_SECONDS),
+        expire_seconds=_expiry(seconds),
         queue=conf.options().QUEUE,
         description="Keeps the partitions of this table rotating. Change the schedule as you like.",
     )
-    entry.save(using=_using())
-    _remember(config, schedule_id=entry.pk, is_schedule_paused=False)
+    try:
+        with transaction.atomic(using=_using()):
+            entry.save(using=_using())
+    except (IntegrityError, ValidationError):
+        quicker = _entry_of(config)  # another process made it meanwhile
+        if quicker is None:
+            raise
+        entry = quicker
+    _remember(config, schedule_id=entry.pk, schedule_seconds=seconds, is_schedule_paused=False)
     return [f"{entry.name} is scheduled every {seconds} s."]
 
 
@@ -184,11 +171,28 @@ def _repair(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     has_schedule = any((entry.interval_id, entry.crontab_id, entry.solar_id, entry.clocked_id))
     if entry.args == args and entry.kwargs in {"", "{}"} and has_schedule:
         return []
+    if not (_is_json(entry.args) and _is_json(entry.kwargs)):
+        entry.enabled = True  # beat itself switched it off when it could not read them
     entry.args, entry.kwargs = args, "{}"
     if not has_schedule:
         entry.interval = _interval(default_seconds(config))
     entry.save(using=_using())
     return [f"{entry.name} is repaired."]
+
+
+def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
+    """Follow a change of the config's period, unless a person chose the schedule."""
+    seconds, before = default_seconds(config), config.schedule_seconds
+    if seconds == before:
+        return []
+    _remember(config, schedule_seconds=seconds)
+    if before is None or _seconds_of(entry) != before:
+        return []
+    entry.interval = _interval(seconds)
+    if entry.expire_seconds == _expiry(before):
+        entry.expire_seconds = _expiry(seconds)
+    entry.save(using=_using())
+    return [f"{entry.name} is scheduled every {seconds} s, as the period has changed."]
 
 
 def _sync_dispatcher() -> list[str]:
@@ -218,7 +222,7 @@ def _remove_strays(config_keys: set[int]) -> list[str]:
     known = set(kept.values_list("schedule_id", flat=True))
     strays = [
         each
-        for each in _entries().filter(task=MAINTAIN, name__startswith="pg_timepart: maintain ")
+        for each in _entries().filter(task=MAINTAIN, name__startswith=NAME_PREFIX)
         if each.pk not in known
     ]
     for each in strays:
@@ -227,9 +231,50 @@ def _remove_strays(config_keys: set[int]) -> list[str]:
 
 
 def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
+    """Return the entry that the config remembers, or else one of ours that no config does."""
     ours = _entries().filter(task=MAINTAIN)
     by_key = ours.filter(pk=config.schedule_id).first() if config.schedule_id else None
-    return by_key or ours.filter(name=entry_name(config.model_label)).first()
+    if by_key is not None:
+        return by_key
+    unclaimed = ours.exclude(pk__in=_keys_of_others(config))
+    names = {entry_name(config.model_label), _digested_name(config.model_label)}
+    by_name = unclaimed.filter(name__in=names).first()
+    return by_name or unclaimed.filter(args=json.dumps([config.model_label])).first()
+
+
+def _keys_of_others(config: PartitionConfig) -> list[int]:
+    others = PartitionConfig.objects.using(_config_using()).exclude(pk=config.pk)
+    return [key for key in others.values_list("schedule_id", flat=True) if key is not None]
+
+
+def _free_name(label: str) -> str:
+    """Return the plain name, or where an entry that is not this label's has it, a second one."""
+    name = entry_name(label)
+    return _digested_name(label) if _entries().filter(name=name).exists() else name
+
+
+def _digested_name(label: str) -> str:
+    digest = sha256(label.encode()).hexdigest()[:16]
+    return f"{NAME_PREFIX}{label}"[: MAX_NAME - len(digest) - 1] + f" {digest}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text or "null")
+    except ValueError:
+        return False
+    return True
+
+
+def _expiry(seconds: int) -> int:
+    return max(seconds, SHORTEST_EXPIRY_SECONDS)
+
+
+def _seconds_of(entry: PeriodicTask) -> float | None:
+    """Return how often an entry is due, or None where that is no interval."""
+    if entry.interval is None:
+        return None
+    return float(entry.interval.schedule.run_every.total_seconds())
 
 
 def _interval(seconds: int) -> Any:
@@ -245,21 +290,6 @@ def _remember(config: PartitionConfig, **facts: object) -> None:
     rows.filter(pk=config.pk).update(**facts)
     for name, value in facts.items():
         setattr(config, name, value)
-
-
-def _is_due(config: PartitionConfig, now: datetime) -> bool:
-    if config.last_checked_at is None or config.last_checked_at > now:
-        return True
-    return config.last_checked_at + timedelta(seconds=default_seconds(config)) <= now
-
-
-def _shortest_length(period: Period, zone: Any) -> float:
-    """Return the length of a period in seconds, taken in February 2023, the shortest of months."""
-    moment = datetime(2023, 2, 14, 12, tzinfo=zone)
-    bounds = period.bounds_at(moment, zone)
-    assert bounds.start is not None  # noqa: S101
-    assert bounds.end is not None  # noqa: S101
-    return (bounds.end - bounds.start).total_seconds()
 
 
 def _entries() -> Any:

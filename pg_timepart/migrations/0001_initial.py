@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('max_retire_per_pass', models.PositiveIntegerField(default=pg_timepart.models.default_fuse, help_text='A pass that would detach more partitions than this detaches none.', validators=[django.core.validators.MinValueValidator(1)], verbose_name='fuse')),
                 ('enabled', models.BooleanField(default=True, help_text='Whether the schedule maintains this table.', verbose_name='enabled')),
                 ('schedule_id', models.BigIntegerField(editable=False, help_text='Row of the beat schedule.', null=True, verbose_name='schedule')),
+                ('schedule_seconds', models.PositiveIntegerField(editable=False, help_text='Seconds between passes that follow from the period; a person may differ.', null=True, verbose_name='default schedule')),
                 ('is_schedule_paused', models.BooleanField(default=False, editable=False, help_text='The schedule was switched off with this config, not by a person.', verbose_name='schedule paused')),
                 ('last_checked_at', models.DateTimeField(editable=False, null=True, verbose_name='last checked')),
                 ('last_run_at', models.DateTimeField(editable=False, null=True, verbose_name='last run')),

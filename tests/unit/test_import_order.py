@@ -39,6 +39,7 @@ LAYOUT = (
     "migrations",
     "maintenance",
     "manager",
+    "frequency",
     "schedules",
     "provisioning",
     "tasks",

@@ -1,0 +1,43 @@
+"""How often a table must be maintained."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.models import PartitionConfig
+from pg_timepart.periods import Period
+
+NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
+"""Intervals that are offered; the longest is a day, so that trouble shows within one."""
+
+
+def default_seconds(config: PartitionConfig) -> int:
+    """Return how often to maintain a table, in seconds.
+
+    At least twice a partition, and often enough that the runway stays above half of ``premake``
+    even if a run is missed. A config that cannot be used is looked at once an hour.
+    """
+    try:
+        policy = config.policy()
+        length = _shortest_length(policy.period, policy.zone)
+    except InvalidPolicy:
+        return 3_600
+    limit = min(length / 2, length * policy.premake / 4)
+    return max((each for each in NICE_SECONDS if each <= limit), default=NICE_SECONDS[0])
+
+
+def is_due(config: PartitionConfig, now: datetime) -> bool:
+    """Return whether the table was last looked at longer ago than its default interval."""
+    if config.last_checked_at is None or config.last_checked_at > now:
+        return True
+    return config.last_checked_at + timedelta(seconds=default_seconds(config)) <= now
+
+
+def _shortest_length(period: Period, zone: tzinfo) -> float:
+    """Return the length of a period in seconds, taken in February 2023, the shortest of months."""
+    moment = datetime(2023, 2, 14, 12, tzinfo=zone)
+    bounds = period.bounds_at(moment, zone)
+    assert bounds.start is not None  # noqa: S101
+    assert bounds.end is not None  # noqa: S101
+    return (bounds.end - bounds.start).total_seconds()
