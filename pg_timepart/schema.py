@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, models
+from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import strip_quotes
 
@@ -20,6 +20,7 @@ from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.leftovers import drop_empty_detached
 from pg_timepart.widening import (
     Field,
+    Model,
     count_widened,
     count_written,
     declared_key,
@@ -68,7 +69,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         # By db_table: the key's column, or None where the table is a plain one.
         self._key_columns: dict[str, str | None] = {}
 
-    def table_sql(self, model: type[models.Model]) -> Any:
+    def table_sql(self, model: Model) -> Any:
         """Return CREATE TABLE, with PARTITION BY where one is declared."""
         declaration = declaration_of(model)
         key = None if declaration is None else declared_key(model, declaration)
@@ -82,15 +83,13 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         finally:
             self.sql_create_table = plain
 
-    def column_sql(
-        self, model: type[models.Model], field: Any, include_default: bool = False
-    ) -> Any:
+    def column_sql(self, model: Model, field: Any, include_default: bool = False) -> Any:
         """Return the column's definition, without uniqueness that it alone cannot have."""
         if self._needs_key(model, field):
             field = without_uniqueness(field)
         return super().column_sql(model, field, include_default)
 
-    def add_field(self, model: type[models.Model], field: Any) -> None:
+    def add_field(self, model: Model, field: Any) -> None:
         """Add the column, then the widened constraint that its definition could not hold."""
         # Constraints are named by what kind of table it is: to be looked up beforehand.
         key = self._key_of(model)
@@ -103,7 +102,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             self.execute(self._create_unique_sql(model, [field]))
 
     def alter_field(
-        self, model: type[models.Model], old_field: Any, new_field: Any, strict: bool = False
+        self, model: Model, old_field: Any, new_field: Any, strict: bool = False
     ) -> None:
         """Alter the column, and remember the key by its new name."""
         is_key = is_same(self._key_of(model), old_field)
@@ -111,15 +110,13 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         if is_key:
             self._key_columns[model._meta.db_table] = new_field.column
 
-    def alter_db_table(
-        self, model: type[models.Model], old_db_table: str, new_db_table: str
-    ) -> None:
+    def alter_db_table(self, model: Model, old_db_table: str, new_db_table: str) -> None:
         """Rename the table, and remember its key by the new name."""
         super().alter_db_table(model, old_db_table, new_db_table)
         if old_db_table in self._key_columns:
             self._key_columns[new_db_table] = self._key_columns.pop(old_db_table)
 
-    def delete_model(self, model: type[models.Model]) -> None:
+    def delete_model(self, model: Model) -> None:
         """Drop the table with its partitions, and the detached ones that hold no row.
 
         Those that hold rows are kept and named in a warning.
@@ -141,7 +138,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             sql = LONE_PERCENT.sub("%%", str(sql))
         super().execute(sql, params)
 
-    def _create_primary_key_sql(self, model: type[models.Model], field: Field) -> Statement:
+    def _create_primary_key_sql(self, model: Model, field: Field) -> Statement:
         statement: Statement = super()._create_primary_key_sql(model, field)
         if not self._needs_key(model, field):
             return statement
@@ -154,13 +151,13 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         return statement
 
     def _unique_should_be_added(self, old_field: Any, new_field: Any) -> bool:
-        model = new_field.model
-        is_left_out = self._needs_key(model, new_field) and self._widening_key(model) is None
-        return not is_left_out and super()._unique_should_be_added(old_field, new_field)
+        # The new field may belong to no model; the old one is the table's.
+        model = getattr(old_field, "model", None)
+        if model and self._needs_key(model, new_field) and not self._widening_key(model):
+            return False
+        return bool(super()._unique_should_be_added(old_field, new_field))
 
-    def _unique_sql(
-        self, model: type[models.Model], fields: Sequence[Any], name: str, **options: Any
-    ) -> Any:
+    def _unique_sql(self, model: Model, fields: Sequence[Any], name: str, **options: Any) -> Any:
         key = self._widening_key(model)
         # What becomes an index goes through _create_unique_sql(), which widens the rest.
         if key is not None and fields and not options.get("opclasses"):
@@ -168,11 +165,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         return super()._unique_sql(model, fields, name, **options)
 
     def _create_unique_sql(
-        self,
-        model: type[models.Model],
-        fields: Sequence[Any],
-        name: str | None = None,
-        **options: Any,
+        self, model: Model, fields: Sequence[Any], name: str | None = None, **options: Any
     ) -> Any:
         key = self._widening_key(model)
         if key is None:
@@ -192,7 +185,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
 
     def _constraint_names(
         self,
-        model: type[models.Model],
+        model: Model,
         column_names: Sequence[str] | None = None,
         unique: bool | None = None,
         primary_key: bool | None = None,
@@ -220,7 +213,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         # Elsewhere the server has cut the names that exist, as it will cut them again.
         return short_name(name) if self._key_columns.get(table_name) else name
 
-    def _key_of(self, model: type[models.Model]) -> Field | None:
+    def _key_of(self, model: Model) -> Field | None:
         """Return the key's field where the model's table is partitioned, by what the catalog says.
 
         A table that does not exist, and statements that are only collected, go by the declaration.
@@ -235,7 +228,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         fields = model._meta.local_concrete_fields
         return next((each for each in fields if column and is_named(each, column)), None)
 
-    def _key_column(self, model: type[models.Model], declaration: Declaration) -> str | None:
+    def _key_column(self, model: Model, declaration: Declaration) -> str | None:
         parent = None
         if not self.collect_sql:
             parent = read_parent(self.connection, model._meta.db_table, zone=UTC)
@@ -244,23 +237,23 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         key = declared_key(model, declaration)
         return None if key is None else str(key.column)
 
-    def _widening_key(self, model: type[models.Model]) -> Field | None:
+    def _widening_key(self, model: Model) -> Field | None:
         declaration = declaration_of(model)
         return self._key_of(model) if declaration and declaration.widen_keys else None
 
-    def _needs_key(self, model: type[models.Model], field: Any) -> bool:
+    def _needs_key(self, model: Model, field: Any) -> bool:
         """Whether the field's own uniqueness is more than this partitioned table can enforce."""
         if not field.unique or field.column is None:
             return False
         key = self._key_of(model)
         return key is not None and not is_same(key, field)
 
-    def _partitioned(self, template: str, model: type[models.Model], key: Field) -> str:
+    def _partitioned(self, template: str, model: Model, key: Field) -> str:
         constraints = "".join(f", {each}" for each in self._widened_constraints(model))
         ending = f"{constraints}) PARTITION BY RANGE ({self.quote_name(key.column)})"
         return template.replace("%(definition)s)", "%(definition)s" + ending.replace("%", "%%"))
 
-    def _widened_constraints(self, model: type[models.Model]) -> Iterator[str]:
+    def _widened_constraints(self, model: Model) -> Iterator[str]:
         """Yield what column_sql() leaves out, as table constraints."""
         key = self._widening_key(model)
         if key is None:
@@ -275,7 +268,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         columns = ", ".join(self.quote_name(each.column) for each in (field, key))
         return str(self.sql_unique_constraint % {"columns": columns, "deferrable": ""})
 
-    def _index_place(self, model: type[models.Model], field: Any) -> str:
+    def _index_place(self, model: Model, field: Any) -> str:
         tablespace = field.db_tablespace or model._meta.db_tablespace
         if not tablespace:
             return ""
@@ -283,7 +276,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
 
     def _without_equals(
         self,
-        model: type[models.Model],
+        model: Model,
         names: list[str],
         columns: Sequence[str],
         others: int,

@@ -17,11 +17,13 @@ from pg_timepart.errors import UnknownName
 
 MAX_BYTES = 63
 
+Model: TypeAlias = type[models.Model]
+
 Field: TypeAlias = Any
 """A concrete field; the stubs have its column as optional."""
 
 
-def declared_key(model: type[models.Model], declaration: Declaration) -> Field | None:
+def declared_key(model: Model, declaration: Declaration) -> Field | None:
     """Return the field that ``declaration`` names, or None where a parent model's table has it.
 
     Raises UnknownName where the model has no such field at all.
@@ -33,12 +35,12 @@ def declared_key(model: type[models.Model], declaration: Declaration) -> Field |
     return field if field in model._meta.local_concrete_fields else None
 
 
-def count_written(model: type[models.Model], columns: Sequence[str]) -> int:
+def count_written(model: Model, columns: Sequence[str]) -> int:
     """Return how often unique_together declares just these columns, the key among them."""
     return _together(model).count([*columns])
 
 
-def count_widened(model: type[models.Model], columns: Sequence[str], key: Field) -> int:
+def count_widened(model: Model, columns: Sequence[str], key: Field) -> int:
     """Return how many declarations without the key come to just these columns."""
     fields: list[Field] = [*model._meta.local_concrete_fields]
     singles = [
@@ -51,7 +53,7 @@ def count_widened(model: type[models.Model], columns: Sequence[str], key: Field)
     )
 
 
-def _together(model: type[models.Model]) -> list[list[str]]:
+def _together(model: Model) -> list[list[str]]:
     """Return the columns of each unique_together."""
     fields: dict[str, Field] = {field.name: field for field in model._meta.local_concrete_fields}
     return [
@@ -96,9 +98,7 @@ def with_key(fields: Sequence[Any], key: Field) -> list[Any]:
     return list(fields) if any(is_same(key, field) for field in fields) else [*fields, key]
 
 
-def with_key_expression(
-    model: type[models.Model], expressions: ExpressionList, key: Field
-) -> ExpressionList:
+def with_key_expression(model: Model, expressions: ExpressionList, key: Field) -> ExpressionList:
     """Return the resolved expressions of an index, and the key where it is not among them."""
     sources = expressions.get_source_expressions()
     if any(_is_column(source, key) for source in sources):

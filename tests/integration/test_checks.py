@@ -20,10 +20,9 @@ from django.test.utils import isolate_apps
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.checks import check_foreign_keys, check_models, check_settings, register
-from pg_timepart.checks.foreign_keys import check_references
 from pg_timepart.checks.models import check_model
 from pg_timepart.constants import PeriodType
-from tests.shop.models import Event, Order
+from tests.shop.models import Order
 
 ROOT = Path(__file__).parents[2]
 
@@ -215,59 +214,6 @@ def test_e005_exclusion(expressions: list[tuple[Any, str]], expected: list[str])
     constraint = ExclusionConstraint(name="x", expressions=expressions)
     model = partitioned(code=models.IntegerField(), meta={"constraints": (constraint,)})
     assert ids(check_model(model)) == expected
-
-
-def test_e006_foreign_keys_to_a_partitioned_model() -> None:
-    class Note(models.Model):
-        event = models.ForeignKey(Event, models.CASCADE, related_name="+")
-        first = models.OneToOneField(Event, models.CASCADE, related_name="+")
-        free = models.ForeignKey(Event, models.CASCADE, related_name="+", db_constraint=False)
-        events = models.ManyToManyField(Event, related_name="+")
-        free_events = models.ManyToManyField(Event, related_name="+", db_constraint=False)
-        customer = models.ForeignKey("shop.Customer", models.CASCADE, related_name="+")
-
-        class Meta:
-            app_label = "shop"
-
-    class Late(Event):
-        class Meta:
-            app_label = "shop"
-
-    referring: list[Any] = [
-        Note,
-        Late,
-        *(field.remote_field.through for field in Note._meta.local_many_to_many),
-    ]
-    messages = [*check_references(referring, {Event})]
-    assert ids(messages) == ["E006"] * 4
-    assert {message.obj.name for message in messages} == {
-        "event",
-        "first",
-        "event_ptr",
-        "events",
-    }
-
-
-def test_e006_foreign_key_to_a_proxy_and_from_what_is_unmanaged() -> None:
-    class Shown(Event):
-        class Meta:
-            app_label = "shop"
-            proxy = True
-
-    class Note(models.Model):
-        event = models.ForeignKey(Shown, models.CASCADE, related_name="+")
-
-        class Meta:
-            app_label = "shop"
-
-    class Foreign(models.Model):
-        event = models.ForeignKey(Event, models.CASCADE, related_name="+")
-
-        class Meta:
-            app_label = "shop"
-            managed = False
-
-    assert ids(check_references([Note, Foreign, Shown], {Event})) == ["E006"]
 
 
 @pytest.mark.parametrize(
