@@ -6,7 +6,7 @@ A plan is what a dry run prints, what the admin previews and what a pass applies
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import chain, islice
 
@@ -116,7 +116,7 @@ def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datet
         problems = (*problems, _fuse(retired, policy))
         retired = []
     actions = chain(
-        finalizations(parent),
+        finalizations(parent, known),
         _interrupted(parent, known),
         creates,
         _retirements(retired, policy),
@@ -157,7 +157,7 @@ def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -
 def plan_retirement(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
     """Return the detaching of all whose end is before now minus ``interval`` periods."""
     retired = _expired(parent, known, policy, now)
-    return Plan(actions=(*finalizations(parent), *_retirements(retired, policy)))
+    return Plan(actions=(*finalizations(parent, known), *_retirements(retired, policy)))
 
 
 def plan_detach(partitions: Iterable[Partition], policy: Policy) -> Plan:
@@ -303,19 +303,21 @@ def _creates(
     )
 
 
-def finalizations(parent: Parent) -> tuple[Action, ...]:
-    """Return the ending of every detach that began and did not end."""
-    return tuple(
-        Action(
-            kind=ActionKind.FINALIZE,
-            partition=each.name,
-            bounds=each.bounds,
-            oid=each.oid,
-            reason="a detach is pending",
-        )
-        for each in parent.partitions
-        if each.is_pending
-    )
+def finalizations(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
+    """Yield the ending of every detach that began and did not end, and the move after it."""
+    rows = {each.oid: each for each in known}
+    for each in parent.partitions:
+        if each.is_pending:
+            action = Action(
+                kind=ActionKind.FINALIZE,
+                partition=each.name,
+                bounds=each.bounds,
+                oid=each.oid,
+                reason="a detach is pending",
+            )
+            yield action
+            row = rows.get(each.oid)
+            yield from _move_after(action, each, row.tablespace if row else None)
 
 
 def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
@@ -329,7 +331,7 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             continue
         if row.unfinished is ActionKind.ATTACH and partition.is_attached:
             continue
-        yield Action(
+        action = Action(
             kind=row.unfinished,
             partition=partition.name,
             bounds=partition.bounds or row.bounds,
@@ -337,6 +339,14 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             tablespace=row.tablespace,
             reason="was interrupted",
         )
+        yield action
+        if row.unfinished is ActionKind.DETACH:
+            yield from _move_after(action, partition, row.tablespace)
+
+
+def _move_after(detach: Action, partition: Partition, tablespace: str | None) -> Iterator[Action]:
+    if tablespace and tablespace != partition.tablespace:
+        yield replace(detach, kind=ActionKind.MOVE, tablespace=tablespace, reason="detached")
 
 
 def _expired(
@@ -372,7 +382,7 @@ def _retirements(
     retired: Sequence[Partition], policy: Policy, reason: str = "past retention"
 ) -> Iterator[Action]:
     for each in retired:
-        yield Action(
+        action = Action(
             kind=ActionKind.DETACH,
             partition=each.name,
             bounds=each.bounds,
@@ -380,15 +390,8 @@ def _retirements(
             tablespace=policy.detach_tablespace,
             reason=reason,
         )
-        if policy.detach_tablespace and policy.detach_tablespace != each.tablespace:
-            yield Action(
-                kind=ActionKind.MOVE,
-                partition=each.name,
-                bounds=each.bounds,
-                oid=each.oid,
-                tablespace=policy.detach_tablespace,
-                reason="detached",
-            )
+        yield action
+        yield from _move_after(action, each, policy.detach_tablespace)
 
 
 def _drops(

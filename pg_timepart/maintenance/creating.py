@@ -67,6 +67,9 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
     except Deferred:
         _take_back_promise(work, session)
         raise
+    finally:
+        if parent.default is not None:
+            work.forget_template()
 
 
 def _finish(work: Work, action: Action, name: str, session: Session) -> bool:

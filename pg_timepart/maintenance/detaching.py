@@ -99,5 +99,5 @@ def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
         detached_at=work.now,
         detach_time=None,
         unfinished="move" if is_elsewhere else "",
-        wanted_tablespace=wanted,
+        wanted_tablespace=wanted if is_elsewhere else "",
     )

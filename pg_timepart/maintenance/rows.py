@@ -164,9 +164,11 @@ def _is_ours(partition: Partition, target: Target) -> bool:
 def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:
     """Return the next state of an interrupted operation whose end the catalog shows."""
     has_arrived = partition.tablespace == row.wanted_tablespace or not row.wanted_tablespace
-    if row.unfinished in {ActionKind.DETACH, ActionKind.MOVE}:
-        return {"unfinished": "" if has_arrived else ActionKind.MOVE.value}
-    return {}
+    if row.unfinished not in {ActionKind.DETACH, ActionKind.MOVE}:
+        return {}
+    if has_arrived:
+        return {"unfinished": "", "wanted_tablespace": ""}
+    return {"unfinished": ActionKind.MOVE.value}
 
 
 def _assign(row: PartitionLog, wanted: dict[str, object]) -> bool:
