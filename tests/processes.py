@@ -1,0 +1,190 @@
+"""Other processes with connections of their own: workers to race, to block and to kill.
+
+A process is forked from the warm one, which is quick. It must not inherit an open connection: both
+would talk on the same socket. ``fork`` sees to that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+_fork = get_context("fork")
+
+barrier = _fork.Barrier
+KILLED = -signal.SIGKILL
+
+
+class Worker:
+    """A forked process; ``ask`` gets what its work returned."""
+
+    def __init__(self, work: Callable[[], Any], application: str) -> None:
+        self._answers, theirs = _fork.Pipe(duplex=False)
+        connections.close_all()
+        self.process: BaseProcess = _fork.Process(target=_run, args=(work, application, theirs))
+        self.process.start()
+        theirs.close()
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        os.kill(self.process.pid or 0, signal.SIGKILL)
+        self.process.join(10)
+
+    def result(self, timeout_seconds: float = 30.0) -> Any:
+        """Wait for its end and return what the work returned; raise what it raised."""
+        try:
+            if not self._answers.poll(timeout_seconds):
+                raise AssertionError(f"the worker did not end within {timeout_seconds} s")
+            answer = self._answers.recv()
+        finally:
+            self.close()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def ending(self, timeout_seconds: float = 30.0) -> int | None:
+        """Wait for its end and return its exit code: 0, or KILLED."""
+        self.process.join(timeout_seconds)
+        code = self.process.exitcode
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        if self.process.exitcode is None:
+            self.process.join(5)
+        if self.process.exitcode is None:
+            self.kill()
+
+
+@contextmanager
+def forked(work: Callable[[], Any], application: str) -> Iterator[Worker]:
+    """Run ``work`` in another process, by connections of this application name."""
+    worker = Worker(work, application)
+    try:
+        yield worker
+    finally:
+        if worker.process.exitcode is None:
+            worker.kill()
+
+
+def killed_at(point: int, work: Callable[[], Any], application: str) -> tuple[int | None, str]:
+    """Run ``work`` in a process that kills itself when it gets to the ``point``.
+
+    Return its exit code, and the statement that it died at. Points are before each statement, and
+    after each in a transaction, which is before its commit; the moment after a commit is the one
+    before the next statement. Connections that the work opens by itself count as well.
+    """
+    receiving, sending = _fork.Pipe(duplex=False)
+    worker = Worker(lambda: _with_failpoint(point, work, sending), application)
+    sending.close()
+    code = worker.ending()
+    try:
+        words = receiving.recv() if receiving.poll() else ""
+    except EOFError:
+        words = ""
+    return code, words
+
+
+def wait_until(condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
+    """Return the first true answer of ``condition``; fail if there is none in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+    return answer
+
+
+def wait_until_gone(application: str) -> None:
+    """Wait until the server has noticed that a killed client is dead."""
+    wait_until(lambda: not backends(application))
+
+
+def backends(application: str) -> list[int]:
+    """Return the server processes that serve connections of this application name."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s", [application]
+        )
+        return [pid for (pid,) in cursor.fetchall()]
+
+
+def terminate_backends(application: str) -> None:
+    """End them as a crash of the server process would, and wait until they are gone."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [application],
+        )
+    wait_until_gone(application)
+
+
+@contextmanager
+def session(application: str, alias: str = "default") -> Iterator[Any]:
+    """Open a second connection of this process, in autocommit, and give its cursor."""
+    connection = connections[alias].copy()
+    _name(connection, application)
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _run(work: Callable[[], Any], application: str, answers: Connection) -> None:
+    for connection in connections.all(initialized_only=True):
+        _name(connection, application)
+    try:
+        answer = work()
+    except BaseException as error:  # noqa: BLE001 - the process that asked raises it again
+        answer = error
+    finally:
+        connections.close_all()
+    answers.send(answer)
+
+
+def _name(connection: BaseDatabaseWrapper, application: str) -> None:
+    options = connection.settings_dict.setdefault("OPTIONS", {})
+    options["application_name"] = application
+
+
+def _with_failpoint(point: int, work: Callable[[], Any], words: Connection) -> None:
+    failpoint = _Failpoint(point, words)
+    connection_created.connect(failpoint.install, weak=False)
+    work()
+
+
+class _Failpoint:
+    """Counts points over all connections of the process, and ends it at the fatal one."""
+
+    def __init__(self, fatal: int, words: Connection) -> None:
+        self._left, self._words = fatal, words
+
+    def install(self, *, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+        connection.execute_wrappers.append(self)
+
+    def __call__(
+        self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        self._pass("before", sql)
+        result = execute(sql, params, many, context)
+        if context["connection"].in_atomic_block:
+            self._pass("after", sql)
+        return result
+
+    def _pass(self, when: str, statement: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._words.send(f"{when} {' '.join(str(statement).split())[:150]}")
+            os.kill(os.getpid(), signal.SIGKILL)
