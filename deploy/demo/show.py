@@ -1,0 +1,168 @@
+"""The show: start everything, tell what happens, sum it up. Needs Django set up."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+
+from django.db import connections
+
+from deploy.demo import history, preparing, telling
+from deploy.demo.errors import DemoError, Stopped
+from deploy.demo.load import Loads
+from deploy.demo.options import Options
+from deploy.demo.place import Place
+from deploy.demo.processes import Child, Children
+from deploy.demo.screen import Screen
+from deploy.demo.verdict import Verdict, count
+from deploy.local.ports import HOST
+from pg_timepart.constants import ActionKind
+from pg_timepart.maintenance.status import all_statuses
+
+_START_SECONDS = 30.0
+_POLL_SECONDS = 0.5
+_PLAIN_EVERY_SECONDS = 10.0
+
+
+class Show:
+    """One showing, from the first row to the summary."""
+
+    def __init__(
+        self,
+        options: Options,
+        place: Place,
+        children: Children,
+        environ: Mapping[str, str],
+        stop: threading.Event,
+    ) -> None:
+        self._options, self._place, self._children = options, place, children
+        self._environ, self._stop = environ, stop
+        self._screen = Screen(sys.stdout)
+        self._history = history.History()
+        told = children.folder / "writing.jsonl"
+        self._loads = Loads(told)
+        self._writing_command = (sys.executable, "-m", "deploy.demo.writing", str(told))
+
+    def run(self) -> int:
+        """Run the show to its end and return the exit status."""
+        say = self._screen.say
+        password = preparing.make_admin()
+        rows_before = preparing.make_past(preparing.now())
+        self._history.follow()
+        self._refuse_stop()
+        self._start("web", *self._web_command())
+        self._wait_for_web()
+        writing = self._start("application", *self._writing_command)
+        say(f"{self._place.server}, tables with a past, and an application that writes to them.")
+        say(f"Admin:  http://{HOST}:{self._options.port}/admin/  {preparing.ADMIN} / {password}")
+        say(f"Health: http://{HOST}:{self._options.port}/healthz")
+        say(f"Logs:   {self._children.folder}")
+        say()
+        for sentence in preparing.operate(self._place.archive):
+            say(f"By hand, as in the admin: {sentence}.")
+        say(f"Now a worker and beat start. {self._ending()}")
+        say()
+        worker = self._start("worker", *_celery("worker", "--concurrency=2", "--pool=prefork"))
+        beat = self._start("beat", *_celery("beat", "--pidfile="))
+        begun = time.monotonic()
+        self._watch(begun)
+        seconds = time.monotonic() - begun
+        self._screen.clear()
+        say()
+        say("Stopping.")
+        for each in (writing, beat, worker):
+            self._children.stop(each)
+        return self._conclude(self._verdict(seconds, rows_before))
+
+    def _watch(self, begun: float) -> None:
+        """Tell what happens until the time is up, somebody stops it, or a process has ended."""
+        told = begun - _PLAIN_EVERY_SECONDS
+        while not self._stop.wait(_POLL_SECONDS):
+            now = time.monotonic()
+            self._children.refuse_deaths()
+            self._tell_steps()
+            pace = self._loads.rows_per_second(now)
+            if self._screen.is_live or now - told >= _PLAIN_EVERY_SECONDS:
+                told = now
+                statuses = all_statuses()
+                block = telling.status_block(now - begun, self._loads.read(), pace, statuses)
+                self._screen.show(block)
+            if self._options.seconds is not None and now - begun >= self._options.seconds:
+                return
+
+    def _tell_steps(self) -> None:
+        for run in self._history.follow():
+            if not run.actions:
+                self._screen.say(f"{run.started_at:%H:%M:%S}  {run}. {run.message}")
+            for step in history.steps([run]):
+                self._screen.say(telling.step_line(step, self._place.archive))
+
+    def _verdict(self, seconds: float, rows_before: int) -> Verdict:
+        steps = history.all_steps()
+        return Verdict(
+            created=count(steps, ActionKind.CREATE),
+            retired=count(steps, *history.RETIRING),
+            moved=count(steps, ActionKind.MOVE),
+            seconds=seconds,
+            load=self._loads.read(),
+            rows_before=rows_before,
+            rows_after=preparing.count_rows(),
+            failures=tuple(history.failures()),
+        )
+
+    def _conclude(self, verdict: Verdict) -> int:
+        self._tell_steps()
+        for line in ("", *verdict.lines(), ""):
+            self._screen.say(line)
+        connections.close_all()
+        if not verdict.complaints:
+            self._screen.say("All as it should be.")
+            return 0
+        for line in verdict.complaints:
+            self._screen.say(f"Wrong: {line}")
+        self._screen.say(f"The logs are in {self._children.folder}")
+        return 1
+
+    def _ending(self) -> str:
+        if self._options.seconds is None:
+            return "Ctrl-C ends the show."
+        return f"The show ends after {self._options.seconds:g} seconds, or with Ctrl-C."
+
+    def _start(self, name: str, *command: str) -> Child:
+        return self._children.start(name, command, self._environ)
+
+    def _web_command(self) -> tuple[str, ...]:
+        bind = f"--bind={HOST}:{self._options.port}"
+        program = (sys.executable, "-m", "gunicorn", "deploy.wsgi:application")
+        return (*program, bind, "--threads=4", "--access-logfile=-", "--graceful-timeout=3")
+
+    def _wait_for_web(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _answers(self._options.port):
+            self._refuse_stop()
+            self._children.refuse_deaths()
+            if time.monotonic() > deadline:
+                raise DemoError(f"The web server does not answer. See {self._children.folder}")
+
+    def _refuse_stop(self) -> None:
+        if self._stop.wait(0.1):
+            raise Stopped
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    program = (sys.executable, "-m", "celery", "-A", "deploy.celery")
+    return (*program, *arguments, "--loglevel=INFO")
+
+
+def _answers(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

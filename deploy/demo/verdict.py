@@ -1,0 +1,78 @@
+"""What the demo has shown, and whether that is what it had to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deploy.demo.history import Step
+from deploy.demo.load import Load
+from pg_timepart.constants import ActionKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The numbers of one demo."""
+
+    created: int
+    """Partitions that the worker created on beat's schedule."""
+
+    retired: int
+    moved: int
+    seconds: float
+    load: Load
+    rows_before: int
+    """What was in the tables before the application began to write."""
+
+    rows_after: int
+    """What is in them now, retired partitions included."""
+
+    failures: tuple[str, ...]
+    """Why runs failed."""
+
+    @property
+    def gained(self) -> int:
+        """How many rows the tables have more than before."""
+        return self.rows_after - self.rows_before
+
+    @property
+    def complaints(self) -> list[str]:
+        """What was not as it had to be; nothing if the demo was a success."""
+        return [
+            *self.failures,
+            *([] if self.created else ["No partition was created on beat's schedule."]),
+            *([] if self.retired else ["No partition was retired on beat's schedule."]),
+            *(self._refusals() if self.load.refused else []),
+            *([] if self.load.written else ["No row was written."]),
+            *(
+                []
+                if self.gained == self.load.written
+                else [f"{self.load.written:,} rows were written, but {self.gained:,} are there."]
+            ),
+        ]
+
+    def lines(self) -> list[str]:
+        """Return the summary, ready to print."""
+        pace = self.load.written / self.seconds if self.seconds else 0.0
+        worst = f"{self.load.refused} refused, worst INSERT {self.load.worst_ms:.1f} ms"
+        return [
+            f"In {self.seconds:.0f} seconds, on beat's schedule, the worker",
+            f"  created {self.created:7,} partitions",
+            f"  retired {self.retired:7,}",
+            f"  moved   {self.moved:7,} to the other tablespace",
+            "and the application meanwhile",
+            f"  wrote   {self.load.written:7,} rows ({pace:,.0f} a second), {worst}",
+            f"  finds   {self.gained:7,} of them, retired partitions included.",
+        ]
+
+    def _refusals(self) -> list[str]:
+        return [f"{self.load.refused} INSERTs were refused, the last one by: {self.load.error}"]
+
+
+def count(steps: Sequence[Step], *kinds: ActionKind) -> int:
+    """Return how many partitions had such an action done on beat's schedule."""
+    return len({each.partition for each in steps if _is_counted(each, kinds)})
+
+
+def _is_counted(step: Step, kinds: Sequence[ActionKind]) -> bool:
+    return step.is_scheduled and step.is_done and step.kind in kinds
