@@ -31,7 +31,7 @@ def both_databases(
     }
     keeps = django_db_keepdb and not django_db_createdb
     with django_db_blocker.unblock():
-        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)
+        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)  # type: ignore[arg-type]
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():

@@ -6,6 +6,7 @@ Cheaper than flushing: what a test makes is found in the catalog and dropped aft
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,7 +108,7 @@ class Yard:
 
     def cover(self, model: Model, *days: str) -> list[PartitionLog]:
         """Create partitions with these bounds, one from each to the next; return their rows."""
-        for start, end in zip(days, days[1:], strict=False):
+        for start, end in itertools.pairwise(days):
             model.partitioning.create_range(at(start), at(end))  # type: ignore[attr-defined]
         return self.logs(model)
 
@@ -139,7 +140,7 @@ class Yard:
         indexes: Sequence[Any] = (),
         **fields: models.Field[Any, Any],
     ) -> Any:
-        """Return a model that only this test knows, with its table; the key is ``at`` by default."""
+        """Return a model that only this test knows, with its table; the key is ``at``, or named."""
         columns: dict[str, Any] = {"at": models.DateTimeField(), **fields}
         options = {
             "app_label": "fleet",

@@ -19,7 +19,9 @@ JUNE = datetime(2024, 6, 1, tzinfo=UTC)
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
 
 
-def mark(label: str = "shop.event", start: datetime | None = MAY, end: datetime | None = JUNE) -> Mark:
+def mark(
+    label: str = "shop.event", start: datetime | None = MAY, end: datetime | None = JUNE
+) -> Mark:
     return Mark(label=label, bounds=Bounds(start=start, end=end))
 
 
@@ -54,8 +56,10 @@ def test_what_is_written_is_read_back(
         'pg_timepart {"model": "shop.event", "from": "May", "to": null}',
         'pg_timepart {"model": "shop.event", "from": 5, "to": null}',
         'pg_timepart {"model": "shop.event", "from": "2024-05-01T00:00:00", "to": null}',
-        'pg_timepart {"model": "shop.event", "from": "2024-06-01T00:00:00+00:00",'
-        ' "to": "2024-05-01T00:00:00+00:00"}',
+        (
+            'pg_timepart {"model": "shop.event", "from": "2024-06-01T00:00:00+00:00",'
+            ' "to": "2024-05-01T00:00:00+00:00"}'
+        ),
         mark_text(mark())[:-5],
         " " + mark_text(mark()),
     ],
