@@ -234,8 +234,8 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             parent = read_parent(self.connection, model._meta.db_table, zone=UTC)
         if parent is not None:
             return parent.key
-        key = declared_key(model, declaration)
-        return None if key is None else str(key.column)
+        columns = {field.name: field.column for field in model._meta.local_concrete_fields}
+        return columns.get(declaration.key)
 
     def _widening_key(self, model: Model) -> Field | None:
         declaration = declaration_of(model)

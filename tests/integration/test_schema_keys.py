@@ -59,6 +59,14 @@ def test_another_primary_key(lab: Laboratory) -> None:
         assert lab.constraints("lab_reading") == {PRIMARY}
 
 
+def test_the_partition_key_becomes_the_primary_key(lab: Laboratory) -> None:
+    lab.run(
+        migrations.RemoveField("Reading", "id"),
+        migrations.AlterField("Reading", "at", models.DateTimeField(primary_key=True)),
+    )
+    assert lab.constraints("lab_reading") == {"PRIMARY KEY (at)"}
+
+
 def test_a_new_primary_key_field(lab: Laboratory) -> None:
     lab.run(
         create("Tick", ("name", models.CharField(max_length=9))),

@@ -113,6 +113,17 @@ def test_collected_statements_show_partitions(lab: Laboratory) -> None:
     assert lab.query("SELECT to_regclass('lab_reading')") == [None]
 
 
+def test_collected_statements_go_by_the_declaration(lab: Laboratory) -> None:
+    unique = migrations.AlterField("Reading", *code(unique=True))
+    lab.run(create("Reading", code(), key=None))
+    assert 'UNIQUE ("code");' in lab.sql(unique)
+    declared = migrations.AlterModelManagers("Reading", partitioned_by("at"))
+    lab.run(declared)
+    assert 'UNIQUE ("code", "at");' in lab.sql(unique)
+    lab.run(migrations.RenameField("Reading", "at", "moment"))
+    assert 'UNIQUE ("code");' in lab.sql(unique)
+
+
 def test_a_table_without_rows_that_was_detached_goes_with_its_parent(
     lab: Laboratory, caplog: pytest.LogCaptureFixture
 ) -> None:
