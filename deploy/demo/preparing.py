@@ -96,7 +96,7 @@ def _schedule(config: PartitionConfig, seconds: int) -> None:
 def _fill(
     model: type[models.Model], now: datetime, row_at: Callable[[datetime], models.Model]
 ) -> int:
-    past = PASTS[model] / _ROWS_A_TABLE  # type: ignore[index]
+    past = PASTS[model] / _ROWS_A_TABLE
     rows = [row_at(now - past * number) for number in range(_ROWS_A_TABLE)]
     return len(model._default_manager.bulk_create(rows))
 
