@@ -8,14 +8,15 @@ from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
 from pg_timepart.planning import Action
-from pg_timepart.procedures import attach_steps, move_steps
+from pg_timepart.procedures import attach_steps, finalize_step, move_steps
 
 
 def attach(work: Work, action: Action, session: Session) -> str:
     """Attach the partition with its old bounds and record it.
 
-    Moving, building indexes and checking rows come first, under locks that stop nobody who uses
-    the parent. Raises Conflict where another partition covers some of the range.
+    A pending detach is ended first. Moving, building indexes and checking rows come next, under
+    locks that stop nobody who uses the parent. Raises Conflict where another partition covers
+    some of the range.
     """
     work.reread()
     leaf, bounds = work.partition(action), action.bounds
@@ -25,6 +26,10 @@ def attach(work: Work, action: Action, session: Session) -> str:
         return "was attached"
     _refuse_overlap(work, action, bounds)
     work.begin(action)
+    if leaf.is_pending:
+        session.run([finalize_step(work.parent, work.template(), leaf)])
+        work.reread()
+        leaf = work.partition(action)
     sides = work.sides(bounds)
     tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
     if tablespace != leaf.tablespace:
