@@ -21,6 +21,7 @@ from pg_timepart.relations import Parent, Partition
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
+# Bounds hold no column, so that pg_get_expr() needs no table: given one, it would lock it, and wait.
 # ``to_regclass`` finds a name as an unqualified statement would: by search_path.
 # https://www.postgresql.org/docs/current/catalog-pg-inherits.html
 PARTITIONS = """
@@ -46,7 +47,7 @@ WITH home AS (
 )
 SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one_range,
        p.attname, p.sql_type,
-       c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+       c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, 0),
        COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
        home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home
