@@ -82,9 +82,10 @@ def forked(work: Callable[[], Any], application: str) -> Iterator[Worker]:
 def killed_at(point: int, work: Callable[[], Any], application: str) -> tuple[int | None, str]:
     """Run ``work`` in a process that kills itself when it gets to the ``point``.
 
-    Return its exit code, and the statement that it died at. Points are before each statement, and
-    after each in a transaction, which is before its commit; the moment after a commit is the one
-    before the next statement. Connections that the work opens by itself count as well.
+    Return its exit code, and the statement that it died at. Points are before each statement that
+    changes or locks something, and after each in a transaction, which is before its commit; the
+    moment after a commit is the one before the next statement, for nothing changes between reads.
+    Connections that the work opens by itself count as well.
     """
     receiving, sending = _fork.Pipe(duplex=False)
     worker = Worker(lambda: _with_failpoint(point, work, sending), application)
@@ -177,14 +178,21 @@ class _Failpoint:
     def __call__(
         self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        self._pass("before", sql)
+        statement = " ".join(str(sql).split())
+        if _only_reads(statement):
+            return execute(sql, params, many, context)
+        self._pass(f"before {statement}")
         result = execute(sql, params, many, context)
         if context["connection"].in_atomic_block:
-            self._pass("after", sql)
+            self._pass(f"after {statement}")
         return result
 
-    def _pass(self, when: str, statement: Any) -> None:
+    def _pass(self, where: str) -> None:
         self._left -= 1
         if self._left == 0:
-            self._words.send(f"{when} {' '.join(str(statement).split())[:150]}")
+            self._words.send(where[:150])
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _only_reads(statement: str) -> bool:
+    return statement.startswith(("SELECT", "WITH")) and "advisory" not in statement

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import pytest
 from django.db import connection, models
+from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.observing import State, change_policy, clear_plant, observe, wipe
-from tests.processes import KILLED, killed_at, wait_until_gone
+from tests.processes import (
+    KILLED,
+    forked,
+    killed_at,
+    session,
+    terminate_backends,
+    wait_until,
+    wait_until_gone,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,22 +86,28 @@ def run_pass(model: type[models.Model]) -> Outcome:
     return maintain(model._meta.label_lower, now=NOW).outcome
 
 
-def kill_everywhere(scenario: Scenario, *, at_least: int) -> None:
-    """Kill the operation at point after point until it outlives them all."""
+def kill_everywhere(scenario: Scenario, through: Sequence[str]) -> None:
+    """Kill the operation at point after point until it outlives them all.
+
+    ``through`` are parts of statements that must be among the points.
+    """
     before, after = undisturbed(scenario)
     assert before != after
     found: list[str] = []
+    places: list[str] = []
     for point in count(1):
         scenario.prepare()
-        code, statement = killed_at(point, scenario.operate, VICTIM)
-        wait_until_gone(VICTIM)
+        code, place = killed_at(point, scenario.operate, VICTIM)
         if code == 0:
             break
         assert code == KILLED
-        found += what_is_left(scenario, before, after, f"{point}, {statement}")
+        places.append(place)
+        wait_until_gone(VICTIM)
+        found += what_is_left(scenario, before, after, place)
     assert observe(scenario.model) == after
     assert not found, "\n".join(found)
-    assert point > at_least
+    missed = [each for each in through if not any(each in place for place in places)]
+    assert not missed, f"was never killed at {missed}, but at {places}"
 
 
 def undisturbed(scenario: Scenario) -> tuple[State, State]:
@@ -163,7 +179,13 @@ def test_create_ahead() -> None:
             prepare=lambda: wipe(Measurement),
             operate=lambda: run_pass(Measurement),
         ),
-        at_least=30,
+        through=(
+            "CREATE TABLE",
+            "COMMENT ON",
+            "after ALTER TABLE",
+            "ATTACH PARTITION",
+            "partitionlog",
+        ),
     )
 
 
@@ -174,7 +196,7 @@ def test_detach_concurrently_and_move(archive: str) -> None:
             prepare=prepare_old(Reading, interval=2, detach_tablespace=archive),
             operate=lambda: run_pass(Reading),
         ),
-        at_least=30,
+        through=("partitionlog", "CONCURRENTLY", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 
 
@@ -185,7 +207,7 @@ def test_detach_with_a_foreign_key() -> None:
             prepare=prepare_old(Measurement, interval=2),
             operate=lambda: run_pass(Measurement),
         ),
-        at_least=20,
+        through=("partitionlog", "CONCURRENTLY", "partitionrun"),
     )
 
 
@@ -197,7 +219,8 @@ def test_detach_beside_a_default_partition() -> None:
         execute("CREATE TABLE plant_reading_rest PARTITION OF plant_reading DEFAULT")
 
     kill_everywhere(
-        Scenario(model=Reading, prepare=prepare, operate=lambda: run_pass(Reading)), at_least=25
+        Scenario(model=Reading, prepare=prepare, operate=lambda: run_pass(Reading)),
+        through=("LOCK TABLE", "after ALTER TABLE", "partitionrun"),
     )
 
 
@@ -211,7 +234,8 @@ def test_create_beside_a_big_default_partition() -> None:
         insert(Reading, OLD, 1)
 
     kill_everywhere(
-        Scenario(model=Reading, prepare=prepare, operate=lambda: run_pass(Reading)), at_least=40
+        Scenario(model=Reading, prepare=prepare, operate=lambda: run_pass(Reading)),
+        through=("ADD CONSTRAINT", "VALIDATE", "CREATE TABLE", "ATTACH", "DROP CONSTRAINT"),
     )
 
 
@@ -223,7 +247,7 @@ def test_attach() -> None:
             operate=lambda: the_old(Reading).attach(),
             is_by_hand=True,
         ),
-        at_least=25,
+        through=("partitionlog", "ATTACH PARTITION", "DROP CONSTRAINT", "partitionrun"),
     )
 
 
@@ -235,7 +259,7 @@ def test_attach_without_index_and_foreign_key() -> None:
             operate=lambda: the_old(Measurement).attach(),
             is_by_hand=True,
         ),
-        at_least=40,
+        through=("ADD PRIMARY KEY", "CREATE INDEX", "ADD CONSTRAINT", "VALIDATE", "ATTACH"),
     )
 
 
@@ -247,7 +271,7 @@ def test_move_a_detached_one(archive: str) -> None:
             operate=lambda: the_old(Reading).set_tablespace(archive),
             is_by_hand=True,
         ),
-        at_least=20,
+        through=("partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 
 
@@ -261,5 +285,67 @@ def test_drop_after_the_grace() -> None:
 
     kill_everywhere(
         Scenario(model=Measurement, prepare=prepare, operate=lambda: run_pass(Measurement)),
-        at_least=20,
+        through=("partitionlog", "DROP CONSTRAINT", "after DROP TABLE", "DELETE FROM"),
     )
+
+
+@pytest.mark.parametrize("model", [Reading, Measurement])
+def test_the_pass_that_does_not_wait_for_the_dead(model: type[models.Model]) -> None:
+    """The server may not have noticed yet that the client is dead: then the pass gives way."""
+    scenario = Scenario(
+        model=model,
+        prepare=prepare_old(model, interval=2, premake=2),
+        operate=lambda: run_pass(model),
+    )
+    _, after = undisturbed(scenario)
+    for point in count(1):
+        scenario.prepare()
+        code, place = killed_at(point, scenario.operate, VICTIM)
+        if code == 0:
+            break
+        assert run_pass(model) is not Outcome.FAILED, place
+        wait_until_gone(VICTIM)
+        run_pass(model)
+        assert not after.difference(observe(model)), place
+
+
+@pytest.mark.parametrize("model", [Reading, Measurement])
+@pytest.mark.parametrize("is_noticed", [True, False], ids=["noticed", "unnoticed"])
+def test_killed_while_a_detach_waits(model: type[models.Model], is_noticed: bool) -> None:
+    scenario = Scenario(
+        model=model, prepare=prepare_old(model, interval=2), operate=lambda: run_pass(model)
+    )
+    _, after = undisturbed(scenario)
+    scenario.prepare()
+    with session("report") as report, patient():
+        report.execute("BEGIN")
+        report.execute(f"SELECT count(*) FROM {model._meta.db_table}")
+        with forked(scenario.operate, VICTIM) as victim:
+            wait_until(lambda: pending(model))
+            victim.kill()
+        if is_noticed:
+            terminate_backends(VICTIM)
+        assert pending(model)
+        assert run_pass(model) is Outcome.DEFERRED
+        report.execute("COMMIT")
+    wait_until_gone(VICTIM)
+    run_pass(model)
+    assert not after.difference(observe(model))
+
+
+def pending(model: type[models.Model]) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits"
+            " WHERE inhparent = %s::regclass AND inhdetachpending",
+            [model._meta.db_table],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Let a detach begin although somebody has the table for long, and wait for little else."""
+    options = {"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 1}
+    with override_settings(PG_TIMEPART=options):
+        yield
