@@ -10,10 +10,11 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps.registry import Apps
-from django.db import connections, models
+from django.db import connections, models, transaction
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import Outcome
@@ -41,6 +42,16 @@ WHERE i.inhparent = %s::regclass
 """
 
 Model = type[models.Model]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tablespaces:
+    """Tablespaces that exist for one session of tests."""
+
+    fast: str
+    cold: str
+    odd: str
+    """With a name that needs quoting."""
 
 
 class Yard:
@@ -122,7 +133,8 @@ class Yard:
 
     def runs(self, model: Model) -> list[PartitionRun]:
         """Return the records of runs, the latest first."""
-        return list(PartitionRun.objects.filter(model_label=model._meta.label_lower))
+        label = model._meta.label_lower
+        return list(PartitionRun.objects.filter(model_label=label).order_by("-pk"))
 
     def maintain(self, model: Model, now: str) -> Report:
         """Run one pass as of ``now``, also on a model that only this test knows."""
@@ -186,6 +198,14 @@ class Yard:
             if oid not in before:
                 self.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
         self.empty()
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction of the caller that ends in a rollback."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def at(text: str) -> dt.datetime:
