@@ -23,8 +23,12 @@ class UnknownName(TimepartError, LookupError):
     """A model, partition, tablespace, zone or period of this name does not exist."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        choices = ", ".join(sorted(known)) or "none"
-        super().__init__(f"There is no {kind} named {name!r}. Known: {choices}.")
+        # Its arguments make it anew where Celery unpacks it from a result.
+        super().__init__(kind, name, known)
+
+    def __str__(self) -> str:
+        kind, name, known = self.args
+        return f"There is no {kind} named {name!r}. Known: {', '.join(sorted(known)) or 'none'}."
 
 
 class NotPartitioned(TimepartError):

@@ -25,7 +25,7 @@ from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance import by_hand, passes, reconciling
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.selecting import logs_named
+from pg_timepart.maintenance.selecting import logs_named, tablespace_named
 from pg_timepart.maintenance.targets import Target, decorated, target_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,17 @@ class TimepartTask(BaseTask):
     acks_late = True
     reject_on_worker_lost = True
     max_retries = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task; one that meets a passing fault of the server is sent again."""
+        if self.request.called_directly:
+            return super().__call__(*args, **kwargs)
+        try:
+            return self.run(*args, **kwargs)
+        except (DatabaseError, InterfaceError) as error:
+            if not is_passing_fault(error):
+                raise
+            raise self._again(error) from error
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Send the task, to ``PG_TIMEPART["QUEUE"]`` unless another queue is named."""
@@ -89,10 +100,6 @@ class TimepartTask(BaseTask):
             if not isinstance(error.report, Report):
                 raise
             report = error.report
-        except (DatabaseError, InterfaceError) as error:
-            if not is_passing_fault(error) or self.request.called_directly:
-                raise
-            raise self._again(error) from error
         if self._may_try_again(report):
             raise self._again(OperationDeferred(report.reason))
         return report.as_json()
@@ -198,8 +205,8 @@ def set_tablespace(
 ) -> Result:
     """Move these partitions and all their indexes to a tablespace."""
     target = _target(model_label)
-    logs = logs_named(target, _names(partitions))
-    return self.carry_out(lambda: by_hand.move(target, logs, tablespace, origin=self.origin))
+    logs, place = logs_named(target, _names(partitions)), tablespace_named(target, tablespace)
+    return self.carry_out(lambda: by_hand.move(target, logs, place, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.drop_partitions", base=TimepartTask, bind=True)
@@ -244,7 +251,8 @@ def _send(labels: Sequence[str], schedule: str) -> Result:
 
 
 def _names(partitions: Sequence[str]) -> list[str]:
-    if isinstance(partitions, str) or not all(isinstance(each, str) for each in partitions):
+    is_list = isinstance(partitions, list | tuple)
+    if not is_list or not all(isinstance(each, str) for each in partitions):
         raise InvalidPolicy(f"partitions must be a list of table names, not {partitions!r}.")
     return list(partitions)
 

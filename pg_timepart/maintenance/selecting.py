@@ -1,9 +1,10 @@
-"""From names, as people and tasks give them, to our rows."""
+"""From names, as people and tasks give them, to what there is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pg_timepart.catalog import tablespaces
 from pg_timepart.errors import UnknownName
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.targets import Target
@@ -23,6 +24,14 @@ def logs_named(target: Target, names: Sequence[str]) -> list[PartitionLog]:
         if name not in rows:
             raise UnknownName(f"partition of {target.label}", str(name), list(rows))
     return [rows[name] for name in names]
+
+
+def tablespace_named(target: Target, name: str) -> str:
+    """Return ``name`` if the table's server has a tablespace of that name; raises UnknownName."""
+    known = tablespaces(target.connection)
+    if name not in known:
+        raise UnknownName("tablespace", str(name), list(known))
+    return name
 
 
 def _by_name(target: Target) -> dict[str, PartitionLog]:
