@@ -21,7 +21,8 @@ from pg_timepart.relations import Parent, Partition
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
-# Bounds hold no column, so that pg_get_expr() needs no table: given one, it would lock it, and wait.
+# Nothing here waits for a table that somebody has locked: bounds hold no column, so pg_get_expr()
+# needs no table, and pg_get_partkeydef(), which would lock one, is not asked.
 # ``to_regclass`` finds a name as an unqualified statement would: by search_path.
 # https://www.postgresql.org/docs/current/catalog-pg-inherits.html
 PARTITIONS = """
@@ -34,8 +35,8 @@ WITH home AS (
     FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w(name, number)
 ), parents AS MATERIALIZED (
     SELECT w.number, p.oid, n.nspname, p.relname, s.spcname,
-           CASE WHEN k.partrelid IS NULL THEN 'not partitioned'
-                ELSE pg_catalog.pg_get_partkeydef(p.oid) END AS description,
+           COALESCE(CASE k.partstrat WHEN 'r' THEN 'RANGE' WHEN 'l' THEN 'LIST' ELSE 'HASH' END
+                    || ' (' || columns.names || ')', 'not partitioned') AS description,
            k.partstrat = 'r' AND k.partnatts = 1 AS by_one_range,
            a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid
     FROM wanted w
@@ -44,6 +45,11 @@ WITH home AS (
     LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = p.reltablespace
     LEFT JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.oid
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.partattrs[0]
+    CROSS JOIN LATERAL (
+        SELECT string_agg(COALESCE(quote_ident(c.attname), 'an expression'), ', ' ORDER BY number)
+        FROM unnest(k.partattrs::smallint[]) WITH ORDINALITY AS u(attnum, number)
+        LEFT JOIN pg_catalog.pg_attribute c ON c.attrelid = p.oid AND c.attnum = u.attnum
+    ) AS columns(names)
 )
 SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one_range,
        p.attname, p.sql_type,

@@ -69,7 +69,7 @@ class Parent(Relation):
     """Name of the partition key's column; None where there is not exactly one."""
 
     description: str
-    """How it is partitioned, as ``pg_get_partkeydef`` says, or ``not partitioned``."""
+    """How it is partitioned: ``RANGE (column)``, ``LIST (...)``, or ``not partitioned``."""
 
     tablespace: str | None
     """The tablespace that new partitions inherit, or None for the database's default."""

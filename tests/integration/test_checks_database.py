@@ -75,7 +75,7 @@ def test_w012_table_is_not_partitioned() -> None:
         ("PARTITION BY RANGE (on_day)", "at", "RANGE (on_day)"),
         ("PARTITION BY LIST (at)", "at", "LIST (at)"),
         ("PARTITION BY RANGE (at, id)", "at", "RANGE (at, id)"),
-        ("PARTITION BY RANGE ((on_day + 1))", "day", "RANGE (((on_day + 1)))"),
+        ("PARTITION BY RANGE ((on_day + 1))", "day", "RANGE (an expression)"),
     ],
 )
 def test_w013_partitioned_otherwise(ending: str, declared: str, found: str) -> None:
