@@ -1,0 +1,175 @@
+"""Dropping and emptying partitions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pg_timepart.errors import OperationFailed
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Cargo, Port, Ship
+from tests.fleet.yard import Yard, at, failure, outcomes, rolled_back
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = "2024-05-15 10:30"
+JANUARY = "fleet_ship_20240101_20240201"
+CARGO = "fleet_cargo_20240101_20240201"
+
+
+def detached_ship(yard: Yard, since: str = "2024-04-01", **facts: Any) -> Any:
+    """Return the row of a January that was detached then, with a ship in it."""
+    yard.configure(Ship, premake=1, **facts)
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    Ship.objects.create(sailed_at=at("2024-01-15"))
+    maintain("fleet.ship", now=at(MAY))
+    log = yard.log(Ship, "2024-01-01")
+    log.detach()
+    log.refresh_from_db()
+    log.detached_at = at(since)
+    log.save()
+    return log
+
+
+def test_nothing_is_dropped_by_default(yard: Yard) -> None:
+    detached_ship(yard, since="2000-01-01", interval=1)
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
+    assert yard.exists(JANUARY)
+
+
+def test_a_pass_drops_what_is_past_its_grace(yard: Yard) -> None:
+    log = detached_ship(yard, drop_after=timedelta(days=30))
+    assert maintain("fleet.ship", now=at("2024-04-30 23:59")).actions == ()
+    assert yard.exists(JANUARY)
+    report = maintain("fleet.ship", now=at("2024-05-01"))
+    assert outcomes(report) == [("drop", "done")]
+    assert not yard.exists(JANUARY)
+    assert not PartitionLog.objects.filter(pk=log.pk).exists()
+    assert maintain("fleet.ship", now=at("2024-05-01")).outcome == "unchanged"
+
+
+def test_a_pass_never_drops_what_it_has_just_detached(yard: Yard) -> None:
+    yard.configure(Ship, premake=1, interval=1, drop_after=timedelta(0))
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    report = maintain("fleet.ship", now=at(MAY))
+    assert ("detach", "done") in outcomes(report)
+    assert yard.exists(JANUARY)
+
+
+def test_by_hand_a_detached_one_is_dropped_with_its_row(yard: Yard) -> None:
+    log = detached_ship(yard)
+    assert outcomes(Ship.partitioning.delete_partition(log)) == [("drop", "done")]
+    assert not yard.exists(JANUARY)
+    assert not PartitionLog.objects.filter(pk=log.pk).exists()
+
+
+def test_deleting_the_row_drops_the_table(yard: Yard) -> None:
+    log = detached_ship(yard)
+    log.delete()
+    assert not yard.exists(JANUARY)
+
+
+def test_deleting_rows_in_bulk_runs_no_ddl(yard: Yard) -> None:
+    detached_ship(yard)
+    PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
+    assert yard.exists(JANUARY)
+
+
+def test_an_attached_one_is_refused(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log = yard.log(Ship, "2024-01-01")
+    with pytest.raises(
+        OperationFailed, match="is attached: only what was detached first can be dropped"
+    ):
+        log.delete()
+    assert yard.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+    log.refresh_from_db()
+    assert (log.is_attached, log.unfinished) == (True, "")
+
+
+def test_by_hand_the_grace_holds_too_and_the_sentence_says_until_when(yard: Yard) -> None:
+    log = detached_ship(yard, since="2999-01-01", drop_after=timedelta(days=30))
+    with pytest.raises(OperationFailed) as caught:
+        log.delete()
+    assert (
+        f"{JANUARY} was detached at 2999-01-01 00:00 UTC and is kept until 2999-01-31 00:00 UTC"
+        " by the config's grace of 30 days"
+    ) in str(caught.value)
+    log.refresh_from_db()
+    assert (yard.exists(JANUARY), log.unfinished) == (True, "")
+
+
+def test_foreign_keys_go_first_each_by_itself(yard: Yard) -> None:
+    yard.cover(Cargo, "2024-01-01", "2024-02-01")
+    port = Port.objects.create(name="Lisbon")
+    Cargo.objects.create(loaded_at=at("2024-01-15"), port=port, code="a")
+    log = yard.log(Cargo, "2024-01-01")
+    log.detach()
+    statements = Cargo.partitioning.delete_partition(log).actions[0].statements
+    kinds = [each.partition('"public"')[0].strip() for each in statements]
+    assert kinds == ["ALTER TABLE", "DROP TABLE"]
+    assert not yard.exists(CARGO)
+    port.delete()
+
+
+def test_a_view_upon_it_fails_with_the_servers_reason_and_can_be_repeated(yard: Yard) -> None:
+    log = detached_ship(yard, drop_after=timedelta(days=1))
+    yard.execute(f"CREATE VIEW fleet_view AS SELECT * FROM {JANUARY}")
+    report = maintain("fleet.ship", now=at(MAY))
+    assert outcomes(report) == [("drop", "failed")]
+    assert "view fleet_view depends on table" in failure(report)
+    log.refresh_from_db()
+    assert (yard.exists(JANUARY), log.unfinished) == (True, "")
+    yard.execute("DROP VIEW fleet_view")
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
+    assert not yard.exists(JANUARY)
+
+
+def test_in_a_transaction_it_is_part_of_it(yard: Yard) -> None:
+    log = detached_ship(yard)
+    with rolled_back():
+        Ship.partitioning.delete_partition(log)
+        assert not yard.exists(JANUARY)
+    assert yard.exists(JANUARY)
+    assert PartitionLog.objects.filter(pk=log.pk).exists()
+
+
+def test_a_table_that_is_gone_is_forgotten(yard: Yard) -> None:
+    log = detached_ship(yard)
+    yard.execute(f"DROP TABLE {JANUARY}")
+    Ship.partitioning.delete_partition(log)
+    assert not PartitionLog.objects.filter(pk=log.pk).exists()
+
+
+def ships_of_2024(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-04-01")
+    for month in ("01", "02", "03"):
+        Ship.objects.create(sailed_at=at(f"2024-{month}-15"))
+
+
+def test_truncating_one_empties_it_alone(yard: Yard) -> None:
+    ships_of_2024(yard)
+    assert outcomes(yard.log(Ship, "2024-02-01").truncate()) == [("truncate", "done")]
+    assert [ship.sailed_at.month for ship in Ship.objects.order_by("sailed_at")] == [1, 3]
+    assert len(yard.ranges(Ship)) == 3
+
+
+def test_truncating_a_detached_one(yard: Yard) -> None:
+    log = detached_ship(yard)
+    log.truncate()
+    assert yard.one(f"SELECT count(*) FROM {JANUARY}") == 0
+    assert yard.exists(JANUARY)
+
+
+def test_truncating_all_spares_what_is_detached(yard: Yard) -> None:
+    ships_of_2024(yard)
+    yard.log(Ship, "2024-01-01").detach()
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    Ship.objects.create(sailed_at=at("1999-01-01"))
+    report = Ship.partitioning.truncate_all_partition()
+    assert outcomes(report) == [("truncate", "done")] * 3
+    assert Ship.objects.count() == 0
+    assert yard.one(f"SELECT count(*) FROM {JANUARY}") == 1

@@ -1,0 +1,92 @@
+"""Moving partitions between tablespaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from pg_timepart.errors import OperationFailed
+from pg_timepart.maintenance.passes import maintain
+from tests.fleet.models import Cargo, Port, Ship
+from tests.fleet.yard import Tablespaces, Yard, at, outcomes, rolled_back
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+CARGO = "fleet_cargo_20240101_20240201"
+
+
+def loaded(yard: Yard) -> None:
+    yard.cover(Cargo, "2024-01-01", "2024-02-01")
+    port = Port.objects.create(name="Lisbon")
+    Cargo.objects.create(loaded_at=at("2024-01-15"), port=port, code="a")
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_the_table_and_all_its_indexes_move(
+    yard: Yard, tablespaces: Tablespaces, is_attached: bool
+) -> None:
+    loaded(yard)
+    log = yard.log(Cargo, "2024-01-01")
+    if not is_attached:
+        log.detach()
+    for name in (tablespaces.cold, tablespaces.odd, "pg_default"):
+        assert outcomes(log.set_tablespace(name)) == [("move", "done")]
+        assert yard.tablespaces(CARGO) == {name}
+    assert yard.one(f"SELECT code FROM {CARGO}") == "a"
+    assert yard.log(Cargo, "2024-01-01").unfinished == ""
+    assert (CARGO in yard.children(Cargo)) == is_attached
+
+
+def test_an_index_that_strayed_is_fetched(yard: Yard, tablespaces: Tablespaces) -> None:
+    loaded(yard)
+    index = yard.query(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass", CARGO
+    )[0]
+    yard.execute(f"ALTER INDEX {index} SET TABLESPACE {tablespaces.cold}")
+    yard.log(Cargo, "2024-01-01").set_tablespace("pg_default")
+    assert yard.tablespaces(CARGO) == {"pg_default"}
+
+
+def test_moving_it_to_where_it_is_changes_nothing(yard: Yard, tablespaces: Tablespaces) -> None:
+    loaded(yard)
+    log = yard.log(Cargo, "2024-01-01")
+    log.set_tablespace(tablespaces.cold)
+    node = yard.one("SELECT pg_relation_filenode(%s)", CARGO)
+    log.set_tablespace(tablespaces.cold)
+    assert yard.one("SELECT pg_relation_filenode(%s)", CARGO) == node
+
+
+def test_an_unknown_tablespace_is_named_with_the_known_ones(yard: Yard) -> None:
+    loaded(yard)
+    log = yard.log(Cargo, "2024-01-01")
+    with pytest.raises(OperationFailed) as caught:
+        log.set_tablespace("nowhere")
+    assert "There is no tablespace named 'nowhere'. Known: " in str(caught.value)
+    assert "pg_default" in str(caught.value)
+    assert "pg_global" not in str(caught.value)
+    log.refresh_from_db()
+    assert (log.unfinished, log.wanted_tablespace) == ("", "")
+    assert yard.tablespaces(CARGO) == {"pg_default"}
+
+
+def test_in_a_transaction_it_is_part_of_it(yard: Yard, tablespaces: Tablespaces) -> None:
+    loaded(yard)
+    with rolled_back():
+        yard.log(Cargo, "2024-01-01").set_tablespace(tablespaces.cold)
+        assert yard.tablespaces(CARGO) == {tablespaces.cold}
+    assert yard.tablespaces(CARGO) == {"pg_default"}
+
+
+def test_a_move_that_was_interrupted_is_ended_by_the_next_pass(
+    yard: Yard, tablespaces: Tablespaces
+) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log = yard.log(Ship, "2024-01-01")
+    log.detach()
+    log.refresh_from_db()
+    log.unfinished, log.wanted_tablespace = "move", tablespaces.cold
+    log.save()
+    report = maintain("fleet.ship", now=at("2024-05-15"))
+    assert ("move", "done") in outcomes(report)
+    assert yard.tablespaces(log.table_name) == {tablespaces.cold}
+    log.refresh_from_db()
+    assert (log.unfinished, log.wanted_tablespace) == ("", "")
