@@ -23,8 +23,8 @@ class Declaration:
 def declaration_of(model: type[models.Model]) -> Declaration | None:
     """Return what is declared for ``model`` (live or historical), or None where nothing is.
 
-    Proxies and multi-table children inherit the manager but have no column of the key: they are
-    not partitioned.
+    A proxy inherits the manager and has no table. Nor has a multi-table child the key's column,
+    although it has what is declared for its parent: ``widening.declared_key`` tells.
     """
     for manager in model._meta.managers:
         declaration: Declaration | None = getattr(manager, "declaration", None)

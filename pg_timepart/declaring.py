@@ -37,9 +37,18 @@ class PartitioningManagerBase(models.Manager[models.Model]):
         self._constructor_args = ((key,), {} if widen_keys else {"widen_keys": False})
 
 
-def registry() -> tuple[type[models.Model], ...]:
-    """Return the decorated models, in the order of their definition."""
+def decorated_classes() -> tuple[type[models.Model], ...]:
+    """Return all that was decorated, rightly or not, in the order of definition: for checks."""
     return tuple(_registry.values())
+
+
+def registry() -> tuple[type[models.Model], ...]:
+    """Return the decorated models that can have a table of their own, in that order."""
+    return tuple(each for each in _registry.values() if _can_have_table(each._meta))
+
+
+def _can_have_table(meta: Any) -> bool:
+    return not (meta.abstract or meta.proxy or meta.swapped)
 
 
 def declare(model: type[models.Model], manager: PartitioningManagerBase) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,12 +15,18 @@ from pg_timepart.constants import Outcome
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import OperationFailed
+from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 
-logger = logging.getLogger("pg_timepart")
+FOUND_COLUMNS = """
+SELECT count(*) FROM unnest(%s::text[], %s::text[]) AS w(relation, name)
+JOIN pg_catalog.pg_attribute a
+    ON a.attrelid = pg_catalog.to_regclass(w.relation) AND a.attname = w.name
+WHERE NOT a.attisdropped
+"""
 
 
 def after_migrate(
@@ -56,9 +61,7 @@ def _targets(using: str) -> list[Target]:
     Where our rows live elsewhere, or are not migrated yet, the table gets its first partitions
     all the same.
     """
-    models_here = {
-        each._meta.db_table: each for each in registry() if each._meta.can_migrate(using)
-    }
+    models_here = {each._meta.db_table: each for each in registry()}
     parents = read_parents(connections[using], list(models_here), zone=conf.zone())
     here = [
         models_here[name]
@@ -81,27 +84,37 @@ def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:
 
 
 def _has_rows(alias: str) -> bool:
-    """Return whether our tables are in this database, by now."""
+    """Return whether our tables are in this database by now, with all of their columns."""
     if not router.allow_migrate_model(alias, PartitionConfig):
         return False
     connection = connections[alias]
+    wanted = [
+        (connection.ops.quote_name(each._meta.db_table), field.column)
+        for each in (PartitionConfig, PartitionLog, PartitionRun)
+        for field in each._meta.local_concrete_fields
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL",
-            [connection.ops.quote_name("pg_timepart_partitionrun")],
+            FOUND_COLUMNS, [[table for table, _ in wanted], [name for _, name in wanted]]
         )
-        return bool(cursor.fetchone()[0])
+        return bool(cursor.fetchone()[0] == len(wanted))
 
 
 def _follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
-    rows = PartitionConfig.objects.using(using)
+    """Let configs go with their models, as the migrations renamed and deleted these."""
     for migration, backwards in plan:
         for operation in migration.operations:
             if isinstance(operation, RenameModel):
-                old, new = operation.old_name_lower, operation.new_name_lower
-                old, new = (new, old) if backwards else (old, new)
-                rows.filter(model_label=f"{migration.app_label}.{old}").update(
-                    model_label=f"{migration.app_label}.{new}"
-                )
+                names = (operation.old_name_lower, operation.new_name_lower)
+                old, new = reversed(names) if backwards else names
+                _rename(f"{migration.app_label}.{old}", f"{migration.app_label}.{new}", using)
             elif isinstance(operation, CreateModel if backwards else DeleteModel):
-                rows.filter(model_label=f"{migration.app_label}.{operation.name_lower}").delete()
+                label = f"{migration.app_label}.{operation.name_lower}"
+                PartitionConfig.objects.using(using).filter(model_label=label).delete()
+
+
+def _rename(old: str, new: str, using: str) -> None:
+    if PartitionConfig.objects.using(using).filter(model_label=old).update(model_label=new):
+        model = next((each for each in registry() if each._meta.label_lower == new), None)
+        if model is not None:
+            mark_again(target_of(model))

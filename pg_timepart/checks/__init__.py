@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.core import checks
 
+from pg_timepart.checks.beat import check_beat
 from pg_timepart.checks.databases import check_databases
 from pg_timepart.checks.foreign_keys import check_foreign_keys
 from pg_timepart.checks.models import check_models
 from pg_timepart.checks.settings import check_settings
 
 __all__ = [
+    "check_beat",
     "check_databases",
     "check_foreign_keys",
     "check_models",
@@ -23,4 +25,5 @@ def register() -> None:
     checks.register(check_models, checks.Tags.models)
     checks.register(check_foreign_keys, checks.Tags.models)
     checks.register(check_settings, "pg_timepart")
+    checks.register(check_beat, "pg_timepart")
     checks.register(check_databases, checks.Tags.database)

@@ -9,14 +9,14 @@ from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error
 from django.db import models
 
-from pg_timepart.declaring import registry
+from pg_timepart.declaring import decorated_classes
 
 
 def check_foreign_keys(
     app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> list[CheckMessage]:
     """Return an error for each foreign key that a database would have to check."""
-    partitioned = set(registry())
+    partitioned = set(decorated_classes())
     configs = apps.get_app_configs() if app_configs is None else app_configs
     referring = (
         model for config in configs for model in config.get_models(include_auto_created=True)

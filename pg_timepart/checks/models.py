@@ -12,7 +12,7 @@ from django.db import connections, models, router
 from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.declaration import Declaration
-from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, registry
+from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, decorated_classes
 
 
 def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
@@ -20,7 +20,7 @@ def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> li
     labels = None if app_configs is None else {config.label for config in app_configs}
     return [
         message
-        for model in registry()
+        for model in decorated_classes()
         if labels is None or model._meta.app_label in labels
         for message in check_model(model)
     ]
@@ -47,7 +47,7 @@ def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
     """Return the manager that the decorator put on the model, which may be abstract."""
     managers = {manager.name: manager for manager in model._meta.local_managers}
     manager = managers[MANAGER_NAME]
-    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - the registry holds no other
+    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - the decorated_classes holds no other
     return manager
 
 

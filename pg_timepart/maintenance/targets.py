@@ -16,6 +16,7 @@ from pg_timepart.errors import NotPartitioned, UnknownName
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.planning import Known, Policy
 from pg_timepart.relations import Parent
+from pg_timepart.widening import declared_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def defaults_of(model: type[models.Model]) -> dict[str, Any]:
 
 def _declared(model: type[models.Model]) -> Declaration:
     declaration = declaration_of(model)
-    if declaration is None:
+    if declaration is None or declared_key(model, declaration) is None:
         known = [each._meta.label_lower for each in registry()]
         raise UnknownName("partitioned model", model._meta.label_lower, known)
     return declaration

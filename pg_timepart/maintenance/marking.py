@@ -1,0 +1,37 @@
+"""Writing the marks of a renamed model's partitions anew."""
+
+from __future__ import annotations
+
+import logging
+
+from pg_timepart.ddl import comment_on
+from pg_timepart.errors import Deferred
+from pg_timepart.maintenance.executing import open_session
+from pg_timepart.maintenance.targets import Target
+from pg_timepart.marks import mark_text
+from pg_timepart.procedures import Step
+from pg_timepart.relations import Mark, Partition
+
+logger = logging.getLogger("pg_timepart")
+
+
+def mark_again(target: Target) -> None:
+    """Let the comment of each of the model's tables name the model as it is called now.
+
+    SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
+    else alters at the moment keeps its old mark, and is named in a warning.
+    """
+    rows = target.rows()
+    bounds = {row.relid: row.bounds for row in rows}
+    parent = target.read(rows)
+    for table in (*parent.partitions, *parent.detached):
+        if table.oid in bounds:
+            _mark(target, table, Mark(label=target.label, bounds=bounds[table.oid]))
+
+
+def _mark(target: Target, table: Partition, mark: Mark) -> None:
+    step = Step(summary=f"mark {table.name}", statements=(comment_on(table, mark_text(mark)),))
+    try:
+        open_session(target.connection).run([step])
+    except Deferred as error:
+        logger.warning("%s keeps the mark of the model's old name: %s", table.name, error)
