@@ -1,0 +1,289 @@
+"""``timepart plan``: the SQL of a pass, which run by hand does what the pass does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, models
+
+from pg_timepart.catalog import read_marked
+from pg_timepart.constants import Outcome
+from pg_timepart.maintenance import passes
+from pg_timepart.models import PartitionLog, PartitionRun
+from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
+from tests.fleet.yard import Yard, at
+from tests.integration.commanding import run_timepart, second_connection, timepart
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+ARCHIVE = 'fleet archive "5%" ß'
+IN_PLACE = 150000
+MARCH = at("2001-03-05")
+
+# What hangs on a table or did once, by its comment, and all that belongs to each.
+SHAPE = """
+SELECT c.oid::regclass::text, i.inhparent::regclass::text, pg_get_expr(c.relpartbound, c.oid),
+       i.inhdetachpending, obj_description(c.oid, 'pg_class'), c.relacl::text, s.spcname,
+       ARRAY(SELECT format('%%s in %%s', pg_get_indexdef(x.indexrelid), xs.spcname)
+        FROM pg_index x JOIN pg_class xc ON xc.oid = x.indexrelid
+        LEFT JOIN pg_tablespace xs ON xs.oid = xc.reltablespace
+        WHERE x.indrelid = c.oid ORDER BY 1),
+       ARRAY(SELECT format('%%s %%s', k.convalidated, pg_get_constraintdef(k.oid))
+        FROM pg_constraint k WHERE k.conrelid = c.oid ORDER BY 1)
+FROM pg_class c
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+WHERE c.relkind = 'r' AND (i.inhparent = %s::regclass
+                           OR starts_with(obj_description(c.oid, 'pg_class'), %s))
+ORDER BY 1
+"""
+
+FREIGHT: dict[Any, Callable[[], Any]] = {
+    Ship: lambda: Ship.objects.create(sailed_at=MARCH),
+    Mooring: lambda: Mooring.objects.create(at=MARCH),
+    Cargo: lambda: Cargo.objects.create(
+        loaded_at=MARCH, port=Port.objects.create(name="Ithaca"), code="x"
+    ),
+}
+
+
+@pytest.fixture
+def archive(yard: Yard) -> Iterator[str]:
+    """A second tablespace whose name needs care."""
+    if yard.connection.pg_version < IN_PLACE:  # type: ignore[attr-defined]
+        pytest.skip("tablespaces without a folder of their own need PostgreSQL 15")
+    quoted = yard.one("SELECT quote_ident(%s)", ARCHIVE)
+    yard.execute("SET allow_in_place_tablespaces = on")
+    yard.execute(f"CREATE TABLESPACE {quoted} LOCATION ''")
+    yield ARCHIVE
+    for name in yard.query(
+        "SELECT c.oid::regclass::text FROM pg_class c"
+        " JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE spcname = %s AND relkind = 'r'",
+        ARCHIVE,
+    ):
+        yard.execute(f"DROP TABLE {name}")
+    yard.execute(f"DROP TABLESPACE {quoted}")
+
+
+def label(model: type[models.Model]) -> str:
+    return model._meta.label_lower
+
+
+def shape(yard: Yard, model: type[models.Model]) -> list[Any]:
+    """Return what the catalog says of the model's partitions, attached or not."""
+    return yard.query(SHAPE, yard.table(model), f'pg_timepart {{"model": "{label(model)}"')
+
+
+def prepare(yard: Yard, model: type[models.Model], **policy: Any) -> None:
+    """Make a table on which a pass has one of each thing to do."""
+    for left in read_marked(yard.connection, label(model)):
+        yard.execute(f"DROP TABLE {yard.one('SELECT %s::oid::regclass::text', left.oid)}")
+    yard.empty()
+    gone, pinned, _ = yard.cover(model, "2001-01-01", "2001-02-01", "2001-03-01", "2001-04-01")
+    FREIGHT[model]()
+    model.partitioning.detach_partition(gone)  # type: ignore[attr-defined]
+    PartitionLog.objects.filter(pk=gone.pk).update(detached_at=MARCH)
+    PartitionLog.objects.filter(pk=pinned.pk).update(detach_time=at("2100-01-01"))
+    yard.configure(model, interval=2, **policy)
+
+
+def script(*arguments: str) -> list[str]:
+    """Return the statements that the plan prints for psql, without its comments."""
+    lines = timepart("plan", *arguments).lines
+    return [line.removesuffix(";") for line in lines if line and not line.startswith("--")]
+
+
+def run_by_hand(yard: Yard, *arguments: str) -> None:
+    for statement in script(*arguments):
+        yard.execute(statement)
+
+
+def plan_of(model: type[models.Model]) -> Any:
+    (found,) = timepart("plan", label(model), "--json").json
+    return found
+
+
+@pytest.mark.parametrize("model", FREIGHT)
+def test_run_by_hand_the_sql_gives_the_catalog_that_a_pass_gives(
+    yard: Yard, archive: str, settings: Any, model: type[models.Model]
+) -> None:
+    settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
+    policy = {"detach_tablespace": archive, "drop_after": dt.timedelta(days=1)}
+    prepare(yard, model, **policy)
+    before = shape(yard, model)
+    kinds = [each["action"] for each in plan_of(model)["actions"]]
+    assert kinds == ["create"] * (kinds.count("create")) + ["detach", "move", "drop"]
+    assert kinds.count("create") > 1
+    run_by_hand(yard, label(model))
+    by_hand = shape(yard, model)
+    after_it = passes.maintain(label(model))
+    assert (after_it.actions, after_it.reason) == ((), "")
+    assert shape(yard, model) == by_hand
+
+    prepare(yard, model, **policy)
+    assert shape(yard, model) == before
+    assert passes.maintain(label(model)).outcome is Outcome.DONE
+    assert shape(yard, model) == by_hand
+
+
+def test_nothing_is_done(yard: Yard) -> None:
+    prepare(yard, Ship)
+    PartitionRun.objects.all().delete()
+    before, rows = shape(yard, Ship), list(PartitionLog.objects.values())
+    assert timepart("plan", "fleet.ship").status == 0
+    assert shape(yard, Ship) == before
+    assert list(PartitionLog.objects.values()) == rows
+    assert not PartitionRun.objects.exists()
+
+
+def test_json_has_the_statements_of_the_script(yard: Yard) -> None:
+    prepare(yard, Cargo)
+    found = plan_of(Cargo)
+    steps = [step for action in found["actions"] for step in action["steps"]]
+    assert [sql for step in steps for sql in step["sql"]] == script("fleet.cargo")
+    assert (found["model"], found["problems"], found["notes"]) == ("fleet.cargo", [], [])
+    create = found["actions"][0]
+    assert set(create) == {
+        "action", "partition", "start", "end", "tablespace", "reason", "note", "steps",
+    }  # fmt: skip
+    assert set(steps[0]) == {"summary", "locks", "in_transaction", "sql"}
+
+
+def test_the_locks_of_each_step(yard: Yard) -> None:
+    prepare(yard, Cargo)
+    locks = {
+        each["action"]: [step["locks"] for step in each["steps"]]
+        for each in plan_of(Cargo)["actions"]
+    }
+    leaf = yard.log(Cargo, "2001-03-01").table_name
+    assert locks == {
+        "create": [
+            [
+                "SHARE ROW EXCLUSIVE on public.fleet_port",
+                "SHARE UPDATE EXCLUSIVE on public.fleet_cargo",
+            ]
+        ],
+        "detach": [
+            [
+                "SHARE UPDATE EXCLUSIVE on public.fleet_cargo",
+                f"ACCESS EXCLUSIVE on public.{leaf}",
+                "SHARE ROW EXCLUSIVE on public.fleet_port",
+            ]
+        ],
+    }
+
+
+def test_exit_status_and_output_of_the_program(yard: Yard) -> None:
+    prepare(yard, Ship)
+    ended = run_timepart("plan", "fleet.ship")
+    assert (ended.status, ended.error) == (0, "")
+    assert ended.lines[0] == "-- fleet.ship: 6 actions"
+    assert any(line.endswith(" CONCURRENTLY;") for line in ended.lines)
+    passes.maintain("fleet.ship")
+    assert run_timepart("plan", "fleet.ship").lines == ["-- fleet.ship: nothing to do"]
+
+
+def test_what_only_a_person_can_decide_ends_with_1(yard: Yard) -> None:
+    prepare(yard, Ship, max_retire_per_pass=1)
+    yard.cover(Ship, "2001-04-01", "2001-05-01")
+    ended = timepart("plan", "fleet.ship")
+    assert ended.status == 1
+    assert "fleet.ship: need a decision" in ended.error
+    assert "-- ! 2 partitions are past retention, more than the 1 that one pass" in ended.out
+
+
+def test_a_config_that_cannot_be_used_stops_no_other_plan(yard: Yard) -> None:
+    yard.configure(Ship, period="Fortnight")
+    ship, crossing = timepart("plan", "fleet.ship", "fleet.crossing", "--json").json[::-1]
+    assert "There is no period 'Fortnight'" in ship["problems"][0]
+    assert [each["action"] for each in crossing["actions"]] == ["create"] * 3
+
+
+def test_a_pending_detach_is_ended_first(yard: Yard, settings: Any) -> None:
+    settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
+    prepare(yard, Ship)
+    name = yard.log(Ship, "2001-03-01").table_name
+    with second_connection("SELECT count(*) FROM fleet_ship"):
+        yard.execute("SET statement_timeout = '300ms'")
+        with pytest.raises(OperationalError):
+            yard.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {name} CONCURRENTLY")
+        yard.execute("RESET statement_timeout")
+    first, *_ = plan_of(Ship)["actions"]
+    assert (first["action"], first["partition"]) == ("finalize", name)
+    run_by_hand(yard, "fleet.ship")
+    assert name not in yard.children(Ship)
+    assert passes.maintain("fleet.ship").actions == ()
+
+
+def test_a_move_waits_for_its_detach(yard: Yard, archive: str) -> None:
+    prepare(yard, Ship, detach_tablespace=archive)
+    detach, move = plan_of(Ship)["actions"][-2:]
+    assert "until no transaction is left" not in move["note"]
+    assert move["note"] == "Only once the detach has ended well."
+    assert "FINALIZE" in detach["note"]
+    assert not any("statement_timeout" in sql for sql in move["steps"][0]["sql"])
+
+
+def test_a_partition_without_a_row_is_to_be_recorded_before_it_is_detached(yard: Yard) -> None:
+    prepare(yard, Ship)
+    PartitionLog.objects.all().delete()
+    notes = [each["note"] for each in plan_of(Ship)["actions"] if each["action"] == "detach"]
+    assert len(notes) == 2
+    assert all("run timepart reconcile before" in each for each in notes)
+
+
+def test_beside_a_default_partition_a_detach_is_a_transaction(yard: Yard) -> None:
+    prepare(yard, Ship)
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    found = plan_of(Ship)
+    (step,) = found["actions"][-1]["steps"]
+    assert step["in_transaction"]
+    assert "ACCESS EXCLUSIVE on public.fleet_ship" in step["locks"]
+    assert "ACCESS EXCLUSIVE on public.fleet_rest" in step["locks"]
+    assert found["notes"][0].startswith("fleet_rest is a default partition")
+
+
+def test_a_table_that_was_made_and_never_attached_is_attached(yard: Yard) -> None:
+    yard.configure(Crossing)
+    name = plan_of(Crossing)["actions"][0]["partition"]
+    for statement in script("fleet.crossing")[3:5]:
+        yard.execute(statement)
+    create = plan_of(Crossing)["actions"][0]
+    assert create["note"].startswith("An interrupted run made this table.")
+    assert not any("CREATE TABLE" in sql for sql in create["steps"][0]["sql"])
+    run_by_hand(yard, "fleet.crossing")
+    assert name in yard.children(Crossing)
+
+
+def test_a_stranger_with_the_name_of_a_new_partition(yard: Yard) -> None:
+    yard.configure(Crossing)
+    name = plan_of(Crossing)["actions"][0]["partition"]
+    yard.execute(f"CREATE TABLE {name} ()")
+    assert "is in the way" in plan_of(Crossing)["actions"][0]["note"]
+
+
+def test_an_interrupted_attach_is_gone_on_with(yard: Yard, settings: Any) -> None:
+    settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
+    prepare(yard, Cargo)
+    name = yard.log(Cargo, "2001-01-01").table_name
+    PartitionLog.objects.filter(table_name=name).update(
+        unfinished="attach", detach_time=at("2100-01-01")
+    )
+    yard.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_loaded_at_check")
+    kinds = [each["action"] for each in plan_of(Cargo)["actions"]]
+    assert "attach" in kinds
+    run_by_hand(yard, "fleet.cargo")
+    assert name in yard.children(Cargo)
+    assert passes.maintain("fleet.cargo").actions == ()
+
+
+def test_an_unknown_model(yard: Yard) -> None:
+    ended = timepart("plan", "fleet.submarine")
+    assert ended.status == 2
+    assert "There is no partitioned model named 'fleet.submarine'. Known: fleet.cargo" in (
+        ended.error
+    )
+    assert ended.out == ""
