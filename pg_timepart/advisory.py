@@ -59,6 +59,8 @@ def _transaction_of(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Keep a transaction open on a connection that is not in ``django.db.connections``."""
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
+        # At a higher level it would keep a snapshot, for which FINALIZE waits.
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(NO_TIMEOUT)
     try:
         yield

@@ -30,7 +30,7 @@ def detach(work: Work, action: Action, session: Session) -> str:
         else:
             session.run([step])
     elif leaf.is_pending:
-        session.run([finalize_step(work.parent, work.template(), leaf)])
+        _finalize(work, leaf, session)
     _record_detached(work, action, leaf)
     return action.reason
 
@@ -40,7 +40,7 @@ def finalize(work: Work, action: Action, session: Session) -> str:
     work.reread()
     leaf = work.partition(action)
     if leaf.is_pending:
-        session.run([finalize_step(work.parent, work.template(), leaf)])
+        _finalize(work, leaf, session)
     _record_detached(work, action, leaf)
     return action.reason
 
@@ -60,10 +60,17 @@ def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: S
     work.reread()
     now_there = work.partition(action)
     if now_there.is_pending:
-        session.run([finalize_step(work.parent, template, now_there)])
+        _finalize(work, now_there, session)
         session.statements.append("-- ended by FINALIZE")
     elif now_there.is_attached:
         raise Deferred(f"The detach of {leaf.name} was cancelled before it began; nothing changed.")
+
+
+def _finalize(work: Work, leaf: Partition, session: Session) -> None:
+    """End the pending detach, once nobody has an old snapshot, for which FINALIZE would wait."""
+    step = finalize_step(work.parent, work.template(), leaf)
+    session.wait_for_short(lambda: oldest_snapshots(work.target.connection), step)
+    session.run([step])
 
 
 def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:

@@ -54,7 +54,7 @@ class Session:
                 " or pass concurrently=False, which holds an exclusive lock on the table until"
                 " the transaction ends."
             )
-        wait_for_short(look, self.budget, self.waiting, step.summary)
+        self.wait_for_short(look, step)
         try:
             with _cancelled_after(self.connection, limit_seconds):
                 self._execute(step.statements)
@@ -64,6 +64,10 @@ class Session:
             self.waiting.tries += 1
             return False
         return True
+
+    def wait_for_short(self, look: Callable[[], list[Holder]], step: Step) -> None:
+        """Wait from afar until ``look`` finds nobody who has been there for long."""
+        wait_for_short(look, self.budget, self.waiting, step.summary)
 
     def _run_one(self, step: Step) -> None:
         begun = len(self.statements)
