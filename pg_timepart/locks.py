@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -99,74 +99,75 @@ def wait_for_short(
         _pause(waiting)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Generic[T]):
+    """What one try does, in one transaction."""
+
+    what: str
+    """In a few words, for the error."""
+
+    body: Callable[[], T]
+    """Runs under the locks."""
+
+    setup: Callable[[], None] = lambda: None
+    """Runs before the locks are taken."""
+
+    locks: Sequence[Lock] = ()
+    """Taken in this order."""
+
+    watched: Sequence[Lock] = ()
+    """What ``body`` takes by itself: its holders are looked at as those of ``locks`` are."""
+
+    tablespace: str | None = None
+    """Where new tables and indexes go; None leaves that to the caller's settings."""
+
+    is_unhurried: bool = False
+    """Whether the statements may run for longer than the budget."""
+
+
 def bounded(
-    connection: BaseDatabaseWrapper,
-    locks: Sequence[Lock],
-    body: Callable[[], T],
-    *,
-    budget: Budget,
-    waiting: Waiting,
-    what: str,
-    setup: Callable[[], None] = lambda: None,
-    tablespace: str | None = None,
-    is_unhurried: bool = False,
+    connection: BaseDatabaseWrapper, attempt: Attempt[T], *, budget: Budget, waiting: Waiting
 ) -> T:
-    """Run ``setup``, take ``locks``, run ``body``, all in one transaction, and return its result.
+    """Try until it succeeds, and return what the body returned.
 
     No lock is waited for longer than the budget, and unless ``is_unhurried`` no statement under
-    them runs longer either; then all is rolled back and tried again. ``setup`` runs before the
-    locks. New tables and indexes go to ``tablespace``. Inside a transaction of the caller a try is a savepoint, and the locks that succeed stay
-    until that transaction ends. Raises LockTimeout, a Deferred, when time is up.
+    them runs longer either; then all is rolled back and tried again. Inside a transaction of the
+    caller a try is a savepoint, and the locks that succeed stay until that transaction ends.
+    Raises LockTimeout, a Deferred, when time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
-    stalling = [each for each in locks if each.mode != "SHARE UPDATE EXCLUSIVE"]
+    needed = (*attempt.locks, *attempt.watched)
+    stalling = [each for each in needed if each.mode != "SHARE UPDATE EXCLUSIVE"]
     while True:
         long = watch.long(holders_of(connection, stalling)) if stalling else []
         waiting.holders = long
         if not long:
             try:
-                return _try(
-                    connection,
-                    locks,
-                    setup,
-                    body,
-                    lock_ms=budget.lock_ms,
-                    statement_ms=0 if is_unhurried else budget.lock_ms,
-                    tablespace=tablespace,
-                )
+                return _try(connection, attempt, budget)
             except OperationalError as error:
                 if sqlstate(error) not in GAVE_WAY:
                     raise
                 waiting.tries += 1
-                waiting.holders = holders_of(connection, locks)
+                waiting.holders = holders_of(connection, needed)
         if time.monotonic() >= deadline:
-            raise LockTimeout(what, waiting.seconds, waiting.holders)
+            raise LockTimeout(attempt.what, waiting.seconds, waiting.holders)
         _pause(waiting)
 
 
-def _try(
-    connection: BaseDatabaseWrapper,
-    locks: Sequence[Lock],
-    setup: Callable[[], None],
-    body: Callable[[], T],
-    *,
-    lock_ms: int,
-    statement_ms: int,
-    tablespace: str | None,
-) -> T:
-    local = {"lock_timeout": f"{lock_ms}ms", "statement_timeout": "0"}
-    if tablespace:
-        local["default_tablespace"] = tablespace
+def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> T:
+    local = {"lock_timeout": f"{budget.lock_ms}ms", "statement_timeout": "0"}
+    if attempt.tablespace:
+        local["default_tablespace"] = attempt.tablespace
     with transaction.atomic(using=connection.alias), _settings_restored(connection):
         _set_local(connection, local)
-        setup()
-        _take(connection, locks, statement_ms)
-        return body()
+        attempt.setup()
+        _take(connection, attempt.locks, 0 if attempt.is_unhurried else budget.lock_ms)
+        return attempt.body()
 
 
 def _take(connection: BaseDatabaseWrapper, locks: Sequence[Lock], statement_ms: int) -> None:
-    """Take the locks in one round trip: none of them is held while another is on its way."""
+    """Take the locks in one round trip, so that none is held while the next one is on its way."""
     statements = [f"SET LOCAL statement_timeout = {statement_ms}"]
     statements += [lock.statement.as_string(connection.connection) for lock in locks]
     with connection.cursor() as cursor:

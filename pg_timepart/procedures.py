@@ -41,6 +41,9 @@ class Step:
     locks: tuple[Lock, ...] = ()
     """Taken in this order, each within the lock budget."""
 
+    watched: tuple[Lock, ...] = ()
+    """What the statements take by themselves: looked at before a try, and not taken earlier."""
+
     statements: tuple[Statement, ...] = ()
     """Run once all locks are there."""
 
@@ -113,14 +116,19 @@ def detach_steps(parent: Parent, template: Template, leaf: Partition, *, plain: 
 
 
 def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
-    """Return how to end a pending detach. The leaf comes first: nobody waits for it any more."""
+    """Return how to end a pending detach. The leaf comes first: nobody waits for it any more.
+
+    FINALIZE waits for every older snapshot and only then locks the targets of foreign keys. Were
+    they locked before, their writers would queue all that time, and it would wait for the
+    snapshots of those very writers.
+    """
     return Step(
         summary=f"finalize the pending detach of {leaf.name}",
         locks=(
             *_locked([leaf], ACCESS_EXCLUSIVE),
-            *_locked(template.referenced, SHARE_ROW_EXCLUSIVE),
             *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
         ),
+        watched=tuple(_locked(template.referenced, SHARE_ROW_EXCLUSIVE)),
         statements=(ddl.finalize(parent, leaf),),
     )
 

@@ -15,12 +15,7 @@ from pg_timepart.ddl import Statement
 from pg_timepart.errors import InsideTransaction
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder
-from pg_timepart.locks import (
-    Budget,
-    Waiting,
-    bounded,
-    wait_for_short,
-)
+from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
 from pg_timepart.procedures import Step
 
 
@@ -76,17 +71,16 @@ class Session:
             del self.statements[begun:]
             self._execute(step.setup)
 
-        bounded(
-            self.connection,
-            step.locks,
-            lambda: self._execute(step.statements),
-            budget=self.budget,
-            waiting=self.waiting,
+        attempt = Attempt(
             what=step.summary,
             setup=setup,
+            locks=step.locks,
+            watched=step.watched,
+            body=lambda: self._execute(step.statements),
             tablespace=step.tablespace,
             is_unhurried=step.is_unhurried,
         )
+        bounded(self.connection, attempt, budget=self.budget, waiting=self.waiting)
 
     def _execute(self, statements: Iterable[Statement]) -> None:
         with self.connection.cursor() as cursor:

@@ -174,7 +174,8 @@ def _shown(work: Work, step: Step, action: Action) -> StepPreview:
     return StepPreview(
         summary=step.summary,
         locks=tuple(
-            f"{each.mode} on {each.relation.schema}.{each.relation.name}" for each in locks
+            f"{each.mode} on {each.relation.schema}.{each.relation.name}"
+            for each in (*locks, *step.watched)
         ),
         is_alone=step.is_alone,
         statements=tuple(each.as_string(context).strip() for each in statements),

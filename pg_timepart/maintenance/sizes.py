@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
 from pg_timepart.errors import Deferred
-from pg_timepart.locks import Budget, Waiting, bounded
+from pg_timepart.locks import Attempt, Budget, Waiting, bounded
 
 # The size of a table that somebody has locked, or waits to lock, could be had only by waiting.
 FIGURES = """
@@ -46,15 +46,8 @@ def read_figures(connection: BaseDatabaseWrapper, oids: Sequence[int]) -> dict[i
 
     budget = Budget(lock_ms=conf.options().LOCK_BUDGET_MS, wait_seconds=0.0, long_transaction_ms=0)
     try:
-        return bounded(
-            connection,
-            (),
-            read,
-            budget=budget,
-            waiting=Waiting(),
-            what="Reading the sizes",
-            is_unhurried=True,
-        )
+        attempt = Attempt(what="Reading the sizes", body=read, is_unhurried=True)
+        return bounded(connection, attempt, budget=budget, waiting=Waiting())
     except Deferred:
         return {}
 
