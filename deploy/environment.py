@@ -58,13 +58,16 @@ def words(name: str) -> list[str]:
 def database(name: str, **options: Any) -> dict[str, Any]:
     """Return the database of a URL, with ``options`` for its driver where the URL says nothing."""
     url = required(name, "the URL of a database, such as postgresql://user:password@host/name.")
+    # The URL holds a password, and so may the parser's message: neither is repeated.
     try:
         parsed: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=60)}
-    except (ValueError, KeyError) as error:
-        # The URL holds a password, and so may the message: neither is repeated.
+    except (ValueError, KeyError):
+        parsed = {"ENGINE": ""}
+    if not parsed["ENGINE"].endswith(("postgresql", "postgis")):
         raise ImproperlyConfigured(
-            f"{name} is no URL of a database, such as postgresql://user:password@host/name."
-        ) from error
+            f"{name} is no URL of a PostgreSQL database, such as"
+            " postgresql://user:password@host/name."
+        )
     parsed["CONN_HEALTH_CHECKS"] = True
     parsed["OPTIONS"] = options | parsed.get("OPTIONS", {})
     return parsed
@@ -73,14 +76,23 @@ def database(name: str, **options: Any) -> dict[str, Any]:
 def prefixed(prefix: str, kinds: Mapping[str, type]) -> dict[str, Any]:
     """Return a dictionary of options: all in JSON in ``prefix``, or each in ``prefix_NAME``.
 
-    A single variable is read as the type in ``kinds`` and counts more than the JSON.
+    A single variable is read as the type in ``kinds`` and counts more than the JSON. One that is
+    in the environment and not in ``kinds`` raises ImproperlyConfigured.
     """
+    _refuse_unknown(prefix, kinds)
     options = _json_object(prefix)
     for name, kind in kinds.items():
         variable = f"{prefix}_{name}"
         if os.environ.get(variable):
             options[name] = _converted(variable, kind)
     return options
+
+
+def _refuse_unknown(prefix: str, kinds: Mapping[str, type]) -> None:
+    known = [f"{prefix}_{name}" for name in kinds]
+    for name in os.environ:
+        if name.startswith(f"{prefix}_") and name not in known:
+            raise ImproperlyConfigured(f"{name} is unknown. Known: {', '.join(known)}.")
 
 
 def _json_object(name: str) -> dict[str, Any]:
