@@ -49,7 +49,7 @@ def _row(name: str, times: list[float], floor: float) -> tuple[str, ...]:
 
 
 def _plain_name() -> str:
-    return f"plain statements, {'psql' if find_psql() else connection.Database.__name__}"
+    return f"plain statements, {'through psql' if find_psql() else 'through the driver'}"
 
 
 def _plainly(count: int) -> float:

@@ -57,7 +57,8 @@ def rows(statement: str, *values: Any) -> list[Any]:
     """Return the rows of one query."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)
-        return cursor.fetchall()
+        found: list[Any] = cursor.fetchall()
+        return found
 
 
 def server_version() -> str:
