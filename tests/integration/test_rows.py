@@ -1,0 +1,258 @@
+"""Our rows follow the catalog, whoever changed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Crossing, Mooring, Ship
+from tests.fleet.yard import Yard, at
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+NOW = at("2024-03-15")
+JANUARY = "fleet_ship_20240101_20240201"
+
+
+@pytest.fixture
+def ships(yard: Yard) -> Yard:
+    """January to May, attached."""
+    yard.cover(Ship, "2024-01-01", "2024-06-01")
+    return yard
+
+
+def facts(yard: Yard, model: Any = Ship) -> list[tuple[str, bool]]:
+    return [(row.table_name, row.is_attached) for row in yard.logs(model)]
+
+
+def assert_in_step(yard: Yard, model: Any = Ship) -> None:
+    """See that attached rows and catalog say the same, and that a pass agrees."""
+    attached = {(row.table_name, row.relid) for row in yard.logs(model) if row.is_attached}
+    assert attached == {
+        (name, yard.one("SELECT %s::regclass::oid::bigint", name)) for name in yard.children(model)
+    }
+    assert maintain(model._meta.label_lower, now=NOW).outcome == "unchanged"
+
+
+def test_one_made_by_hand_gets_a_row(ships: Yard) -> None:
+    ships.execute(
+        "CREATE TABLE theirs PARTITION OF fleet_ship"
+        " FOR VALUES FROM ('2023-12-01 00:00+00') TO ('2023-12-20 00:00+00')"
+    )
+    report = maintain("fleet.ship", now=NOW)
+    assert report.outcome == "done"
+    assert report.repairs == ("theirs is recorded.",)
+    row = ships.log(Ship, "2023-12-01")
+    assert (row.table_name, row.end, row.is_attached) == ("theirs", at("2023-12-20"), True)
+    assert_in_step(ships)
+
+
+def test_one_attached_by_hand_gets_a_row(ships: Yard) -> None:
+    ships.execute("CREATE TABLE theirs (LIKE fleet_ship INCLUDING DEFAULTS)")
+    ships.execute(
+        "ALTER TABLE fleet_ship ATTACH PARTITION theirs FOR VALUES FROM (MINVALUE)"
+        " TO ('2000-01-01 00:00+00')"
+    )
+    maintain("fleet.ship", now=NOW)
+    row = PartitionLog.objects.get(table_name="theirs")
+    assert (row.start, row.end) == (None, at("2000-01-01"))
+    assert_in_step(ships)
+
+
+def test_one_detached_by_hand(ships: Yard) -> None:
+    ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
+    report = maintain("fleet.ship", now=NOW)
+    assert report.repairs == (f"{JANUARY} was detached outside; its row follows.",)
+    row = ships.log(Ship, "2024-01-01")
+    assert (row.is_attached, row.detached_at, row.end) == (False, NOW, at("2024-02-01"))
+    assert_in_step(ships)
+
+
+def test_one_attached_back_by_hand(ships: Yard) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    ships.execute(
+        f"ALTER TABLE fleet_ship ATTACH PARTITION {JANUARY}"
+        " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
+    )
+    maintain("fleet.ship", now=NOW)
+    row = ships.log(Ship, "2024-01-01")
+    assert (row.is_attached, row.detached_at) == (True, None)
+    assert_in_step(ships)
+
+
+def test_one_attached_back_with_other_bounds(ships: Yard) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    ships.execute(
+        f"ALTER TABLE fleet_ship ATTACH PARTITION {JANUARY}"
+        " FOR VALUES FROM ('2024-01-10 00:00+00') TO ('2024-02-01 00:00+00')"
+    )
+    maintain("fleet.ship", now=NOW)
+    assert ships.log(Ship, "2024-01-10").table_name == JANUARY
+    assert_in_step(ships)
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_one_renamed_by_hand(ships: Yard, is_attached: bool) -> None:
+    if not is_attached:
+        ships.log(Ship, "2024-01-01").detach()
+    ships.execute(f'ALTER TABLE {JANUARY} RENAME TO "Old January"')
+    maintain("fleet.ship", now=NOW)
+    assert facts(ships)[0] == ("Old January", is_attached)
+    assert len(facts(ships)) == 5
+    assert ships.log(Ship, "2024-01-01").unfinished == ""
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_one_moved_to_another_schema_by_hand(ships: Yard, is_attached: bool) -> None:
+    log = ships.log(Ship, "2024-01-01")
+    if not is_attached:
+        log.detach()
+    ships.execute(f'ALTER TABLE {JANUARY} SET SCHEMA "fleet yard"')
+    maintain("fleet.ship", now=NOW)
+    log.refresh_from_db()
+    assert (log.schema_name, log.is_attached) == ("fleet yard", is_attached)
+    log.attach()
+    log.detach()
+    log.delete()
+    assert not ships.exists(f'"fleet yard".{JANUARY}')
+
+
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_one_dropped_by_hand(ships: Yard, is_attached: bool) -> None:
+    if not is_attached:
+        ships.log(Ship, "2024-01-01").detach()
+    ships.execute(f"DROP TABLE {JANUARY}")
+    report = maintain("fleet.ship", now=NOW)
+    assert report.repairs == (f"{JANUARY} does not exist any more.",)
+    assert len(facts(ships)) == 4
+    assert_in_step(ships)
+
+
+def test_one_dropped_and_made_again_by_hand(ships: Yard) -> None:
+    ships.execute(f"DROP TABLE {JANUARY}")
+    ships.execute(
+        f"CREATE TABLE {JANUARY} PARTITION OF fleet_ship"
+        " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
+    )
+    maintain("fleet.ship", now=NOW)
+    assert len(facts(ships)) == 5
+    assert_in_step(ships)
+
+
+def test_two_that_swapped_their_names(ships: Yard) -> None:
+    february = "fleet_ship_20240201_20240301"
+    ships.execute(f"ALTER TABLE {JANUARY} RENAME TO third")
+    ships.execute(f"ALTER TABLE {february} RENAME TO {JANUARY}")
+    ships.execute(f"ALTER TABLE third RENAME TO {february}")
+    maintain("fleet.ship", now=NOW)
+    assert facts(ships)[:2] == [(february, True), (JANUARY, True)]
+    assert_in_step(ships)
+
+
+def test_a_stranger_that_took_the_name_of_a_detached_one_is_not_it(ships: Yard) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    ships.execute(f"DROP TABLE {JANUARY}")
+    ships.execute(f"CREATE TABLE {JANUARY} (theirs int)")
+    maintain("fleet.ship", now=NOW)
+    assert JANUARY not in [name for name, _ in facts(ships)]
+    assert ships.exists(JANUARY)
+
+
+def test_after_a_restore_with_other_oids_every_row_finds_its_table(ships: Yard) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    ships.configure(Ship, interval=None)
+    pinned = ships.log(Ship, "2024-02-01")
+    pinned.detach_time = at("2030-01-01")
+    pinned.save()
+    for row in ships.logs(Ship):
+        PartitionLog.objects.filter(pk=row.pk).update(relid=row.relid + 1_000_000)
+    before = {row.pk: (row.table_name, row.is_attached) for row in ships.logs(Ship)}
+    maintain("fleet.ship", now=NOW)
+    after = {row.pk: (row.table_name, row.is_attached) for row in ships.logs(Ship)}
+    assert after == before
+    assert ships.log(Ship, "2024-02-01").detach_time == at("2030-01-01")
+    assert_in_step(ships)
+
+
+def test_after_the_loss_of_all_rows_a_pass_records_what_is_attached(ships: Yard) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
+    maintain("fleet.ship", now=NOW)
+    assert len(facts(ships)) == 4
+
+
+def test_after_the_loss_of_all_rows_reconcile_finds_what_is_detached_by_its_mark(
+    ships: Yard,
+) -> None:
+    ships.log(Ship, "2024-01-01").detach()
+    PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
+    report = reconcile("fleet.ship")
+    assert f"{JANUARY} was detached and had no row; it has one now." in report.repairs
+    row = ships.log(Ship, "2024-01-01")
+    assert (row.table_name, row.is_attached, row.end) == (JANUARY, False, at("2024-02-01"))
+    row.attach()
+    assert JANUARY in ships.children(Ship)
+
+
+def test_a_default_partition_has_no_row(ships: Yard) -> None:
+    ships.execute("CREATE TABLE rest PARTITION OF fleet_ship DEFAULT")
+    assert maintain("fleet.ship", now=NOW).outcome == "unchanged"
+    assert "rest" not in [name for name, _ in facts(ships)]
+
+
+def test_date_bounds_by_hand(yard: Yard) -> None:
+    yard.execute(
+        "CREATE TABLE theirs PARTITION OF fleet_crossing"
+        " FOR VALUES FROM ('2024-03-01') TO ('infinity')"
+    )
+    maintain("fleet.crossing", now=NOW)
+    row = PartitionLog.objects.get(table_name="theirs")
+    assert (row.start, row.end) == (at("2024-03-01"), None)
+    assert_in_step(yard, Crossing)
+
+
+def test_bounds_written_without_a_zone_are_read_as_the_server_understood_them(yard: Yard) -> None:
+    yard.execute(
+        "CREATE TABLE theirs PARTITION OF fleet_ship"
+        " FOR VALUES FROM ('2024-03-01 00:00+05:45') TO ('2024-06-01 12:00:00.000001+00')"
+    )
+    maintain("fleet.ship", now=NOW)
+    row = PartitionLog.objects.get(table_name="theirs")
+    assert (row.start, row.end) == (at("2024-02-29 18:15"), at("2024-06-01 12:00:00.000001"))
+
+
+def test_a_table_in_a_schema_of_its_own(yard: Yard) -> None:
+    maintain("fleet.mooring", now=NOW)
+    assert {row.schema_name for row in yard.logs(Mooring)} == {"fleet yard"}
+    assert next(row.table_name for row in yard.logs(Mooring)) == "The Moorings_20240301_20240401"
+    assert maintain("fleet.mooring", now=NOW).outcome == "unchanged"
+
+
+def test_reconcile_touches_no_table(ships: Yard) -> None:
+    before = ships.children(Ship)
+    ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
+    reconcile("fleet.ship")
+    before.pop(JANUARY)
+    assert ships.children(Ship) == before
+
+
+def test_reconcile_says_what_only_a_person_decides(ships: Yard) -> None:
+    ships.log(Ship, "2024-03-01").detach()
+    ships.execute(
+        "CREATE TABLE odd PARTITION OF fleet_ship"
+        " FOR VALUES FROM ('2024-06-01 00:00+00') TO ('2024-06-07 00:00+00')"
+    )
+    ships.execute("CREATE TABLE rest PARTITION OF fleet_ship DEFAULT")
+    notes = " ".join(reconcile("fleet.ship").notes)
+    assert "Nothing covers [2024-03-01 00:00:00+00:00, 2024-04-01 00:00:00+00:00)" in notes
+    assert "odd is [2024-06-01 00:00:00+00:00, 2024-06-07 00:00:00+00:00), which is not" in notes
+    assert "rest is a default partition" in notes
+
+
+def test_reconcile_with_nothing_to_say(ships: Yard) -> None:
+    report = reconcile("fleet.ship")
+    assert (report.outcome, report.repairs, report.notes) == ("unchanged", (), ())
