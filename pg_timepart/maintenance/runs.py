@@ -74,7 +74,9 @@ def preview(target: Target, planner: Planner, now: datetime | None = None) -> Pl
 class Course:
     """How far a run has come, for its record, however it ends."""
 
-    started_at: datetime | None
+    started_at: datetime | None = None
+    """By the server's clock, whatever moment was planned for."""
+
     begun: float = field(default_factory=time.monotonic)
     results: list[ActionResult] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
@@ -86,7 +88,7 @@ def run(target: Target, request: Request) -> Report:
     Errors of this package and of the server end in the report. A lost connection, and a server
     that takes no writes, are recorded if that is still possible, and raised as DatabaseError.
     """
-    course = Course(started_at=request.now)
+    course = Course()
     ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
     try:
         report = _run(target, request, course)
@@ -107,7 +109,8 @@ def run(target: Target, request: Request) -> Report:
 def _run(target: Target, request: Request, course: Course) -> Report:
     rows = target.rows()
     parent = target.read(rows)
-    now = course.started_at = request.now or parent.read_at
+    course.started_at = parent.read_at
+    now = request.now or parent.read_at
     plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
