@@ -16,11 +16,12 @@ class TimepartConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Install the schema editor's part, the checks and the receiver of post_migrate."""
-        from pg_timepart import checks, schedules, schema
+        """Install the parts of the schema editor and of flush, the checks and the receivers."""
+        from pg_timepart import checks, flushing, schedules, schema
         from pg_timepart.provisioning import after_migrate
 
         schema.install()
+        flushing.install()
         checks.register()
         config = self.get_model("PartitionConfig")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")

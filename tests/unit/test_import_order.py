@@ -32,6 +32,7 @@ LAYOUT = (
     "locks",
     "advisory",
     "leftovers",
+    "flushing",
     "widening",
     "schema",
     "signals",
