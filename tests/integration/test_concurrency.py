@@ -30,7 +30,7 @@ HOLDER = re.compile(r"pid \d+ \(application 'worker-[12]'")
 
 
 @pytest.fixture(autouse=True)
-def plant() -> Iterator[None]:
+def plant(transactional_db: None) -> Iterator[None]:
     yield
     clear_plant()
 

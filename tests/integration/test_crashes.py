@@ -46,7 +46,7 @@ LOOP EXECUTE format('ALTER TABLE {LEAF} DROP CONSTRAINT %I', name); END LOOP; EN
 
 
 @pytest.fixture(autouse=True)
-def plant() -> Iterator[None]:
+def plant(transactional_db: None) -> Iterator[None]:
     yield
     clear_plant()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from django.db.utils import OperationalError
 from django.test import override_settings
 
@@ -40,7 +41,7 @@ UNTROUBLED_SECONDS = 1.0
 
 
 @pytest.fixture(autouse=True)
-def plant() -> Iterator[None]:
+def plant(transactional_db: None) -> Iterator[None]:
     with override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": WAIT_SECONDS}):
         yield
     clear_plant()
@@ -337,7 +338,7 @@ def test_a_snapshot_of_our_own_does_not_stand_in_the_way() -> None:
     options = connections["default"].settings_dict["OPTIONS"]
     assert "isolation_level" not in options
     connection.close()
-    options["isolation_level"] = 3 if connection.Database.__name__ == "psycopg" else 2
+    options["isolation_level"] = IsolationLevel.REPEATABLE_READ
     try:
         assert run_pass(Reading).outcome is Outcome.DONE
     finally:
