@@ -327,7 +327,7 @@ def test_attaching_back_scans_nothing_under_its_lock(model: Any, concurrently: b
         log.attach()
     sentence = f'partition constraint for table "{log.table_name}" is implied by existing'
     assert any(sentence in each for each in said), said
-    # A plain detach leaves no CHECK: it is added and verified first, under a lock that stops nobody.
+    # A plain detach leaves no CHECK: one is added and verified first, while nobody waits.
     assert sum("verifying table" in each for each in said) == (0 if concurrently else 1)
 
 
