@@ -1,0 +1,207 @@
+"""One deployment: PostgreSQL, Redis, workers and beats, each a real process that may be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.db import connections
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from deploy.local import Server, start_postgres, start_redis, stop
+from deploy.local.binaries import find_redis
+from deploy.local.privileges import own_account
+from deploy.local.server import Launch, start
+
+ROOT = Path(__file__).parents[2]
+CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
+START_SECONDS = 40.0
+STOP_SECONDS = 20.0
+_CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A worker or a beat, in a session of its own with all its children."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """Return what it wrote until now."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """End it and its children at once, as when its machine dies."""
+        self._signal(signal.SIGKILL)
+        self.popen.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Ask it to end, and make it if it does not."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def _signal(self, signum: signal.Signals) -> None:
+        if self.popen.poll() is None:
+            os.killpg(self.popen.pid, signum)
+
+
+class Installation:
+    """The servers, and how to start what uses them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stack = ExitStack()
+        self.postgres = start_postgres(folder / "postgresql", durable=True)
+        self._stack.callback(lambda: stop(self.postgres))
+        self.redis = start_redis(folder / "redis", durable=True)
+        self._stack.callback(lambda: stop(self.redis))
+
+    def close(self) -> None:
+        """Stop the servers."""
+        self._stack.close()
+
+    def environment(self, visibility_seconds: int = 3_600, **options: Any) -> dict[str, str]:
+        """Return what a process of this deployment gets; ``options`` are of PG_TIMEPART."""
+        return {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.acceptance.settings",
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": self.redis.url,
+            "ACCEPTANCE_OPTIONS": json.dumps(options),
+            "ACCEPTANCE_VISIBILITY_SECONDS": str(visibility_seconds),
+        }
+
+    def run(self, *arguments: str) -> str:
+        """Run Python with these arguments to its end and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @contextmanager
+    def worker(
+        self, name: str, *, queue: str = "celery", concurrency: int = 1, **options: Any
+    ) -> Iterator[Process]:
+        """Run a prefork worker, ready to work; see ``environment`` for the options."""
+        command = [
+            *(*CELERY, "worker", "--pool=prefork", "--loglevel=INFO", f"--hostname={name}@here"),
+            *("--without-gossip", "--without-mingle", f"--concurrency={concurrency}"),
+            f"--queues={queue}",
+        ]
+        with self._process(name, command, options) as process:
+            wait_until(lambda: " ready." in process.said(), START_SECONDS, process)
+            yield process
+
+    @contextmanager
+    def beat(self, name: str) -> Iterator[Process]:
+        """Run a beat with the database scheduler, started."""
+        command = [*CELERY, "beat", "--loglevel=INFO", f"--pidfile={self.folder / name}.pid"]
+        with self._process(name, command, {}) as process:
+            wait_until(lambda: "beat: Starting" in process.said(), START_SECONDS, process)
+            yield process
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Make it the default database of this process for a while."""
+        connection = connections["default"]
+        connection.close()
+        before = {name: connection.settings_dict[name] for name in _CONNECTING}
+        ours: dict[str, Any] = {**dj_database_url.parse(self.postgres.url)}
+        connection.settings_dict.update({name: ours[name] for name in _CONNECTING})
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict.update(before)
+
+    def crash_postgres(self) -> None:
+        """End PostgreSQL as a crash does, without a checkpoint and in the middle of things."""
+        stop(replace(self.postgres, stop_signals=(signal.SIGQUIT, signal.SIGKILL)))
+
+    def restart_postgres(self) -> None:
+        """Start it again with its data, on its port."""
+        folder, port = Path(self.postgres.folder), self.postgres.port
+        self.postgres = start_postgres(folder, port=port, durable=True)
+
+    def restart_redis(self) -> None:
+        """Stop Redis, and start it again with its data and its password, on its port."""
+        running = self.redis
+        stop(running)
+        configuration = Path(running.folder) / "redis.conf"
+        launch = Launch(
+            name=running.name,
+            folder=Path(running.folder),
+            account=own_account(),
+            command=lambda port: [str(find_redis()), str(configuration), "--port", str(port)],
+            url=lambda _port: running.url,
+            is_ready=lambda _port: _answers(running),
+            stop_signals=running.stop_signals,
+        )
+        self.redis = start(launch, running.port)
+
+    @contextmanager
+    def _process(
+        self, name: str, command: Sequence[str], options: dict[str, Any]
+    ) -> Iterator[Process]:
+        path = self.folder / f"{name}.log"
+        with path.open("ab") as log:
+            popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment(**options),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        process = Process(name=name, popen=popen, log=path)
+        try:
+            yield process
+        finally:
+            process.stop()
+
+
+def wait_until(
+    condition: Callable[[], Any], timeout_seconds: float = 20.0, process: Process | None = None
+) -> Any:
+    """Return the first true answer of ``condition``; fail if there is none in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (answer := condition()):
+        words = process.said()[-3_000:] if process else ""
+        is_dead = process is not None and process.popen.poll() is not None
+        assert not is_dead, f"the process has ended: {words}"
+        assert time.monotonic() < deadline, f"not within {timeout_seconds} s {words}"
+        time.sleep(0.05)
+    return answer
+
+
+def _answers(running: Server) -> bool:
+    with Redis.from_url(running.url) as client:
+        try:
+            return bool(client.ping())
+        except RedisConnectionError:
+            return False
