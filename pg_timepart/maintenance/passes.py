@@ -28,7 +28,8 @@ def maintain(label: str, *, now: datetime | None = None, origin: Origin | None =
 
     Finishes what was interrupted, creates ahead, retires, moves, and drops what is past its
     grace. Ends ``deferred`` at once where another run has the table. With nothing to do it is
-    four queries. Raises UnknownName; everything else ends in the report.
+    four queries. Raises UnknownName, and InvalidSetting for settings that cannot be used;
+    everything else ends in the report.
     """
     return _maintain(target_of(decorated(label)), now, origin or Origin())
 
@@ -44,15 +45,15 @@ def maintain_all(*, now: datetime | None = None, origin: Origin | None = None) -
     Looks at all tables of a database in one query and touches only those with something to do.
     One that fails stops no other.
     """
-    reports: list[Report] = []
-    for alias, targets in _by_database(_enabled_targets()):
-        reports += _maintain_database(alias, targets, now, origin or Origin())
+    targets, reports = _enabled_targets()
+    for alias, group in _by_database(targets):
+        reports += _maintain_database(alias, group, now, origin or Origin())
     return reports
 
 
 def enabled_labels() -> list[str]:
     """Return the labels of the decorated models whose configs are enabled."""
-    return [each.label for each in _enabled_targets()]
+    return [model._meta.label_lower for model, _ in _enabled_models()]
 
 
 def provision(target: Target, *, origin: Origin | None = None) -> Report:
@@ -68,18 +69,27 @@ def _maintain(target: Target, now: datetime | None, origin: Origin) -> Report:
 def _maintain_database(
     alias: str, targets: list[Target], now: datetime | None, origin: Origin
 ) -> list[Report]:
-    rows = _rows_by_config(targets)
-    parents = _read_all(alias, targets, rows)
+    quiet = {each.label: _unchanged(each) for each in _idle_ones(alias, targets, now)}
+    return [quiet.get(each.label) or _maintain_guarded(each, now, origin) for each in targets]
+
+
+def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[Target]:
+    """Return those with nothing to do, and note that they were looked at."""
+    try:
+        rows = _rows_by_config(targets)
+        parents = _read_all(alias, targets, rows)
+    except DatabaseError:  # each table's own pass meets it again, and records it
+        connections[conf.maintenance_alias(alias)].close()
+        return []
     idle = [
         target
         for target in targets
         if _is_idle(target, rows.get(target.config.pk, []), parents, now)
     ]
-    moment = now or next((each.read_at for each in parents.values()), None)
-    if moment is not None:
-        touch_all([each.config for each in idle], moment)
-    quiet = {each.label: _unchanged(each) for each in idle}
-    return [quiet.get(each.label) or _maintain_guarded(each, now, origin) for each in targets]
+    if idle:
+        looked_at = next(each.read_at for each in parents.values())
+        touch_all([each.config for each in idle], looked_at)
+    return idle
 
 
 def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> Report:
@@ -87,12 +97,7 @@ def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> R
     try:
         return _maintain(target, now, origin)
     except DatabaseError as error:
-        return Report(
-            label=target.label,
-            operation="maintain",
-            outcome=Outcome.FAILED,
-            message=f"The connection was lost: {error}",
-        )
+        return _failed(target.label, f"The connection was lost: {error}")
 
 
 def _is_idle(
@@ -107,16 +112,33 @@ def _is_idle(
     return planned.is_empty and not row_keeping.repairs(rows, parent, target, moment)
 
 
+def _failed(label: str, message: str) -> Report:
+    return Report(label=label, operation="maintain", outcome=Outcome.FAILED, message=message)
+
+
 def _unchanged(target: Target) -> Report:
     return Report(label=target.label, operation="maintain", outcome=Outcome.UNCHANGED)
 
 
-def _enabled_targets() -> list[Target]:
+def _enabled_targets() -> tuple[list[Target], list[Report]]:
+    """Return what to maintain, and how it ended for models whose config row cannot be made."""
+    targets: list[Target] = []
+    broken: list[Report] = []
+    for model, config in _enabled_models():
+        try:
+            targets.append(target_of(model, config=config))
+        except TimepartError as error:
+            broken.append(_failed(model._meta.label_lower, str(error)))
+    return targets, broken
+
+
+def _enabled_models() -> Iterator[tuple[type[models.Model], PartitionConfig | None]]:
     configs = _configs(registry())
-    targets = [
-        target_of(model, config=configs.get(model._meta.label_lower)) for model in registry()
-    ]
-    return [each for each in targets if each.config.enabled]
+    for model in registry():
+        config = configs.get(model._meta.label_lower)
+        defaults = getattr(model, "partitioning").defaults  # noqa: B009
+        if config.enabled if config else defaults.get("default_enabled", True):
+            yield model, config
 
 
 def _configs(wanted: Iterable[type[models.Model]]) -> dict[str, PartitionConfig]:
