@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from pg_timepart import signals
 from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
@@ -203,7 +204,8 @@ def _record_lost(target: Target, request: Request, course: Course, error: Databa
     if target.connection.in_atomic_block:
         return
     target.connection.close()
-    with suppress(DatabaseError):  # the server is away; the caller gets the first error
+    course.started_at = course.started_at or timezone.now()  # there is no server to ask
+    with suppress(DatabaseError):  # our rows are away too; the caller gets the first error
         _record(target, request, course, _ended(target, request, course, error))
 
 
