@@ -90,6 +90,13 @@ class Children:
             text=True,
         )
 
+    @property
+    def where(self) -> str:
+        """The folder of the logs, as short as it can be typed here."""
+        here = Path.cwd()
+        folder = self.folder
+        return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+
     def __enter__(self) -> Self:
         return self
 

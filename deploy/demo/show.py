@@ -59,11 +59,11 @@ class Show:
         say(f"{self._place.server}, tables with a past, and an application that writes to them.")
         say(f"Admin:  http://{HOST}:{self._options.port}/admin/  {preparing.ADMIN} / {password}")
         say(f"Health: http://{HOST}:{self._options.port}/healthz")
-        say(f"Logs:   {self._children.folder}")
+        say(f"Logs:   {self._children.where}")
         say()
         for sentence in preparing.operate(self._place.archive):
             say(f"By hand, as in the admin: {sentence}.")
-        say(f"Now a worker and beat start. {self._ending()}")
+        say(f"Now a worker and beat start. Times are UTC. {self._ending()}")
         say()
         worker = self._start("worker", *_celery("worker", "--concurrency=2", "--pool=prefork"))
         beat = self._start("beat", *_celery("beat", "--pidfile="))
@@ -123,7 +123,7 @@ class Show:
             return 0
         for line in verdict.complaints:
             self._screen.say(f"Wrong: {line}")
-        self._screen.say(f"The logs are in {self._children.folder}")
+        self._screen.say(f"The logs are in {self._children.where}")
         return 1
 
     def _ending(self) -> str:
@@ -145,7 +145,7 @@ class Show:
             self._refuse_stop()
             self._children.refuse_deaths()
             if time.monotonic() > deadline:
-                raise DemoError(f"The web server does not answer. See {self._children.folder}")
+                raise DemoError(f"The web server does not answer. See {self._children.where}")
 
     def _refuse_stop(self) -> None:
         if self._stop.wait(0.1):

@@ -33,8 +33,8 @@ def status_block(
 ) -> list[str]:
     """Return how things are, a line for the application and one for each table."""
     head = (
-        f"  after {seconds:3.0f} s  {rows_per_second:6,.0f} rows/s  {load.written:10,} written"
-        f"  {load.refused} refused  worst INSERT {load.worst_ms:.1f} ms"
+        f"  {duration(timedelta(seconds=seconds))}: {rows_per_second:,.0f} rows/s,"
+        f" {load.written:,} written, {load.refused} refused, worst INSERT {load.worst_ms:.1f} ms"
     )
     return [head, *(_table_line(each) for each in statuses)]
 
