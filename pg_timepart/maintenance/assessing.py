@@ -9,11 +9,15 @@ from datetime import datetime
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.planning import Policy
 from pg_timepart.relations import Parent
+
+_NOT_MIGRATED = {"42P01", "42703"}
+"""Undefined table, undefined column."""
 
 _URGENCY = {Health.CRITICAL: 0, Health.WARNING: 1, Health.OK: 2}
 
@@ -34,8 +38,13 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 def unreadable(what: str, error: Exception) -> Finding:
     """Return that ``what`` could not be read, so that nothing is known of the tables in it."""
-    reason = " ".join(str(error).split())
-    return _critical(f"{what} cannot be read: {reason}")
+    return _critical(f"{what} cannot be read. {in_one_line(error)}")
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what the database says, and what to do where our tables are not as they should be."""
+    advice = "Run migrate first. " if sqlstate(error) in _NOT_MIGRATED else ""
+    return f"{advice}The database says: {' '.join(str(error).split())}"
 
 
 def no_table(error: Exception) -> Finding:

@@ -24,8 +24,8 @@ from pg_timepart.errors import (
     TimepartError,
     UnknownName,
 )
-from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance import by_hand, passes
+from pg_timepart.maintenance.assessing import in_one_line
 from pg_timepart.maintenance.previewing import Preview, preview_pass
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.recording import Origin
@@ -41,8 +41,6 @@ from pg_timepart.planning import Plan
 ORIGIN = Origin(started_by="command")
 
 WRONG, USAGE, INTERRUPTED = 1, 2, 130
-
-UNDEFINED_TABLE = "42P01"
 
 
 class Jsonable(Protocol):
@@ -202,7 +200,7 @@ def _sentences() -> Iterator[None]:
     except (TimepartError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
     except django.db.Error as error:
-        raise CommandError(_away(error)) from error
+        raise CommandError(in_one_line(error)) from error
     except KeyboardInterrupt as error:
         raise CommandError(
             "Interrupted. The next pass ends what was begun.", returncode=INTERRUPTED
@@ -273,10 +271,4 @@ def _raise_for(labels: Sequence[str], words: str) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    return _away(error) if isinstance(error, django.db.Error) else str(error)
-
-
-def _away(error: Exception) -> str:
-    reason = " ".join(str(error).split())
-    advice = "Run migrate first. " if sqlstate(error) == UNDEFINED_TABLE else ""
-    return f"{advice}The database says: {reason}"
+    return in_one_line(error) if isinstance(error, django.db.Error) else str(error)
