@@ -48,17 +48,26 @@ class Process:
         self._signal(signal.SIGKILL)
         self.popen.wait(STOP_SECONDS)
 
+    def is_alive(self) -> bool:
+        """Return whether it has not ended."""
+        return self.popen.poll() is None
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end when it has done what it has begun."""
+        if self.is_alive():
+            self.popen.terminate()
+
     def stop(self) -> None:
         """Ask it to end, and make it if it does not."""
-        if self.popen.poll() is None:
-            self.popen.terminate()
+        self.ask_to_stop()
+        if self.is_alive():
             try:
                 self.popen.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
 
     def _signal(self, signum: signal.Signals) -> None:
-        if self.popen.poll() is None:
+        if self.is_alive():
             os.killpg(self.popen.pid, signum)
 
 
@@ -192,8 +201,7 @@ def wait_until(
     deadline = time.monotonic() + timeout_seconds
     while not (answer := condition()):
         words = process.said()[-3_000:] if process else ""
-        is_dead = process is not None and process.popen.poll() is not None
-        assert not is_dead, f"the process has ended: {words}"
+        assert process is None or process.is_alive(), f"the process has ended: {words}"
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s {words}"
         time.sleep(0.05)
     return answer
