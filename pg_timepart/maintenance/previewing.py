@@ -157,8 +157,15 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
         yield ActionPreview(action=action, steps=shown, note=note)
         if action.oid is not None:
             before[action.oid] = action.kind
-        if action.kind in (ActionKind.DETACH, ActionKind.FINALIZE):
-            _take_off(work, work.partition(action))
+        _go_on(work, action)
+
+
+def _go_on(work: Work, action: Action) -> None:
+    """Go on as if the action had ended well."""
+    if action.kind is ActionKind.CREATE:
+        work.assume(replace(work.template(), default_checks=()))
+    elif action.kind in (ActionKind.DETACH, ActionKind.FINALIZE):
+        _take_off(work, work.partition(action))
 
 
 def _take_off(work: Work, leaf: Partition) -> None:

@@ -45,6 +45,10 @@ class Work:
             self._template = read_template(self.target.connection, self.parent, newest)
         return self._template
 
+    def assume(self, template: Template) -> None:
+        """Go on as if the template had been read so: a preview knows what was done before."""
+        self._template = template
+
     def forget_template(self) -> None:
         """Have it read again: checks come and go on a default partition."""
         self._template = None

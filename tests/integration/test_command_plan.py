@@ -246,6 +246,18 @@ def test_beside_a_default_partition_a_detach_is_a_transaction(yard: Yard) -> Non
     assert found["notes"][0].startswith("fleet_rest is a default partition")
 
 
+def test_what_an_interrupted_create_left_on_a_default_partition_goes_once(yard: Yard) -> None:
+    yard.configure(Crossing)
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_crossing DEFAULT")
+    yard.execute(
+        "ALTER TABLE fleet_rest ADD CONSTRAINT pg_timepart_excludes"
+        " CHECK (day < '2030-01-01' OR day >= '2030-01-02') NOT VALID"
+    )
+    run_by_hand(yard, "fleet.crossing")
+    assert len(yard.ranges(Crossing)) == 3
+    assert passes.maintain("fleet.crossing").actions == ()
+
+
 def test_a_table_that_was_made_and_never_attached_is_attached(yard: Yard) -> None:
     yard.configure(Crossing)
     name = plan_of(Crossing)["actions"][0]["partition"]
