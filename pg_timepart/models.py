@@ -123,6 +123,10 @@ class PartitionConfig(models.Model):
         verbose_name = _("partition config")
         verbose_name_plural = _("partition configs")
         ordering = ("model_label",)
+        permissions = (
+            ("operate_partitionconfig", "Can run operations on partitions, but not drop them"),
+            ("drop_partitionconfig", "Can drop partitions"),
+        )
         constraints = (
             models.CheckConstraint(
                 name="pg_timepart_config_sane",

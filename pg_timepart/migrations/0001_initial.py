@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'partition config',
                 'verbose_name_plural': 'partition configs',
                 'ordering': ('model_label',),
+                'permissions': (('operate_partitionconfig', 'Can run operations on partitions, but not drop them'), ('drop_partitionconfig', 'Can drop partitions')),
                 'constraints': [models.CheckConstraint(condition=models.Q(('periods_per_partition__gte', 1), ('premake__gte', 1), ('max_retire_per_pass__gte', 1), models.Q(('interval__isnull', True), ('interval__gte', 1), _connector='OR'), models.Q(('drop_after__isnull', True), ('drop_after__gte', datetime.timedelta(0)), _connector='OR')), name='pg_timepart_config_sane')],
             },
         ),

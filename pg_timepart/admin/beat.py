@@ -1,0 +1,49 @@
+"""What the list and the pages say about the entries of django-celery-beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.apps import apps
+from django.db import router
+
+from pg_timepart import conf, schedules
+from pg_timepart.models import PartitionConfig
+
+if TYPE_CHECKING:
+    from django_celery_beat.models import PeriodicTask
+
+
+def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
+    """Return the beat entries that these configs remember, by their keys, in one query."""
+    if not schedules.is_beat_installed():
+        return {}
+    keys = [each.schedule_id for each in configs if each.schedule_id is not None]
+    model = apps.get_model(schedules.BEAT_APP, "PeriodicTask")
+    rows = model._default_manager.using(router.db_for_read(model)).filter(pk__in=keys)
+    return {row.pk: row for row in rows.select_related("interval", "crontab", "solar", "clocked")}
+
+
+def in_words(entry: PeriodicTask | None) -> str:
+    """Return when an entry is due, such as ``every 30 minutes``."""
+    if entry is None:
+        return "sent by the dispatcher" if conf.options().DISPATCHER else "no schedule"
+    if entry.crontab is not None:
+        words = str(entry.crontab.human_readable)
+    else:
+        words = str(entry.scheduler or "no schedule")
+    return words if entry.enabled else f"{words} (switched off)"
+
+
+def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
+    """Return about when beat sends an entry next; None where it does not, or nobody can say."""
+    if entry is None or not entry.enabled or (entry.expires and entry.expires <= now):
+        return None
+    if entry.interval is None and entry.crontab is None:
+        return None
+    since = entry.last_run_at or entry.date_changed or now
+    left: timedelta = entry.schedule.remaining_estimate(since)
+    start = entry.start_time or now
+    return max(now, now + left, start)

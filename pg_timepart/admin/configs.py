@@ -1,0 +1,162 @@
+"""The list of configs, and the page of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from pg_timepart.admin import beat, permissions, words
+from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
+from pg_timepart.admin.overview import Overview, overviews
+from pg_timepart.admin.runs import outcome_badge
+from pg_timepart.declaring import registry
+from pg_timepart.models import PartitionConfig
+
+if TYPE_CHECKING:
+    BaseAdmin = admin.ModelAdmin[PartitionConfig]
+else:
+    BaseAdmin = admin.ModelAdmin
+
+
+class ConfigList(ChangeList):
+    """A page of the list, with the tables of that page read at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the configs of the page, and how their tables are doing."""
+        super().get_results(request)
+        configs = list(self.result_list)
+        found = overviews(configs)
+        for each in configs:
+            each.__dict__["overview"] = found[each.pk]
+        self.result_list = configs
+
+
+@admin.register(PartitionConfig)
+class PartitionConfigAdmin(BaseAdmin):
+    """Every partitioned table: its health, its size, its schedule."""
+
+    list_display = (
+        "model_label",
+        "health",
+        "runway",
+        "size_of_one",
+        "newest",
+        "oldest",
+        "counts",
+        "total_size",
+        "retention",
+        "schedule",
+        "last_run",
+        "next_run",
+    )
+    list_filter = (HealthFilter, "period", DatabaseFilter, "enabled")
+    search_fields = ("model_label",)
+    show_full_result_count = False
+
+    class Media:
+        css = {"all": ("pg_timepart/timepart.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Return False: ``migrate`` makes the config of each decorated model."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether a config may be deleted: only one whose model is gone."""
+        is_orphan = obj is not None and not is_installed(obj)
+        return is_orphan and super().has_delete_permission(request, obj)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may run operations; Django asks for the list's actions."""
+        return permissions.may_operate(request)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Return the list that reads all tables of a page at once."""
+        return ConfigList
+
+    @admin.display(description=_("health"))
+    def health(self, config: PartitionConfig) -> SafeString:
+        """Return the health as a word with a colour, and what is wrong."""
+        seen = _seen(config)
+        return format_html(
+            '<span class="timepart-badge timepart-{0}" title="{1}">{0}</span>',
+            seen.health.value,
+            " ".join(seen.problems),
+        )
+
+    @admin.display(description=_("runway"))
+    def runway(self, config: PartitionConfig) -> SafeString:
+        """Return the time until the first INSERT would fail, in the colour of the health."""
+        seen = _seen(config)
+        text = words.runway(seen.status) if seen.status else words.NOTHING
+        return format_html('<span class="timepart-text-{}">{}</span>', seen.health.value, text)
+
+    @admin.display(description=_("period"), ordering="period")
+    def size_of_one(self, config: PartitionConfig) -> str:
+        """Return the size of one partition."""
+        count, unit = config.periods_per_partition, config.period.lower()
+        return f"{count} {unit}{'' if count == 1 else 's'}"
+
+    @admin.display(description=_("newest attached until"))
+    def newest(self, config: PartitionConfig) -> str:
+        """Return where the newest attached partition ends."""
+        attached = _seen(config).attached
+        return words.moment(attached[-1].bounds.end) if attached else words.NOTHING  # type: ignore[union-attr]
+
+    @admin.display(description=_("oldest attached from"))
+    def oldest(self, config: PartitionConfig) -> str:
+        """Return where the oldest attached partition starts."""
+        attached = _seen(config).attached
+        return words.moment(attached[0].bounds.start) if attached else words.NOTHING  # type: ignore[union-attr]
+
+    @admin.display(description=_("attached / detached"))
+    def counts(self, config: PartitionConfig) -> str:
+        """Return how many partitions there are."""
+        status = _seen(config).status
+        return f"{status.attached_count} / {status.detached_count}" if status else words.NOTHING
+
+    @admin.display(description=_("total size"))
+    def total_size(self, config: PartitionConfig) -> str:
+        """Return the size of all partitions, detached ones included."""
+        status = _seen(config).status
+        return words.size(status.total_bytes) if status else words.NOTHING
+
+    @admin.display(description=_("retention"), ordering="interval")
+    def retention(self, config: PartitionConfig) -> str:
+        """Return how long partitions stay."""
+        return words.retention(
+            config.period, config.periods_per_partition, config.interval, config.drop_after
+        )
+
+    @admin.display(description=_("schedule"))
+    def schedule(self, config: PartitionConfig) -> str:
+        """Return the schedule in words."""
+        return beat.in_words(_seen(config).entry)
+
+    @admin.display(description=_("last run"), ordering="last_run_at")
+    def last_run(self, config: PartitionConfig) -> SafeString | str:
+        """Return when a run last had something to do, and how it ended."""
+        if config.last_run_at is None:
+            return words.NOTHING
+        when = words.minute(config.last_run_at)
+        return format_html("{} {}", when, outcome_badge(config.last_outcome))
+
+    @admin.display(description=_("next run"))
+    def next_run(self, config: PartitionConfig) -> str:
+        """Return about when beat sends the next pass."""
+        return words.minute(_seen(config).next_run)
+
+
+def is_installed(config: PartitionConfig) -> bool:
+    """Return whether the config's model is installed and decorated."""
+    return any(each._meta.label_lower == config.model_label for each in registry())
+
+
+def _seen(config: PartitionConfig) -> Overview:
+    seen: Overview = config.__dict__["overview"]
+    return seen

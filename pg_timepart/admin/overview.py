@@ -1,0 +1,107 @@
+"""What the list shows of each config, in a number of queries that does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import router
+from django.utils import timezone
+
+from pg_timepart.admin import beat
+from pg_timepart.declaring import registry
+from pg_timepart.errors import TimepartError
+from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
+from pg_timepart.maintenance.status import all_statuses
+from pg_timepart.models import PartitionConfig
+
+if TYPE_CHECKING:
+    from django_celery_beat.models import PeriodicTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One config with its table and its schedule."""
+
+    status: TableStatus | None
+    """None where the model is not installed, or settings of ours cannot be used."""
+
+    health: Health
+    problems: tuple[str, ...]
+    entry: PeriodicTask | None
+    read_at: datetime
+
+    @property
+    def attached(self) -> list[PartitionStatus]:
+        """The attached partitions that have bounds, in order."""
+        found = self.status.partitions if self.status else ()
+        return [each for each in found if each.state is State.ATTACHED and each.bounds]
+
+    @property
+    def next_run(self) -> datetime | None:
+        """About when beat sends the next pass."""
+        return beat.next_run(self.entry, self.read_at)
+
+
+def overviews(configs: Sequence[PartitionConfig]) -> dict[int, Overview]:
+    """Return what there is to say about these configs, by their keys."""
+    statuses, trouble = _statuses(each.model_label for each in configs)
+    entries = beat.entries_of(configs)
+    return {
+        each.pk: _overview(
+            each, statuses.get(each.model_label), entries.get(each.schedule_id or 0), trouble
+        )
+        for each in configs
+    }
+
+
+def labels_by_health(health: Health) -> list[str]:
+    """Return the labels of all configs whose tables are that healthy; reads every table."""
+    configs = list(PartitionConfig.objects.all())
+    found = overviews(configs)
+    return [each.model_label for each in configs if found[each.pk].health is health]
+
+
+def labels_by_database(alias: str) -> list[str]:
+    """Return the labels of the installed models whose tables are in that database."""
+    return [label for label, model in _installed().items() if router.db_for_write(model) == alias]
+
+
+def _overview(
+    config: PartitionConfig,
+    status: TableStatus | None,
+    entry: PeriodicTask | None,
+    trouble: str,
+) -> Overview:
+    if status is not None:
+        health, problems = status.health, status.problems
+    elif trouble:
+        health, problems = Health.CRITICAL, (trouble,)
+    else:
+        health, problems = Health.WARNING, (_orphaned(config),)
+    return Overview(
+        status=status, health=health, problems=problems, entry=entry, read_at=timezone.now()
+    )
+
+
+def _orphaned(config: PartitionConfig) -> str:
+    return (
+        f"No partitioned model {config.model_label} is installed, so nothing maintains its table."
+        " Install its app again, or delete this config."
+    )
+
+
+def _statuses(labels: Iterable[str]) -> tuple[dict[str, TableStatus], str]:
+    """Return the statuses by label, or why there are none."""
+    installed = _installed()
+    wanted = [installed[label] for label in labels if label in installed]
+    try:
+        return {each.label: each for each in all_statuses(wanted)}, ""
+    except TimepartError as error:
+        return {}, str(error)
+
+
+def _installed() -> dict[str, type]:
+    return {model._meta.label_lower: model for model in registry()}

@@ -1,0 +1,33 @@
+"""Who may do what: to see, to operate and to drop are permissions apart."""
+
+from __future__ import annotations
+
+from django.contrib.auth import get_permission_codename
+from django.http import HttpRequest
+
+from pg_timepart.models import PartitionConfig
+
+
+def may_view(request: HttpRequest) -> bool:
+    """Return whether the user may see configs; who may change them may see them."""
+    return _has(request, "view") or _has(request, "change")
+
+
+def may_change(request: HttpRequest) -> bool:
+    """Return whether the user may change configs and schedules."""
+    return _has(request, "change")
+
+
+def may_operate(request: HttpRequest) -> bool:
+    """Return whether the user may run anything but a drop."""
+    return may_view(request) and _has(request, "operate")
+
+
+def may_drop(request: HttpRequest) -> bool:
+    """Return whether the user may drop detached partitions, and set when passes do."""
+    return may_view(request) and _has(request, "drop")
+
+
+def _has(request: HttpRequest, verb: str) -> bool:
+    meta = PartitionConfig._meta
+    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(verb, meta)}")

@@ -1,0 +1,75 @@
+"""Values as the admin's pages show them. Everything that comes back is plain, unescaped text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pg_timepart import conf, console
+from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
+from pg_timepart.periods import Bounds
+
+NOTHING = "-"
+
+
+def minute(moment: datetime | None) -> str:
+    """Return a local date and time to the minute, in the zone of the partitions."""
+    return NOTHING if moment is None else console.minute(moment, conf.zone())
+
+
+def moment(moment: datetime | None) -> str:
+    """Return a local date, and the time where that is not midnight."""
+    return NOTHING if moment is None else console.moment(moment, conf.zone())
+
+
+def bounds(limits: Bounds | None) -> str:
+    """Return both ends of a range; a default partition has none."""
+    return "everything else" if limits is None else console.bounds(limits, conf.zone())
+
+
+def duration(span: timedelta | None) -> str:
+    """Return the two largest units of a duration."""
+    return NOTHING if span is None else console.duration(span)
+
+
+def seconds(count: float) -> str:
+    """Return a number of seconds as a duration."""
+    return console.duration(timedelta(seconds=count))
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes, in units of 1024."""
+    return console.size(count)
+
+
+def rows(estimate: int | None) -> str:
+    """Return an estimated number of rows, or ``?`` where nobody has counted."""
+    return "?" if estimate is None else f"~{estimate:,}"
+
+
+def runway(status: TableStatus) -> str:
+    """Return for how long INSERTs will succeed."""
+    if status.read_at is None:
+        return "unknown"
+    return "without end" if status.runway is None else console.duration(status.runway)
+
+
+def retention(period: str, count: int, interval: int | None, drop_after: timedelta | None) -> str:
+    """Return how long partitions stay attached, and then kept."""
+    if interval is None:
+        return "all stay attached"
+    unit = period.lower()
+    one = unit if count == 1 else f"{count}-{unit} period"
+    kept = f"{interval} {one}{'' if interval == 1 else 's'} attached"
+    return kept if drop_after is None else f"{kept}, dropped {duration(drop_after)} after"
+
+
+def remarks(partition: PartitionStatus) -> str:
+    """Return what is special about one partition."""
+    found = []
+    if partition.detached_at is not None:
+        found.append(f"detached {minute(partition.detached_at)}")
+    if partition.pinned_until is not None:
+        found.append(f"pinned until {minute(partition.pinned_until)}")
+    if partition.unfinished:
+        found.append(f"{partition.unfinished} interrupted")
+    return ", ".join(found)
