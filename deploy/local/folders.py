@@ -34,7 +34,9 @@ def scratch_folder(root: Path = ROOT) -> Iterator[Path]:
         # Whoever runs the servers must be able to pass.
         folder.chmod(0o711)
         yield folder
-        shutil.rmtree(folder)
+        # Once the owner's lock file is gone, a run that starts would take the rest for abandoned.
+        with waiting_lock(_gate_of(root)):
+            shutil.rmtree(folder)
     finally:
         os.close(owner)
 
@@ -42,7 +44,7 @@ def scratch_folder(root: Path = ROOT) -> Iterator[Path]:
 def _make_folder(root: Path) -> tuple[Path, int]:
     """Return a new folder, and the descriptor of the lock that says it is in use."""
     root.mkdir(parents=True, exist_ok=True)
-    with waiting_lock(root / "lock"):
+    with waiting_lock(_gate_of(root)):
         _remove_abandoned(root)
         folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=root))
         owner = try_lock(_owner_of(folder))
@@ -72,6 +74,11 @@ def servers_in(folder: Path) -> list[server.Server]:
     """Return the servers that run in folders of ``folder``, by name."""
     found = (server.find(each) for each in sorted(folder.glob("*/")))
     return [each for each in found if each is not None]
+
+
+def _gate_of(root: Path) -> Path:
+    """Return the file that is locked while folders are made or removed."""
+    return root / "lock"
 
 
 def _owner_of(folder: Path) -> Path:

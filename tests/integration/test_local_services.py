@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from redis.retry import Retry
 from deploy.local import Server, ServiceError, find, postgres, redis, services, start_redis, stop
 from deploy.local.binaries import find_postgres, find_redis
 from deploy.local.folders import scratch_folder, servers_in
+from deploy.local.locks import waiting_lock
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = [sys.executable, "-m", "deploy.local", "run", "--"]
@@ -199,6 +201,26 @@ def test_runs_at_the_same_time_have_folders_of_their_own(tmp_path: Path) -> None
 
     assert not one.exists()
     assert not other.exists()
+
+
+def test_a_folder_is_not_removed_while_another_run_looks_for_abandoned_ones(tmp_path: Path) -> None:
+    folders: list[Path] = []
+
+    def use() -> None:
+        with scratch_folder(tmp_path) as folder:
+            folders.append(folder)
+            may_end.wait()
+
+    may_end = threading.Event()
+    thread = threading.Thread(target=use)
+    thread.start()
+    assert until(lambda: bool(folders))
+    with waiting_lock(tmp_path / "lock"):
+        may_end.set()
+        thread.join(0.3)
+        assert (folders[0] / "owner").exists()
+    thread.join()
+    assert not folders[0].exists()
 
 
 def test_what_a_killed_run_left_is_stopped_and_removed_by_the_next(tmp_path: Path) -> None:
