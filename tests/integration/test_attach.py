@@ -331,7 +331,7 @@ def test_without_a_wish_it_stays_where_it_is(yard: Yard, tablespaces: Tablespace
 def test_an_unknown_tablespace_stops_it_first(yard: Yard) -> None:
     log = detached_ship(yard)
     yard.configure(Ship, attach_tablespace="nowhere")
-    with pytest.raises(OperationFailed, match="There is no tablespace named 'nowhere'. Known: "):
+    with pytest.raises(OperationFailed, match=r"There is no tablespace named 'nowhere'. Known: "):
         Ship.partitioning.attach_partition(log)
     log.refresh_from_db()
     assert (log.is_attached, log.unfinished) == (False, "")

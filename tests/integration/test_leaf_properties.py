@@ -320,7 +320,8 @@ def test_indexes_go_along_whatever_the_parents_indexes_say(
     yard.configure(raft, attach_tablespace=getattr(tablespaces, wish, ""))
     for number, index in enumerate(
         yard.query(
-            "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'fleet_raft'::regclass"
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass",
+            "fleet_raft",
         )
     ):
         if number % 2 == 0:

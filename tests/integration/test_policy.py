@@ -23,7 +23,7 @@ pytest_plugins = ("tests.fleet.fixtures",)
 
 NOW = at("2024-05-15 10:30")
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "interval of 0": ({"interval": 0}, "interval must be a whole number, at least 1; it is 0."),
     "negative interval": ({"interval": -3}, "interval must be a whole number, at least 1; it is"),
     "interval in words": ({"interval": "many"}, "at least 1; it is 'many'."),
@@ -217,7 +217,5 @@ def test_the_decorators_defaults_seed_the_row_once(yard: Yard) -> None:
 
 
 def test_a_wrong_key_is_refused(yard: Yard) -> None:
-    with pytest.raises(
-        UnknownName, match=r"no field of fleet.Raft named 'when'. Known: at, code, id"
-    ):
+    with pytest.raises(UnknownName, match=r"no field of fleet.Raft named 'when'. Known: at,"):
         yard.build(key="when", code=models.IntegerField())

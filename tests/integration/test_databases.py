@@ -1,0 +1,161 @@
+"""Tables in one database, our rows in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from pg_timepart import declaring
+from pg_timepart.maintenance.passes import maintain, maintain_all
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.provisioning import after_migrate
+from tests.fleet.models import Crossing, Ship
+from tests.fleet.yard import Yard, at
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = at("2024-05-15 10:30")
+
+
+class Elsewhere:
+    """Ships live in ``other``, and all else, our rows too, in ``default``."""
+
+    def db_for_read(self, model: Any, **_hints: Any) -> str:
+        return "other" if model._meta.label_lower == "fleet.ship" else "default"
+
+    db_for_write = db_for_read
+
+    def allow_migrate(
+        self, db: str, app_label: str, model_name: str | None = None, **_hints: Any
+    ) -> bool:
+        return (db == "other") == ((app_label, model_name) == ("fleet", "ship"))
+
+
+@pytest.fixture
+def other(yard: Yard, settings: Settings, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
+    """The other database, with a table of ships and without our rows."""
+    with django_db_blocker.unblock():
+        there = Yard("other")
+        with there.tidy():
+            rows = [PartitionRun, PartitionLog, PartitionConfig]
+            kept = {model: model._meta.db_table for model in rows}
+            for table in kept.values():
+                there.execute(f"ALTER TABLE {table} RENAME TO hidden_{table}")
+            settings.DATABASE_ROUTERS = ["tests.integration.test_databases.Elsewhere"]
+            try:
+                yield there
+            finally:
+                settings.DATABASE_ROUTERS = []
+                for table in kept.values():
+                    there.execute(f"ALTER TABLE hidden_{table} RENAME TO {table}")
+
+
+def test_a_pass_works_there_and_writes_here(yard: Yard, other: Yard) -> None:
+    report = maintain("fleet.ship", now=MAY)
+    assert report.outcome == "done"
+    assert len(other.ranges(Ship)) == 3
+    assert yard.ranges(Ship) == []
+    assert [row.table_name for row in yard.logs(Ship)] == sorted(other.children(Ship))
+    assert yard.runs(Ship)[0].outcome == "done"
+    assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+
+
+def test_the_whole_life_of_a_partition(yard: Yard, other: Yard) -> None:
+    Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
+    Ship.objects.create(sailed_at=at("2024-01-15"), name="Argo")
+    log = yard.log(Ship, "2024-01-01")
+    log.detach()
+    assert Ship.objects.count() == 0
+    log.attach()
+    assert Ship.objects.get().name == "Argo"
+    log.set_tablespace("pg_default")
+    log.truncate()
+    log.detach()
+    log.refresh_from_db()
+    assert not log.is_attached
+    log.delete()
+    assert not other.exists("fleet_ship_20240101_20240201")
+    assert yard.logs(Ship) == []
+
+
+def test_rows_follow_the_catalog_there(yard: Yard, other: Yard) -> None:
+    maintain("fleet.ship", now=MAY)
+    other.execute("DROP TABLE fleet_ship_20240701_20240801")
+    other.execute("ALTER TABLE fleet_ship DETACH PARTITION fleet_ship_20240501_20240601")
+    report = reconcile("fleet.ship")
+    assert len(report.repairs) == 2
+    assert [row.is_attached for row in yard.logs(Ship)] == [False, True]
+
+
+def test_all_tables_of_both(yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
+    monkeypatch.setattr(declaring, "_registry", models)
+    assert {each.outcome for each in maintain_all(now=MAY)} == {"done"}
+    assert (len(other.ranges(Ship)), len(yard.ranges(Crossing))) == (3, 3)
+    assert {each.outcome for each in maintain_all(now=MAY)} == {"unchanged"}
+
+
+def test_a_database_that_is_away_stops_no_other(
+    yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
+    monkeypatch.setattr(declaring, "_registry", models)
+    name = other.connection.settings_dict["NAME"]
+    other.connection.close()
+    with monkeypatch.context() as away:
+        away.setitem(other.connection.settings_dict, "NAME", f"{name}_away")
+        reports = {each.label: each for each in maintain_all(now=MAY)}
+    assert reports["fleet.crossing"].outcome == "done"
+    assert reports["fleet.ship"].outcome == "failed"
+    assert f"{name}_away" in reports["fleet.ship"].reason
+    assert yard.runs(Ship)[0].outcome == "failed"
+    assert f"{name}_away" in yard.runs(Ship)[0].message
+    assert {each.outcome for each in maintain_all(now=MAY)} == {"done", "unchanged"}
+
+
+def test_after_migrate_of_the_other_its_tables_accept_rows(yard: Yard, other: Yard) -> None:
+    from django.apps import apps
+
+    after_migrate(apps.get_app_config("pg_timepart"), using="other")
+    Ship.objects.create(sailed_at=yard.one("SELECT now()"))
+    assert len(other.ranges(Ship)) == 3
+    assert len(yard.logs(Ship)) == 3
+    assert yard.ranges(Ship) == []
+
+
+def test_work_inside_a_transaction_of_the_other(yard: Yard, other: Yard) -> None:
+    from django.db import transaction
+
+    with transaction.atomic(using="other"):
+        Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
+        transaction.set_rollback(True, using="other")
+    assert other.ranges(Ship) == []
+    # The row was written to another database, which knows of no rollback; the next pass repairs.
+    maintain("fleet.ship", now=MAY)
+    assert next(row.start for row in yard.logs(Ship)) == at("2024-05-01")
+
+
+def test_db_manager_works_on_the_table_of_another_database(yard: Yard) -> None:
+    there = Yard("other")
+    with there.tidy():
+        yard.cover(Ship, "2024-01-01", "2024-02-01")
+        before = yard.ranges(Ship)
+        Ship.partitioning.db_manager("other").create_range(at("2023-01-01"), at("2023-02-01"))
+        assert there.ranges(Ship) == [("2023-01-01", "2023-02-01")]
+        assert yard.ranges(Ship) == before
+
+
+def test_maintenance_may_go_past_a_pooler(yard: Yard, settings: Settings) -> None:
+    settings.PG_TIMEPART = {"MAINTENANCE_DATABASES": {"default": "other"}}
+    there = Yard("other")
+    with there.tidy():
+        maintain("fleet.ship", now=MAY)
+        assert len(there.ranges(Ship)) == 3
+        assert yard.ranges(Ship) == []

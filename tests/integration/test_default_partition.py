@@ -1,0 +1,142 @@
+"""A default partition that the user made is honoured and reported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.planning import runs_out_at
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard, at, failure, outcomes
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = at("2024-05-15 10:30")
+
+CHECKS = """
+SELECT conname FROM pg_constraint WHERE contype = 'c' AND coninhcount = 0
+AND conrelid = 'fleet_rest'::regclass
+"""
+
+
+@pytest.fixture
+def rest(yard: Yard) -> Yard:
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    return yard
+
+
+def make_big(yard: Yard) -> None:
+    """Fill the default partition beyond what is scanned within the lock budget."""
+    yard.execute(
+        "INSERT INTO fleet_rest (id, sailed_at, name) SELECT n, '1999-01-01', repeat('x', 50)"
+        " FROM generate_series(1, 40000) n"
+    )
+    yard.execute("ANALYZE fleet_rest")
+
+
+def test_room_is_made_beside_it_and_it_is_noted(rest: Yard) -> None:
+    report = maintain("fleet.ship", now=MAY)
+    assert outcomes(report) == [("create", "done")] * 3
+    assert "fleet_rest is a default partition" in report.notes[0]
+    assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+    assert "fleet_rest is a default partition" in plan("fleet.ship", now=MAY).notes[0]
+
+
+def test_its_rows_of_other_times_stay(rest: Yard) -> None:
+    Ship.objects.create(sailed_at=at("1999-01-01"))
+    maintain("fleet.ship", now=MAY)
+    assert rest.one("SELECT count(*) FROM fleet_rest") == 1
+
+
+def test_its_rows_of_the_range_fail_the_create_with_a_reason_and_nothing_is_lost(
+    rest: Yard,
+) -> None:
+    Ship.objects.create(sailed_at=at("2024-06-05"))
+    for _ in range(2):
+        report = maintain("fleet.ship", now=MAY)
+        assert "default partition" in failure(report)
+        assert "fleet_ship_20240601_20240701" in report.reason
+        assert rest.ranges(Ship) == [("2024-05-01", "2024-06-01"), ("2024-07-01", "2024-08-01")]
+        assert Ship.objects.count() == 1
+        assert not rest.exists("fleet_ship_20240601_20240701")
+    rest.execute("DELETE FROM fleet_rest")
+    maintain("fleet.ship", now=MAY)
+    assert len(rest.ranges(Ship)) == 3
+
+
+def test_a_big_one_promises_first_and_is_left_without_the_promise(rest: Yard) -> None:
+    make_big(rest)
+    report = maintain("fleet.ship", now=MAY)
+    assert outcomes(report) == [("create", "done")] * 3
+    for action in report.actions:
+        assert any("VALIDATE CONSTRAINT" in each for each in action.statements)
+    assert rest.query(CHECKS) == []
+
+
+def test_a_big_one_with_rows_of_the_range_fails_and_is_left_without_the_promise(
+    rest: Yard,
+) -> None:
+    make_big(rest)
+    Ship.objects.create(sailed_at=at("2024-05-05"))
+    report = maintain("fleet.ship", now=MAY)
+    assert [outcome for _, outcome in outcomes(report)] == ["failed", "done", "done"]
+    assert "fleet_rest holds rows of this range: move them out" in failure(report)
+    assert rest.query(CHECKS) == []
+    Ship.objects.create(sailed_at=at("2024-05-06"))
+    assert Ship.objects.filter(sailed_at__year=2024).count() == 2
+
+
+def test_a_promise_that_a_killed_run_left_is_taken_back(rest: Yard) -> None:
+    rest.execute(
+        "ALTER TABLE fleet_rest ADD CONSTRAINT pg_timepart_excludes"
+        " CHECK (sailed_at < '2024-09-01' OR sailed_at >= '2024-10-01') NOT VALID"
+    )
+    maintain("fleet.ship", now=MAY)
+    assert rest.query(CHECKS) == []
+
+
+def test_a_detach_beside_it_is_a_plain_one(rest: Yard) -> None:
+    rest.configure(Ship, interval=1)
+    rest.cover(Ship, "2024-01-01", "2024-02-01")
+    Ship.objects.create(sailed_at=at("2024-01-05"))
+    report = maintain("fleet.ship", now=MAY)
+    (detached,) = [each for each in report.actions if each.kind == "detach"]
+    assert detached.outcome == "done"
+    assert detached.statements == (
+        (
+            'ALTER TABLE "public"."fleet_ship"'
+            ' DETACH PARTITION "public"."fleet_ship_20240101_20240201"'
+        ),
+    )
+    assert rest.one("SELECT count(*) FROM fleet_ship_20240101_20240201") == 1
+
+
+def test_what_was_detached_beside_it_is_attached_back(rest: Yard) -> None:
+    rest.cover(Ship, "2024-01-01", "2024-02-01")
+    Ship.objects.create(sailed_at=at("2024-01-05"))
+    log = rest.log(Ship, "2024-01-01")
+    log.detach()
+    log.attach()
+    assert rest.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+    assert Ship.objects.count() == 1
+
+
+def test_it_is_never_retired_nor_dropped(rest: Yard) -> None:
+    rest.configure(Ship, interval=1)
+    maintain("fleet.ship", now=at("2034-01-01"))
+    assert rest.children(Ship)["fleet_rest"] == "DEFAULT"
+
+
+def test_with_it_no_insert_fails(rest: Yard) -> None:
+    from pg_timepart.maintenance.targets import target_of
+
+    target = target_of(Ship)
+    assert runs_out_at(target.read([]), MAY) is None
+
+
+def test_beside_one_of_a_date_key(yard: Yard) -> None:
+    yard.execute("CREATE TABLE fleet_other PARTITION OF fleet_crossing DEFAULT")
+    report: Any = maintain("fleet.crossing", now=MAY)
+    assert outcomes(report) == [("create", "done")] * 3

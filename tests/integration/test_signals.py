@@ -1,0 +1,130 @@
+"""Signals: once for each partition, after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from pg_timepart import signals
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard, at
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = at("2024-05-15 10:30")
+
+SIGNALS = {
+    "create": signals.post_create_partition,
+    "attach": signals.post_attach_partition,
+    "detach": signals.post_detach_partition,
+}
+
+
+@pytest.fixture
+def heard(yard: Yard) -> Iterator[list[tuple[str, Any, str]]]:
+    """What was sent: which signal, by whom, about which partition."""
+    told: list[tuple[str, Any, str]] = []
+    receivers = []
+    for name, signal in SIGNALS.items():
+
+        def receive(sender: Any, partition_log: PartitionLog, name: str = name, **_: Any) -> None:
+            assert not connection.in_atomic_block
+            row = PartitionLog.objects.get(pk=partition_log.pk)
+            assert row.is_attached == (name != "detach")
+            assert partition_log.is_attached == row.is_attached
+            told.append((name, sender, partition_log.table_name))
+
+        signal.connect(receive)
+        receivers.append((signal, receive))
+    yield told
+    for signal, receive in receivers:
+        signal.disconnect(receive)
+
+
+def test_creating_by_a_pass(yard: Yard, heard: list[Any]) -> None:
+    maintain("fleet.ship", now=MAY)
+    assert heard == [
+        ("create", Ship, "fleet_ship_20240501_20240601"),
+        ("create", Ship, "fleet_ship_20240601_20240701"),
+        ("create", Ship, "fleet_ship_20240701_20240801"),
+    ]
+    heard.clear()
+    maintain("fleet.ship", now=MAY)
+    assert heard == []
+
+
+def test_detaching_and_attaching(yard: Yard, heard: list[Any]) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log = yard.log(Ship, "2024-01-01")
+    heard.clear()
+    log.detach()
+    log.detach()
+    log.attach()
+    log.attach()
+    name = "fleet_ship_20240101_20240201"
+    assert heard == [("detach", Ship, name), ("attach", Ship, name)]
+
+
+def test_another_name_than_planned(yard: Yard, heard: list[Any]) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    yard.log(Ship, "2024-01-01").detach()
+    heard.clear()
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    assert heard == [("create", Ship, "fleet_ship_20240101_20240201_2")]
+
+
+def test_inside_a_transaction_it_is_sent_after_the_commit(yard: Yard, heard: list[Any]) -> None:
+    with transaction.atomic():
+        Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
+        assert heard == []
+    assert len(heard) == 1
+
+
+def test_nothing_is_sent_after_a_rollback(yard: Yard, heard: list[Any]) -> None:
+    with transaction.atomic():
+        Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
+        transaction.set_rollback(True)
+    assert heard == []
+
+
+def test_nothing_is_sent_for_what_failed(yard: Yard, heard: list[Any]) -> None:
+    yard.execute("CREATE TABLE fleet_ship_20240501_20240601 (theirs int)")
+    maintain("fleet.ship", now=MAY)
+    assert len(heard) == 2
+
+
+def test_a_receiver_that_fails_stops_nothing(
+    yard: Yard, heard: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(**_: Any) -> None:
+        raise RuntimeError("the receiver is broken")
+
+    signals.post_create_partition.connect(fail)
+    try:
+        report = maintain("fleet.ship", now=MAY)
+    finally:
+        signals.post_create_partition.disconnect(fail)
+    assert report.outcome == "done"
+    assert len(yard.ranges(Ship)) == len(heard) == 3
+    assert "the receiver is broken" in caplog.text
+
+
+def test_a_receiver_may_hear_one_model_alone(yard: Yard, heard: list[Any]) -> None:
+    mine: list[str] = []
+
+    def receive(partition_log: PartitionLog, **_: Any) -> None:
+        mine.append(partition_log.table_name)
+
+    signals.post_create_partition.connect(receive, sender=Ship)
+    try:
+        maintain("fleet.crossing", now=MAY)
+        assert mine == []
+        maintain("fleet.ship", now=MAY)
+    finally:
+        signals.post_create_partition.disconnect(receive, sender=Ship)
+    assert len(mine) == 3
