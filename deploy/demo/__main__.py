@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import django
 
 from deploy.demo.errors import DemoError, Stopped
+from deploy.demo.keys import own_keys
 from deploy.demo.options import Options, read_options
 from deploy.demo.place import Place, own_place
 from deploy.demo.processes import Children
@@ -40,8 +41,12 @@ def main() -> int:
 
 
 def _run(options: Options, stop: threading.Event) -> int:
-    with own_place(options.database_url) as place, Children(place.token) as children:
-        os.environ.update(_environment(options, place))
+    with (
+        own_place(options.database_url) as place,
+        own_keys(options.redis_url, place.token) as prefix,
+        Children(place.token) as children,
+    ):
+        os.environ.update(_environment(options, place, prefix))
         print("Migrating a database of the demo's own ...", flush=True)
         _migrate(children, stop)
         django.setup()
@@ -50,7 +55,7 @@ def _run(options: Options, stop: threading.Event) -> int:
         return Show(options, place, children, os.environ.copy(), stop).run()
 
 
-def _environment(options: Options, place: Place) -> dict[str, str]:
+def _environment(options: Options, place: Place, prefix: str) -> dict[str, str]:
     """Return the settings of the demo's processes, whatever the shell has set for another."""
     return {
         "DJANGO_SETTINGS_MODULE": "deploy.settings",
@@ -60,7 +65,7 @@ def _environment(options: Options, place: Place) -> dict[str, str]:
         "MAINTENANCE_DATABASE_URL": "",
         "CELERY_BROKER_URL": options.redis_url,
         "CELERY_RESULT_BACKEND": options.redis_url,
-        "CELERY_KEY_PREFIX": f"timepart-demo-{place.token}:",
+        "CELERY_KEY_PREFIX": prefix,
         "SECRET_KEY": secrets.token_urlsafe(48),
         "BEAT_LOOP_SECONDS": "1",
         "PYTHONUNBUFFERED": "1",

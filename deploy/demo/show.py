@@ -61,6 +61,8 @@ class Show:
         say(f"Health: http://{HOST}:{self._options.port}/healthz")
         say(f"Logs:   {self._children.where}")
         say()
+        if not self._place.archive:
+            say("Nothing will move: this server, or this role, can make no second tablespace.")
         for sentence in preparing.operate(self._place.archive):
             say(f"By hand, as in the admin: {sentence}.")
         say(f"Now a worker and beat start. Times are UTC. {self._ending()}")
@@ -105,7 +107,7 @@ class Show:
         return Verdict(
             created=count(steps, ActionKind.CREATE),
             retired=count(steps, *history.RETIRING),
-            moved=count(steps, ActionKind.MOVE),
+            moved=count(steps, ActionKind.MOVE) if self._place.archive else None,
             seconds=seconds,
             load=self._loads.read(),
             rows_before=rows_before,

@@ -18,7 +18,9 @@ class Verdict:
     """Partitions that the worker created on beat's schedule."""
 
     retired: int
-    moved: int
+    moved: int | None
+    """None where there is no second tablespace."""
+
     seconds: float
     load: Load
     rows_before: int
@@ -59,7 +61,7 @@ class Verdict:
             f"In {self.seconds:.0f} seconds, on beat's schedule, the worker",
             f"  created {self.created:7,} partitions",
             f"  retired {self.retired:7,}",
-            f"  moved   {self.moved:7,} to the other tablespace",
+            *([] if self.moved is None else [f"  moved   {self.moved:7,} to the archive"]),
             "and the application meanwhile",
             f"  wrote   {self.load.written:7,} rows ({pace:,.0f} a second), {worst}",
             f"  finds   {self.gained:7,} of them, retired partitions included.",

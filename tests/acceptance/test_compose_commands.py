@@ -157,3 +157,17 @@ def test_beat_check_notices_a_schedule_that_is_not_followed(
     connection.close()
     assert done.returncode == 1
     assert "maintain sensors.reading" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("makemigrations", "--check", "--dry-run"), ("check", "--database", "default")],
+)
+def test_project_is_sound(
+    arguments: tuple[str, ...], environ: dict[str, str], folder: Path
+) -> None:
+    said = run(["python", "-m", "deploy", *arguments], environ, folder)
+    assert said.splitlines()[-1] in {
+        "No changes detected",
+        "System check identified no issues (0 silenced).",
+    }

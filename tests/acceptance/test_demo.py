@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from redis import Redis
 
 from deploy.demo.options import read_options
 from tests.deployed import CHECKOUT, Running, running, until
@@ -35,6 +36,11 @@ def databases() -> set[str]:
                 " UNION ALL SELECT spcname FROM pg_tablespace WHERE spcname LIKE 'archive_%'"
             )
             return {name for (name,) in cursor.fetchall()}
+
+
+def keys_of(token: str) -> list[bytes]:
+    with Redis.from_url(os.environ["REDIS_URL"]) as client:
+        return list(client.scan_iter(match=f"*{token}*"))
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -87,6 +93,7 @@ def test_demo_creates_and_retires_on_schedule_and_refuses_no_row(tmp_path: Path)
     assert "\x1b" not in said, "output that is no terminal is plain"
     assert processes_of(logs_of(demo)) == []
     assert databases() <= before
+    assert keys_of(logs_of(demo).name) == []
 
 
 def test_demo_sums_up_when_it_is_asked_to_end(begun: Running) -> None:
@@ -144,6 +151,7 @@ def test_taken_port_gets_a_sentence() -> None:
         ({"DEMO_PORT": "70000"}, "DEMO_PORT must be a port, 1 to 65535, not '70000'"),
         ({"DATABASE_URL": "", "REDIS_URL": ""}, "DATABASE_URL and REDIS_URL must name servers"),
         ({"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/x"}, "cannot be used: connection"),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "The broker that REDIS_URL names cannot be used"),
     ],
 )
 def test_wrong_input_gets_a_sentence(wrong: dict[str, str], sentence: str) -> None:
