@@ -27,7 +27,7 @@ from deploy.local.server import Launch, start
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
 START_SECONDS = 40.0
-STOP_SECONDS = 20.0
+END_SECONDS = 20.0
 _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 
@@ -43,32 +43,15 @@ class Process:
         """Return what it wrote until now."""
         return self.log.read_text(errors="replace")
 
-    def kill(self) -> None:
-        """End it and its children at once, as when its machine dies."""
-        self._signal(signal.SIGKILL)
-        self.popen.wait(STOP_SECONDS)
-
     def is_alive(self) -> bool:
         """Return whether it has not ended."""
         return self.popen.poll() is None
 
-    def ask_to_stop(self) -> None:
-        """Ask it to end when it has done what it has begun."""
+    def kill(self) -> None:
+        """End it and its children at once, as when its machine dies."""
         if self.is_alive():
-            self.popen.terminate()
-
-    def stop(self) -> None:
-        """Ask it to end, and make it if it does not."""
-        self.ask_to_stop()
-        if self.is_alive():
-            try:
-                self.popen.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
-    def _signal(self, signum: signal.Signals) -> None:
-        if self.is_alive():
-            os.killpg(self.popen.pid, signum)
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(END_SECONDS)
 
 
 class Installation:
@@ -191,7 +174,7 @@ class Installation:
         try:
             yield process
         finally:
-            process.stop()
+            process.kill()  # a polite end takes a worker seconds, and shows nothing here
 
 
 def wait_until(

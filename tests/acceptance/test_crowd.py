@@ -57,8 +57,6 @@ def crowd(installation: Installation, worker: Process, beat: Process) -> Iterato
         second = stack.enter_context(installation.beat("second-beat"))
         extras = [stack.enter_context(installation.worker(name)) for name in names]
         yield Crowd(workers=[worker, *extras], beats=[beat, second])
-        for each in (second, *extras):
-            each.ask_to_stop()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 from django.db import connection
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 from redis import Redis
 
 from pg_timepart.errors import UnknownName
@@ -73,6 +74,13 @@ def test_a_schedule_changed_in_the_database_is_followed_within_seconds(worker: P
     seen = config_of().last_checked_at
     wait_for_a_look(Shift, 10, times=2)
     assert config_of().last_checked_at == seen
+
+
+def test_a_deleted_entry_comes_back_when_a_beat_starts(installation: Installation) -> None:
+    entry_of(Shift).delete()
+    with installation.beat("newcomer") as newcomer:
+        wait_until(lambda: PeriodicTask.objects.filter(args='["plant.shift"]'), 20, newcomer)
+    assert entry_of(Shift).enabled
 
 
 def test_one_broken_table_stops_no_other(client: Celery) -> None:
