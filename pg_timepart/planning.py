@@ -239,9 +239,9 @@ def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) ->
     """Return where creating goes on: at the newest end, if the workers were away for long."""
     ends = [each.end for each in _covering(parent.partitions)]
     newest = max((end or current for end in ends), default=current)
-    if policy.interval is None:
+    edge = _edge(policy, now)
+    if edge is None:
         return min(newest, current)
-    edge = policy.period.shift(now, -policy.interval, policy.zone)
     oldest_kept = policy.period.bounds_at(edge, policy.zone).start or current
     return min(max(newest, oldest_kept), current)
 
@@ -353,11 +353,21 @@ def _expired(
     parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
 ) -> list[Partition]:
     """Return what is past retention, judged by its own end alone."""
-    if policy.interval is None:
+    edge = _edge(policy, now)
+    if edge is None:
         return []
-    edge = policy.period.shift(now, -policy.interval, policy.zone)
     rows = {each.oid: each for each in known}
     return [each for each in parent.ranged if _is_expired(each, rows.get(each.oid), edge, now)]
+
+
+def _edge(policy: Policy, now: datetime) -> datetime | None:
+    """Return the end of retention; None for an interval that begins before the year 1."""
+    if policy.interval is None:
+        return None
+    try:
+        return policy.period.shift(now, -policy.interval, policy.zone)
+    except InvalidPolicy:
+        return None
 
 
 def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: datetime) -> bool:
