@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_PREMAKE = 1_000
 MAX_NAME_BYTES = 63
+MAX_GRACE = timedelta(days=36_525)
 
 OUTCOMES = [(each.value, each.value) for each in Outcome]
 
@@ -159,8 +160,11 @@ class PartitionConfig(models.Model):
         _check_range("max_retire_per_pass", self.max_retire_per_pass, 1, None)
         if self.interval is not None:
             _check_range("interval", self.interval, 1, None)
-        if self.drop_after is not None and self.drop_after < timedelta(0):
-            raise InvalidPolicy(f"drop_after must not be negative; it is {self.drop_after}.")
+        if self.drop_after is not None and not timedelta(0) <= self.drop_after <= MAX_GRACE:
+            raise InvalidPolicy(
+                f"drop_after must not be negative, nor above {MAX_GRACE.days} days (empty keeps"
+                f" for ever); it is {self.drop_after}."
+            )
         return Policy(
             period=Period(_unit(self.period), self.periods_per_partition),
             zone=conf.zone(),
