@@ -44,12 +44,12 @@ class Options:
     """Database aliases by the alias whose tables they maintain, past a connection pooler."""
 
 
-_SMALLEST = {
-    "LOCK_BUDGET_MS": 1,
-    "LOCK_WAIT_SECONDS": 0,
-    "LONG_TRANSACTION_MS": 1,
-    "HISTORY_DAYS": 1,
-    "MAX_RETIRE_PER_PASS": 1,
+_RANGES = {
+    "LOCK_BUDGET_MS": (1, 60_000),
+    "LOCK_WAIT_SECONDS": (0, 86_400),
+    "LONG_TRANSACTION_MS": (1, 86_400_000),
+    "HISTORY_DAYS": (1, 36_525),
+    "MAX_RETIRE_PER_PASS": (1, 1_000_000),
 }
 
 
@@ -99,9 +99,9 @@ def _option_problems() -> list[str]:
     unknown = sorted(str(name) for name in given if name not in known)
     found = [f"{SETTING}[{name!r}] is unknown. Known: {', '.join(known)}." for name in unknown]
     found += [
-        f"{SETTING}[{name!r}] must be a number of at least {least}, not {given[name]!r}."
-        for name, least in _SMALLEST.items()
-        if name in given and not _is_number(given[name], least)
+        f"{SETTING}[{name!r}] must be a number from {least} to {most}, not {given[name]!r}."
+        for name, (least, most) in _RANGES.items()
+        if name in given and not _is_number(given[name], least, most)
     ]
     if not isinstance(given.get("QUEUE"), str | None):
         found.append(f"{SETTING}['QUEUE'] must be the name of a queue, not {given['QUEUE']!r}.")
@@ -110,8 +110,9 @@ def _option_problems() -> list[str]:
     return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]
 
 
-def _is_number(value: Any, least: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
+def _is_number(value: Any, least: float, most: float) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and least <= value <= most
 
 
 def _alias_problems(aliases: Any) -> list[str]:
