@@ -10,6 +10,7 @@ from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.faults import sqlstate
+from pg_timepart.holders import advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -65,7 +66,7 @@ def assess(
         yield _critical(f"The config of {target.label} cannot be used, so no pass runs: {error}")
         policy = None
     yield from _room(target.label, parent, policy, runs_out)
-    yield from _interrupted(target.label, parent, rows)
+    yield from _interrupted(target, parent, rows)
     yield from _operation(target.config)
 
 
@@ -114,8 +115,15 @@ def _is_covered(parent: Parent, now: datetime) -> bool:
     )
 
 
-def _interrupted(label: str, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
+def _interrupted(
+    target: Target, parent: Parent, rows: Sequence[PartitionLog]
+) -> Iterator[Finding]:
+    """Yield what was begun and has not ended, unless a run is at it right now."""
+    label = target.label
     pending = {each.oid: each for each in parent.partitions if each.is_pending}
+    is_begun = bool(pending) or any(row.unfinished for row in rows)
+    if is_begun and advisory_holders(target.connection, parent):
+        return
     for each in pending.values():
         yield _warning(
             f"The detach of {each.name} was interrupted: rows of its range are refused until"
