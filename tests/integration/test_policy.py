@@ -34,6 +34,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "true": ({"premake": True}, "premake must be a whole number, 1 to 1000; it is True."),
     "fuse of 0": ({"max_retire_per_pass": 0}, "max_retire_per_pass must be a whole number, at"),
     "negative grace": ({"drop_after": timedelta(days=-1)}, "drop_after must not be negative"),
+    "endless grace": (
+        {"drop_after": timedelta.max},
+        "drop_after must not be negative, nor above 36",
+    ),
     "unknown period": (
         {"period": "Fortnight"},
         "There is no period 'Fortnight'. Known: Minute, Hour, Day, Week, Month, Quarter, Year.",
@@ -96,6 +100,11 @@ def test_a_date_is_not_cut_below_a_day(yard: Yard, period: str) -> None:
     report = maintain("fleet.crossing", now=NOW)
     assert f"A date key cannot be cut by {period}: use Day or longer." in failure(report)
     assert yard.ranges(Crossing) == []
+
+
+def test_an_endless_grace_that_no_form_has_checked_fails_with_a_sentence(yard: Yard) -> None:
+    yard.configure(Ship, drop_after=timedelta(days=900_000_000))
+    assert "(empty keeps for ever)" in failure(maintain("fleet.ship", now=NOW))
 
 
 def test_retention_never_takes_the_current_partition(yard: Yard) -> None:

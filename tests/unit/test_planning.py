@@ -328,6 +328,13 @@ def test_minvalue_is_retired_by_its_end_and_maxvalue_never() -> None:
     assert retired(plan_pass(there, [], policy(interval=1), NOW)) == [("-", "2020-01-01")]
 
 
+def test_an_interval_from_before_the_calendar_began_keeps_all_and_makes_room_as_ever() -> None:
+    there = parent(monthly("0001-02-01", "2024-04-01"))
+    plan = plan_pass(there, [], policy(interval=10_000_000, premake=1), NOW)
+    assert retired(plan) == []
+    assert spans(plan) == [("2024-05-01", "2024-06-01"), ("2024-06-01", "2024-07-01")]
+
+
 def test_a_default_partition_is_never_retired() -> None:
     there = parent([partition(None), *monthly("2024-05-01", "2024-06-01", "2024-07-01")])
     assert plan_pass(there, [], policy(interval=1), NOW).actions == ()
