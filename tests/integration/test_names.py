@@ -68,9 +68,9 @@ def test_column_of_the_key(yard: Yard, name: str) -> None:
     run_through(yard, yard.build(at=models.DateTimeField(db_column=name)))
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_column_of_a_date_key(yard: Yard, name: str) -> None:
-    run_through(yard, yard.build(at=models.DateField(db_column=name)))
+@pytest.mark.parametrize("kind", ["percent s", "reserved", "63 bytes of two", "apostrophe"])
+def test_column_of_a_date_key(yard: Yard, kind: str) -> None:
+    run_through(yard, yard.build(at=models.DateField(db_column=NAMES[kind])))
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
