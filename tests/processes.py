@@ -116,7 +116,9 @@ def backends(application: str) -> list[int]:
     """Return the server processes that serve connections of this application name."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = %s", [application]
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",
+            [application],
         )
         return [pid for (pid,) in cursor.fetchall()]
 
@@ -125,7 +127,8 @@ def terminate_backends(application: str) -> None:
     """End them as a crash of the server process would, and wait until they are gone."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = %s AND datname = current_database()",
             [application],
         )
     wait_until_gone(application)

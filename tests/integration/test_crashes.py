@@ -32,7 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
-ARCHIVE = "plant_archive"
 VICTIM = "victim"
 
 LEAF = "plant_measurement_20240305_20240306"
@@ -54,17 +53,14 @@ def plant(transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def archive() -> Iterator[str]:
     """A second tablespace, inside the server's own folder."""
-    with connection.cursor() as cursor:
-        if connection.pg_version < 150000:  # type: ignore[attr-defined]
-            pytest.skip("in-place tablespaces need PostgreSQL 15")
-        cursor.execute("SET allow_in_place_tablespaces = on")
-        cursor.execute("SELECT FROM pg_tablespace WHERE spcname = %s", [ARCHIVE])
-        if not cursor.fetchone():
-            cursor.execute(f"CREATE TABLESPACE {ARCHIVE} LOCATION ''")
-    yield ARCHIVE
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("in-place tablespaces need PostgreSQL 15")
+    # The whole server has it, and somebody else's tests may run there.
+    name = f"archive_of_{connection.settings_dict['NAME']}"
+    execute("SET allow_in_place_tablespaces = on", f"CREATE TABLESPACE {name} LOCATION ''")
+    yield name
     clear_plant()
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLESPACE {ARCHIVE}")
+    execute(f"DROP TABLESPACE {name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

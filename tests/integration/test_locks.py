@@ -26,7 +26,7 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement, Reading, Shift
-from tests.plant.observing import change_policy, clear_plant, wipe
+from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.processes import forked, session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -273,15 +273,6 @@ def test_another_table_has_another_lock() -> None:
     prepare(Reading, premake=4)
     with open_for_long(take_advisory(Measurement)):
         assert run_pass(Reading).outcome is Outcome.DONE
-
-
-def locked_tables(cursor: Any) -> list[str]:
-    cursor.execute(
-        "SELECT objid::regclass::text FROM pg_locks"
-        " WHERE locktype = 'advisory' AND classid = %s AND granted",
-        [NAMESPACE],
-    )
-    return [name for (name,) in cursor.fetchall()]
 
 
 def hold_the_lock(seconds: float) -> None:

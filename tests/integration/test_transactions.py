@@ -15,12 +15,18 @@ from django.utils import timezone
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.holders import NAMESPACE
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.signals import post_create_partition
 from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import State, change_policy, clear_plant, observe, wipe
+from tests.plant.observing import (
+    State,
+    change_policy,
+    clear_plant,
+    locked_tables,
+    observe,
+    wipe,
+)
 from tests.processes import forked, session
 
 committing = pytest.mark.django_db(transaction=True)
@@ -73,24 +79,17 @@ def execute(*statements: str) -> None:
             cursor.execute(each)
 
 
-def locked_tables() -> list[str]:
-    """Return whose advisory locks are held, as another session sees it."""
+def locked_by_us() -> list[str]:
     with session("onlooker") as cursor:
-        cursor.execute(
-            "SELECT objid::regclass::text FROM pg_locks WHERE locktype = 'advisory'"
-            " AND classid = %s AND database = (SELECT oid FROM pg_database"
-            " WHERE datname = current_database())",
-            [NAMESPACE],
-        )
-        return [name for (name,) in cursor.fetchall()]
+        return locked_tables(cursor)
 
 
 def test_create_commits_with_the_transaction(plant: None) -> None:
     before = observe(Measurement)
     with transaction.atomic():
         assert Measurement.partitioning.create_partition(0).outcome is Outcome.DONE
-        assert locked_tables() == ["plant_measurement"]
-    assert locked_tables() == []
+        assert locked_by_us() == ["plant_measurement"]
+    assert locked_by_us() == []
     assert observe(Measurement).facts > before.facts
     newest = Measurement.partitioning.latest
     assert newest is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from pg_timepart.holders import NAMESPACE
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.plant.models import Measurement, Reading, Shift
 
@@ -49,6 +50,11 @@ SELECT t.relname, format('%%s triggers for foreign keys of %%s', count(*), o.rel
 FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_class o ON o.oid = g.tgconstrrelid
 WHERE starts_with(t.relname, %s) OR starts_with(o.relname, %s)
 GROUP BY t.relname, o.relname
+"""
+
+ADVISORY = """
+SELECT l.objid::regclass::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE l.locktype = 'advisory' AND l.classid = %s AND l.granted AND d.datname = current_database()
 """
 
 WIPE = """
@@ -98,6 +104,12 @@ def clear_plant() -> None:
 def change_policy(model: type[models.Model], **policy: Any) -> None:
     """Edit the config as an operator does."""
     PartitionConfig.objects.filter(model_label=model._meta.label_lower).update(**policy)
+
+
+def locked_tables(cursor: Any) -> list[str]:
+    """Return the tables whose advisory locks are held."""
+    cursor.execute(ADVISORY, [NAMESPACE])
+    return [name for (name,) in cursor.fetchall()]
 
 
 def _catalog(table: str) -> Iterator[str]:
