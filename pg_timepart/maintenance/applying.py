@@ -39,14 +39,13 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
     partition that could not be detached is not moved. Errors of the server and of this package
     end in a result; a lost connection, and a server that takes no writes, are raised.
     """
-    stopped: set[int] = set()
     for action in actions:
-        if action.oid in stopped:
+        if action.oid in work.stopped:
             continue
         result = _apply_one(work, action)
         yield result
         if action.oid is not None and result.outcome in (Outcome.DEFERRED, Outcome.FAILED):
-            stopped.add(action.oid)
+            work.stopped.add(action.oid)
 
 
 def _apply_one(work: Work, action: Action) -> ActionResult:

@@ -32,6 +32,9 @@ class Work:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
+    stopped: set[int] = field(default_factory=set)
+    """Partitions with an action that did not happen: what would follow on them is left out."""
+
     waited_seconds: float = 0.0
     """How long the actions so far waited for locks: all share what a run may wait."""
 
