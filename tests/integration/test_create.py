@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from pg_timepart.errors import InvalidPolicy, OperationFailed
 from pg_timepart.maintenance.passes import maintain, plan
 from tests.fleet.models import Cargo, Crossing, Port, Ship
-from tests.fleet.yard import Yard, at, failure, outcomes, rolled_back
+from tests.fleet.yard import Yard, at, outcomes, rolled_back
 
 if TYPE_CHECKING:
-    from pytest_django import Settings
+    pass
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -207,190 +204,3 @@ def test_a_transaction_keeps_its_own_timeouts(yard: Yard) -> None:
         Ship.partitioning.create_range(at("2024-05-01"), at("2024-06-01"))
         assert [yard.one(f"SHOW {name}") for name in names] == before
     assert [yard.one(f"SHOW {name}") for name in names] == ["0", "0", ""]
-
-
-# A table in the way
-
-
-def test_a_foreign_table_in_the_way_fails_alone_and_says_what_to_do(yard: Yard) -> None:
-    yard.execute("CREATE TABLE fleet_ship_20240601_20240701 (theirs int)")
-    report = maintain("fleet.ship", now=at(MAY))
-    assert outcomes(report) == [("create", "done"), ("create", "failed"), ("create", "done")]
-    assert "named fleet_ship_20240601_20240701 is in the way" in failure(report)
-    assert "rename it or drop it" in report.reason
-    assert yard.ranges(Ship) == [("2024-05-01", "2024-06-01"), ("2024-07-01", "2024-08-01")]
-    yard.execute("ALTER TABLE fleet_ship_20240601_20240701 RENAME TO theirs")
-    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
-    assert len(yard.ranges(Ship)) == 3
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE VIEW fleet_ship_20240501_20240601 AS SELECT 1 AS one",
-        "CREATE INDEX fleet_ship_20240501_20240601 ON fleet_port (name)",
-        "CREATE SEQUENCE fleet_ship_20240501_20240601",
-        "CREATE TABLE fleet_ship_20240501_20240601 (LIKE fleet_ship)",
-    ],
-)
-def test_anything_of_somebody_else_in_the_way_is_neither_adopted_nor_dropped(
-    yard: Yard, statement: str
-) -> None:
-    yard.execute(statement)
-    try:
-        oid = yard.one("SELECT 'fleet_ship_20240501_20240601'::regclass::oid")
-        report = maintain("fleet.ship", now=at(MAY))
-        assert outcomes(report)[0] == ("create", "failed")
-        assert "is in the way" in failure(report)
-        assert yard.one("SELECT 'fleet_ship_20240501_20240601'::regclass::oid") == oid
-        assert len(yard.ranges(Ship)) == 2
-    finally:
-        yard.execute("DROP INDEX IF EXISTS fleet_port_nothing")
-        kind = statement.split()[1]
-        yard.execute(f"DROP {kind} fleet_ship_20240501_20240601")
-
-
-def unfinished_leaf(yard: Yard, label: str = "fleet.ship") -> None:
-    yard.execute("CREATE TABLE fleet_ship_20240501_20240601 (LIKE fleet_ship INCLUDING ALL)")
-    yard.execute("ALTER TABLE fleet_ship_20240501_20240601 ALTER COLUMN id DROP IDENTITY IF EXISTS")
-    yard.execute(
-        "COMMENT ON TABLE fleet_ship_20240501_20240601 IS"
-        f' \'pg_timepart {{"model": "{label}", "from": "2024-05-01T00:00:00+00:00",'
-        ' "to": "2024-06-01T00:00:00+00:00"}\''
-    )
-
-
-def test_an_unfinished_leaf_of_ours_is_finished(yard: Yard) -> None:
-    unfinished_leaf(yard)
-    oid = yard.one("SELECT 'fleet_ship_20240501_20240601'::regclass::oid")
-    report = maintain("fleet.ship", now=at(MAY))
-    assert outcomes(report) == [("create", "done")] * 3
-    assert "made by an interrupted run" in report.actions[0].detail
-    assert yard.log(Ship, "2024-05-01").relid == oid
-
-
-def test_an_unfinished_leaf_that_holds_rows_keeps_them_to_itself(yard: Yard) -> None:
-    unfinished_leaf(yard)
-    yard.execute(
-        "INSERT INTO fleet_ship_20240501_20240601 (id, sailed_at, name)"
-        " VALUES (1, '2024-05-02', 'Argo')"
-    )
-    report = maintain("fleet.ship", now=at(MAY))
-    assert report.actions[0].partition == "fleet_ship_20240501_20240601_2"
-    assert Ship.objects.count() == 0
-    assert yard.one("SELECT name FROM fleet_ship_20240501_20240601") == "Argo"
-
-
-def test_an_unfinished_leaf_of_another_model_is_somebody_elses(yard: Yard) -> None:
-    unfinished_leaf(yard, label="fleet.cargo")
-    report = maintain("fleet.ship", now=at(MAY))
-    assert "is in the way" in failure(report)
-
-
-def test_a_detached_partition_keeps_its_name_and_the_new_one_gets_another(yard: Yard) -> None:
-    maintain("fleet.ship", now=at(MAY))
-    Ship.objects.create(sailed_at=at(MAY), name="Argo")
-    Ship.partitioning.detach_partition(yard.log(Ship, "2024-05-01"))
-    report = maintain("fleet.ship", now=at(MAY))
-    assert [each.partition for each in report.actions] == ["fleet_ship_20240501_20240601_2"]
-    assert report.actions[0].detail == "fleet_ship_20240501_20240601 was taken"
-    assert yard.one("SELECT name FROM fleet_ship_20240501_20240601") == "Argo"
-    assert Ship.objects.count() == 0
-    assert sorted(row.table_name for row in yard.logs(Ship) if row.start == at("2024-05-01")) == [
-        "fleet_ship_20240501_20240601",
-        "fleet_ship_20240501_20240601_2",
-    ]
-    assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
-
-
-def test_too_many_at_once_change_nothing(yard: Yard) -> None:
-    yard.configure(Ship, period="Minute")
-    with pytest.raises(OperationFailed, match="More than 2000 partitions are missing"):
-        Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
-    assert yard.ranges(Ship) == []
-
-
-@pytest.mark.parametrize("days", [-1, 1.5, 40_000])
-def test_days_that_cannot_be_change_nothing(yard: Yard, days: int) -> None:
-    with pytest.raises((OperationFailed, InvalidPolicy), match="must be 0 to 36525"):
-        Ship.partitioning.create_partition(days)
-    assert yard.ranges(Ship) == []
-
-
-# Zones
-
-
-def test_days_of_the_zone_over_the_night_without_midnight(yard: Yard, settings: Settings) -> None:
-    settings.PARTITION_TIMEZONE = "America/Sao_Paulo"
-    yard.configure(Ship, period="Day")
-    maintain("fleet.ship", now=at("2018-11-03 12:00"))
-    assert yard.ranges(Ship) == [
-        ("2018-11-03 03:00:00", "2018-11-04 03:00:00"),
-        ("2018-11-04 03:00:00", "2018-11-05 02:00:00"),
-        ("2018-11-05 02:00:00", "2018-11-06 02:00:00"),
-    ]
-    assert [row.table_name for row in yard.logs(Ship)][1] == "fleet_ship_20181104_20181105"
-    assert maintain("fleet.ship", now=at("2018-11-03 12:00")).outcome == "unchanged"
-
-
-def test_dates_of_the_zone(yard: Yard, settings: Settings) -> None:
-    settings.PARTITION_TIMEZONE = "America/Sao_Paulo"
-    # Three hours before the third in UTC begins there.
-    maintain("fleet.crossing", now=at("2018-11-03 01:00"))
-    assert yard.ranges(Crossing) == [
-        ("2018-11-02", "2018-11-03"),
-        ("2018-11-03", "2018-11-04"),
-        ("2018-11-04", "2018-11-05"),
-    ]
-    assert yard.logs(Crossing)[-1].start == at("2018-11-04 03:00")
-    assert maintain("fleet.crossing", now=at("2018-11-03 01:00")).outcome == "unchanged"
-
-
-@contextmanager
-def session_in(yard: Yard, zone: str) -> Iterator[None]:
-    """Have Django keep the session in another zone, as DATABASES may say for each alias."""
-    connection = yard.connection
-    for name in (zone, None):
-        connection.close()
-        connection.settings_dict["TIME_ZONE"] = name
-        for cached in ("timezone", "timezone_name"):
-            connection.__dict__.pop(cached, None)
-        if name is not None:
-            yield
-
-
-@pytest.mark.parametrize("zone", ["Pacific/Apia", "America/St_Johns", "Asia/Kathmandu"])
-def test_the_sessions_zone_changes_nothing(yard: Yard, zone: str) -> None:
-    maintain("fleet.ship", now=at(MAY))
-    before = yard.ranges(Ship)
-    with session_in(yard, zone):
-        assert yard.one("SHOW TIME ZONE") == zone
-        assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
-        maintain("fleet.ship", now=at("2024-06-15"))
-        rows = [(row.start, row.end) for row in yard.logs(Ship)]
-    assert yard.ranges(Ship) == [*before, ("2024-08-01", "2024-09-01")]
-    assert rows[-1] == (at("2024-08-01"), at("2024-09-01"))
-
-
-def test_the_roles_zone_changes_nothing(yard: Yard) -> None:
-    yard.execute("ALTER ROLE CURRENT_USER SET timezone TO 'Pacific/Apia'")
-    try:
-        yard.connection.close()
-        maintain("fleet.ship", now=at(MAY))
-        maintain("fleet.crossing", now=at(MAY))
-    finally:
-        yard.execute("ALTER ROLE CURRENT_USER RESET timezone")
-        yard.connection.close()
-    assert yard.ranges(Ship)[0] == ("2024-05-01", "2024-06-01")
-    assert yard.ranges(Crossing)[0] == ("2024-05-15", "2024-05-16")
-    assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
-
-
-def test_six_hours_are_cut_on_utc(yard: Yard, settings: Settings) -> None:
-    settings.PARTITION_TIMEZONE = "Asia/Kathmandu"
-    yard.configure(Ship, period="Hour", periods_per_partition=6, premake=1)
-    maintain("fleet.ship", now=at(MAY))
-    assert yard.ranges(Ship) == [
-        ("2024-05-15 06:00:00", "2024-05-15 12:00:00"),
-        ("2024-05-15 12:00:00", "2024-05-15 18:00:00"),
-    ]

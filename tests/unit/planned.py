@@ -97,6 +97,24 @@ def known(partition: Partition, extent: Bounds | None = None, **facts: Any) -> K
     return Known(oid=partition.oid, bounds=found, is_attached=partition.is_attached, **facts)
 
 
+def spans(plan: Plan, kind: ActionKind = ActionKind.CREATE) -> list[tuple[str, str]]:
+    """Return the bounds of the plan's actions of this kind, as days or moments in UTC."""
+    return [
+        (_text(each.bounds.start), _text(each.bounds.end))
+        for each in plan.actions
+        if each.kind is kind and each.bounds is not None
+    ]
+
+
+def _text(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+
+
+def retired(plan: Plan) -> list[tuple[str, str]]:
+    """Return the bounds of what the plan detaches."""
+    return spans(plan, ActionKind.DETACH)
+
+
 class Table:
     """One table and our rows of it, to which plans are applied as the server would."""
 
