@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -12,16 +12,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from pg_timepart.admin import beat, permissions, words
+from pg_timepart.admin.detail import ConfigDetail, is_installed
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.runs import outcome_badge
-from pg_timepart.declaring import registry
 from pg_timepart.models import PartitionConfig
-
-if TYPE_CHECKING:
-    BaseAdmin = admin.ModelAdmin[PartitionConfig]
-else:
-    BaseAdmin = admin.ModelAdmin
 
 
 class ConfigList(ChangeList):
@@ -38,7 +33,7 @@ class ConfigList(ChangeList):
 
 
 @admin.register(PartitionConfig)
-class PartitionConfigAdmin(BaseAdmin):
+class PartitionConfigAdmin(ConfigDetail):
     """Every partitioned table: its health, its size, its schedule."""
 
     list_display = (
@@ -58,6 +53,7 @@ class PartitionConfigAdmin(BaseAdmin):
     list_filter = (HealthFilter, "period", DatabaseFilter, "enabled")
     search_fields = ("model_label",)
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     class Media:
         css = {"all": ("pg_timepart/timepart.css",)}
@@ -150,11 +146,6 @@ class PartitionConfigAdmin(BaseAdmin):
     def next_run(self, config: PartitionConfig) -> str:
         """Return about when beat sends the next pass."""
         return words.minute(_seen(config).next_run)
-
-
-def is_installed(config: PartitionConfig) -> bool:
-    """Return whether the config's model is installed and decorated."""
-    return any(each._meta.label_lower == config.model_label for each in registry())
 
 
 def _seen(config: PartitionConfig) -> Overview:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -12,19 +12,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from pg_timepart.admin import words
+from pg_timepart.admin.base import RunBase
 from pg_timepart.admin.filters import ActionFilter
 from pg_timepart.models import PartitionRun
-
-if TYPE_CHECKING:
-    BaseAdmin = admin.ModelAdmin[PartitionRun]
-else:
-    BaseAdmin = admin.ModelAdmin
 
 LONGEST_MESSAGE = 120
 
 
 @admin.register(PartitionRun)
-class PartitionRunAdmin(BaseAdmin):
+class PartitionRunAdmin(RunBase):
     """What was done, when, by whom, and how it ended."""
 
     list_display = (
@@ -61,6 +57,7 @@ class PartitionRunAdmin(BaseAdmin):
     readonly_fields = ("colored_outcome", "duration", "waited", "what_was_done")
     list_select_related = False
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
 
     class Media:
         css = {"all": ("pg_timepart/timepart.css",)}

@@ -73,3 +73,8 @@ def remarks(partition: PartitionStatus) -> str:
     if partition.unfinished:
         found.append(f"{partition.unfinished} interrupted")
     return ", ".join(found)
+
+
+def day(value: datetime) -> str:
+    """Return the local date alone."""
+    return value.astimezone(conf.zone()).date().isoformat()

@@ -1,0 +1,74 @@
+"""The form of a config: tablespaces are chosen from those that exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django.db
+from django import forms
+
+from pg_timepart.admin import upcoming
+from pg_timepart.catalog import tablespaces
+from pg_timepart.errors import InvalidPolicy, TimepartError
+from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.models import PartitionConfig
+
+if TYPE_CHECKING:
+    BaseForm = forms.ModelForm[PartitionConfig]
+else:
+    BaseForm = forms.ModelForm
+
+PLACES = {"attach_tablespace": "as the parent table", "detach_tablespace": "stays where it is"}
+
+
+class ConfigForm(BaseForm):
+    """Every field of a config that a person may change."""
+
+    class Meta:
+        model = PartitionConfig
+        fields = "__all__"  # the admin's fieldsets choose
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = known_tablespaces(self.instance)
+        for name, empty in PLACES.items():
+            if name in self.fields and known is not None:
+                self.fields[name] = self._choice(name, empty, known)
+        for field in self.fields.values():
+            field.show_hidden_initial = False  # the row counts, not what a form once showed
+        if "drop_after" in self.fields:
+            self.fields["drop_after"].help_text = (
+                f"{self.fields['drop_after'].help_text}"
+                " Days and hours:minutes:seconds, such as 30 00:00:00."
+            )
+
+    def _choice(self, name: str, empty: str, known: list[str]) -> forms.ChoiceField:
+        field = self.fields[name]
+        current = getattr(self.instance, name)
+        missing = [(current, f"{current} (missing)")] if current and current not in known else []
+        return forms.ChoiceField(
+            label=field.label,
+            help_text=field.help_text,
+            required=False,
+            choices=[("", f"({empty})"), *((each, each) for each in known), *missing],
+        )
+
+    def _post_clean(self) -> None:
+        """Refuse also what only the table can tell, such as hours of a date."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            upcoming.check(self.instance)
+        except InvalidPolicy as error:
+            self.add_error(None, str(error))
+        except (TimepartError, django.db.Error):  # no table to ask: the page says so itself
+            return
+
+
+def known_tablespaces(config: PartitionConfig) -> list[str] | None:
+    """Return the tablespaces of the server of a config's table, or None if it cannot be asked."""
+    try:
+        return tablespaces(target_of(decorated(config.model_label), config=config).connection)
+    except (TimepartError, django.db.Error):
+        return None

@@ -1,0 +1,154 @@
+"""What the page of one config shows, read at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest
+from django.utils import timezone
+
+from pg_timepart import conf
+from pg_timepart.admin import beat, permissions, timeline, words
+from pg_timepart.admin.overview import Overview, overviews
+from pg_timepart.admin.upcoming import Upcoming, next_pass
+from pg_timepart.constants import ActionKind
+from pg_timepart.maintenance.condition import PartitionStatus
+from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.planning import Action
+
+PARTITIONS_ON_A_PAGE = 100
+LATEST_RUNS = 10
+PAGE = "partitions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One partition in the table."""
+
+    partition: PartitionStatus
+    bounds: str
+    size: str
+    rows: str
+    remarks: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAction:
+    """One action of the next pass in words, and its steps if they were asked for."""
+
+    words: str
+    note: str
+    steps: tuple[Any, ...]
+
+
+def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any]:
+    """Return what the templates of one config's page need."""
+    seen = overviews([config])[config.pk]
+    plan = next_pass(config) if seen.status else Upcoming()
+    partitions = rows_of(seen, request)
+    return {
+        "overview": seen,
+        "facts": facts(config, seen),
+        "drawing": drawing(seen, plan),
+        "gaps": [words.bounds(each) for each in seen.status.gaps] if seen.status else [],
+        "rows": partitions,
+        "page_parameter": PAGE,
+        "plan": plan,
+        "planned": planned_actions(plan),
+        "runs": PartitionRun.objects.filter(model_label=config.model_label)[:LATEST_RUNS],
+        "zone": str(conf.zone()),
+        "may_operate": permissions.may_operate(request) and seen.status is not None,
+        "may_drop": permissions.may_drop(request) and seen.status is not None,
+    }
+
+
+def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:
+    """Return the first lines of the page."""
+    status = seen.status
+    if status is None:
+        return {"Table": words.NOTHING}
+    return {
+        "Table": f"{status.table} in {status.alias}",
+        "Runway": words.runway(status),
+        "Partitions": f"{status.attached_count} attached, {status.detached_count} detached",
+        "Size": words.size(status.total_bytes),
+        "Schedule": beat.in_words(seen.entry),
+        "Next run": words.minute(beat.next_run(seen.entry, timezone.now())),
+        "Last looked at": words.minute(config.last_checked_at),
+    }
+
+
+def drawing(seen: Overview, plan: Upcoming) -> timeline.Drawing | None:
+    """Return the timeline, or None where nothing could be read."""
+    if seen.status is None or seen.status.read_at is None:
+        return None
+    spans = [
+        timeline.Span(
+            kind=each.state.value,
+            name=each.name,
+            bounds=each.bounds,
+            tablespace=each.tablespace,
+            size_bytes=each.size_bytes,
+            rows_estimate=each.rows_estimate,
+        )
+        for each in seen.status.partitions
+        if each.bounds is not None
+    ]
+    spans += [
+        timeline.Span(
+            kind="planned",
+            name=each.partition,
+            bounds=each.bounds,
+            tablespace=each.tablespace or "",
+        )
+        for each in plan.actions
+        if each.kind is ActionKind.CREATE and each.bounds is not None
+    ]
+    return timeline.draw(spans, seen.status.gaps, seen.status.read_at, plan.edge)
+
+
+def rows_of(seen: Overview, request: HttpRequest) -> Page[Row]:
+    """Return one page of the partitions, the newest first."""
+    found = list(reversed(_by_time(seen)))
+    pages = Paginator(found, PARTITIONS_ON_A_PAGE)
+    page: Page[Any] = pages.get_page(request.GET.get(PAGE))
+    page.object_list = [_row(each) for each in page.object_list]
+    return page
+
+
+def planned_actions(plan: Upcoming) -> list[PlannedAction]:
+    """Return the first actions in words with their steps."""
+    return [
+        PlannedAction(words=in_words(each.action), note=each.note, steps=each.steps)
+        for each in plan.previews
+    ]
+
+
+def in_words(action: Action) -> str:
+    """Return what one action does, to what and why."""
+    bounds = f" ({words.bounds(action.bounds)})" if action.bounds else ""
+    place = f" to {action.tablespace}" if action.kind is ActionKind.MOVE else ""
+    return f"{action.kind} {action.partition}{bounds}{place}: {action.reason}"
+
+
+def _by_time(seen: Overview) -> list[PartitionStatus]:
+    found = seen.status.partitions if seen.status else ()
+    return sorted(found, key=_position)
+
+
+def _position(partition: PartitionStatus) -> float:
+    if partition.bounds is None or partition.bounds.start is None:
+        return float("-inf")
+    return partition.bounds.start.timestamp()
+
+
+def _row(partition: PartitionStatus) -> Row:
+    return Row(
+        partition=partition,
+        bounds=words.bounds(partition.bounds),
+        size=words.size(partition.size_bytes),
+        rows=words.rows(partition.rows_estimate),
+        remarks=words.remarks(partition),
+    )

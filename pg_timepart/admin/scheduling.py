@@ -1,0 +1,139 @@
+"""The schedule of one config, edited in place: an interval or a crontab of django-celery-beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import models, router
+
+from pg_timepart import conf
+from pg_timepart.errors import UnknownName
+from pg_timepart.periods import zone_named
+from pg_timepart.schedules import BEAT_APP
+
+if TYPE_CHECKING:
+    from django_celery_beat.models import PeriodicTask
+
+UNITS = ("seconds", "minutes", "hours", "days")
+CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+MOST = 100_000
+
+
+class ScheduleForm(forms.Form):
+    """When beat sends the pass of one table."""
+
+    kind = forms.ChoiceField(
+        label="Kind",
+        choices=[("interval", "every so often"), ("crontab", "at times of the clock (crontab)")],
+        help_text="Which of the two groups of fields counts.",
+    )
+    every = forms.IntegerField(
+        label="Every",
+        min_value=1,
+        max_value=MOST,
+        required=False,
+        help_text="How many of the units lie between two passes.",
+    )
+    unit = forms.ChoiceField(
+        label="Unit",
+        choices=[(each, each) for each in UNITS],
+        required=False,
+        help_text="Unit of the interval.",
+    )
+    minute = forms.CharField(
+        label="Minute", required=False, help_text="0-59, such as 0,30 or */15; * is each."
+    )
+    hour = forms.CharField(label="Hour", required=False, help_text="0-23, such as 3 or */6.")
+    day_of_month = forms.CharField(label="Day of month", required=False, help_text="1-31.")
+    month_of_year = forms.CharField(label="Month", required=False, help_text="1-12.")
+    day_of_week = forms.CharField(
+        label="Day of week", required=False, help_text="0-6 from Sunday, or mon-fri."
+    )
+    timezone = forms.CharField(
+        label="Zone", required=False, help_text="Whose clock the crontab reads."
+    )
+    is_on = forms.BooleanField(
+        label="Switched on", required=False, help_text="Off: nothing is sent until it is on again."
+    )
+
+    def clean_timezone(self) -> str:
+        """Return the name of a zone that exists; empty is that of the partitions."""
+        name = str(self.cleaned_data["timezone"] or conf.zone())
+        try:
+            return zone_named(name).key
+        except UnknownName as error:
+            raise ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        """Check the group of fields that counts."""
+        facts = super().clean() or self.cleaned_data
+        if (
+            facts.get("kind") == "interval"
+            and not facts.get("every")
+            and "every" not in self.errors
+        ):
+            self.add_error("every", "Say how many.")
+        if facts.get("kind") == "crontab" and "timezone" in facts:
+            self._check(_model("CrontabSchedule")(**_cron(facts)))
+        return facts
+
+    def apply(self, entry: PeriodicTask) -> bool:
+        """Give the entry this schedule; return whether that changed anything.
+
+        An unchanged entry is not saved: that would restart its clock.
+        """
+        facts = self.cleaned_data
+        before = (entry.interval_id, entry.crontab_id, entry.enabled)
+        entry.interval = _interval(facts) if facts["kind"] == "interval" else None
+        entry.crontab = _crontab(facts) if facts["kind"] == "crontab" else None
+        entry.solar = entry.clocked = None
+        entry.enabled = facts["is_on"]
+        if (entry.interval_id, entry.crontab_id, entry.enabled) == before:
+            return False
+        entry.save()
+        return True
+
+    def _check(self, crontab: Any) -> None:
+        try:
+            crontab.full_clean()
+        except ValidationError as error:
+            for name, messages in error.message_dict.items():
+                self.add_error(name if name in self.fields else None, messages)
+
+
+def form_for(entry: PeriodicTask) -> ScheduleForm:
+    """Return the form with what the entry has now."""
+    facts: dict[str, Any] = dict.fromkeys(CRON, "*")
+    facts |= {"kind": "interval", "timezone": str(conf.zone()), "is_on": entry.enabled}
+    if entry.interval is not None:
+        facts |= {"every": entry.interval.every, "unit": entry.interval.period}
+    if entry.crontab is not None:
+        facts |= {"kind": "crontab", "timezone": str(entry.crontab.timezone)}
+        facts |= {name: getattr(entry.crontab, name) for name in CRON}
+    return ScheduleForm(initial=facts, prefix="schedule")
+
+
+def _interval(facts: dict[str, Any]) -> Any:
+    return _row("IntervalSchedule", every=facts["every"], period=facts["unit"])
+
+
+def _crontab(facts: dict[str, Any]) -> Any:
+    return _row("CrontabSchedule", **_cron(facts))
+
+
+def _cron(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: facts.get(name) or "*" for name in CRON}, "timezone": facts["timezone"]}
+
+
+def _row(name: str, **facts: Any) -> Any:
+    """Return a schedule row with these facts; there may be several, and any will do."""
+    model = _model(name)
+    rows = model._default_manager.using(router.db_for_write(model))
+    return rows.filter(**facts).first() or rows.create(**facts)
+
+
+def _model(name: str) -> type[models.Model]:
+    return apps.get_model(BEAT_APP, name)

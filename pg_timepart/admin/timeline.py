@@ -1,0 +1,337 @@
+"""Partitions along time, as shapes of an SVG. Pure.
+
+Positions along time are percentages, so that text keeps its size on every screen. Neighbours that
+would be too narrow to see become one bar, so 3,000 partitions are drawn as well as 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pg_timepart.admin import words
+from pg_timepart.periods import Bounds
+
+NARROWEST = 0.6
+"""Percent of the width below which neighbours are drawn as one bar."""
+
+MARGIN = 0.01
+"""Share of the whole span that is left free on both sides."""
+
+TICKS = 5
+TOP = 40
+LABEL = 18
+LANE = 26
+SPACE = 10
+AXIS = 22
+CHART = 90
+
+LANES = {
+    "attached": "attached",
+    "pending": "attached",
+    "detached": "detached",
+    "planned": "planned",
+}
+TITLES = {"attached": "Attached", "detached": "Detached", "planned": "Planned by the next pass"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One partition, there or planned."""
+
+    kind: str
+    """``attached``, ``pending``, ``detached`` or ``planned``."""
+
+    name: str
+    bounds: Bounds
+    tablespace: str = ""
+    size_bytes: int | None = None
+    rows_estimate: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One partition, or several that are too narrow to be drawn apart."""
+
+    kind: str
+    x: str
+    width: str
+    y: int
+    height: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A band in which partitions of one kind lie."""
+
+    title: str
+    y: int
+
+    @property
+    def label_y(self) -> int:
+        """Where its title stands."""
+        return self.y - 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A line across all lanes at one moment, or a tick of the axis."""
+
+    x: str
+    label: str
+    anchor: str
+    """Where its label hangs: ``start``, ``middle`` or ``end``."""
+
+    is_minor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Everything that the template draws."""
+
+    height: int
+    lanes: tuple[Lane, ...]
+    bars: tuple[Bar, ...]
+    gaps: tuple[Bar, ...]
+    overlaps: tuple[Bar, ...]
+    now: Mark
+    edge: Mark | None
+    """Where retention begins: what ends before it is retired."""
+
+    ticks: tuple[Mark, ...]
+    sizes: tuple[Bar, ...]
+    """The chart of sizes, in the same positions."""
+
+    largest: str
+    """What the full height of that chart means."""
+
+    axis: int
+    lane_height: int = LANE
+    chart_height: int = CHART
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """From moments to percent."""
+
+    first: datetime
+    last: datetime
+
+    def at(self, moment: datetime | None, *, or_else: float) -> float:
+        """Return the position of a moment, ``or_else`` for a bound without end."""
+        if moment is None:
+            return or_else
+        share = (moment - self.first) / (self.last - self.first)
+        return min(max(share * 100, 0.0), 100.0)
+
+    def left(self, bounds: Bounds) -> float:
+        """Return where a range begins."""
+        return self.at(bounds.start, or_else=0.0)
+
+    def right(self, bounds: Bounds) -> float:
+        """Return where a range ends."""
+        return self.at(bounds.end, or_else=100.0)
+
+
+@dataclass(slots=True)
+class _Group:
+    left: float
+    right: float
+    spans: list[Span] = field(default_factory=list)
+
+
+def draw(
+    spans: Sequence[Span], gaps: Sequence[Bounds], now: datetime, edge: datetime | None
+) -> Drawing:
+    """Return the drawing of all partitions; ``edge`` is where retention begins."""
+    scale = _scale(spans, now, edge)
+    lanes = _lanes(spans)
+    tops = {each.title: each.y for each in lanes}
+    axis = TOP + len(lanes) * (LABEL + LANE + SPACE)
+    sizes = _sizes(spans, scale)
+    return Drawing(
+        height=axis + AXIS,
+        lanes=lanes,
+        bars=tuple(_bars(spans, scale, tops)),
+        gaps=tuple(_troubles(gaps, "gap", scale, tops.get(TITLES["attached"], TOP))),
+        overlaps=tuple(
+            _troubles(overlaps(spans), "overlap", scale, tops.get(TITLES["detached"], TOP))
+        ),
+        now=_mark(scale, now, "now"),
+        edge=None if edge is None else _mark(scale, edge, "retention"),
+        ticks=tuple(_ticks(scale)),
+        sizes=tuple(sizes),
+        largest=words.size(_largest(spans)),
+        axis=axis,
+        summary=_summary(spans, gaps),
+    )
+
+
+def overlaps(spans: Iterable[Span]) -> list[Bounds]:
+    """Return where a detached partition has the range of another one, so cannot be attached."""
+    present = [each for each in spans if each.kind != "planned"]
+    ordered = sorted(present, key=lambda each: _start(each.bounds))
+    found: list[Bounds] = []
+    reach: Span | None = None
+    for each in ordered:
+        if reach is not None and _collide(reach, each):
+            found.append(_shared(each.bounds, reach.bounds))
+        if reach is None or _end(each.bounds) > _end(reach.bounds):
+            reach = each
+    return found
+
+
+def _scale(spans: Sequence[Span], now: datetime, edge: datetime | None) -> Scale:
+    moments = [now, *([edge] if edge else [])]
+    for each in spans:
+        moments += [side for side in (each.bounds.start, each.bounds.end) if side is not None]
+    first, last = min(moments), max(moments)
+    margin = max((last - first) * MARGIN, timedelta(seconds=1))
+    return Scale(first=_moved(first, -margin), last=_moved(last, margin))
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:  # at the edges of what datetime can hold
+        edge = datetime.max if by > timedelta(0) else datetime.min
+        return edge.replace(tzinfo=UTC)
+
+
+def _lanes(spans: Iterable[Span]) -> tuple[Lane, ...]:
+    counts = dict.fromkeys(TITLES, 0)
+    for each in spans:
+        counts[LANES[each.kind]] += 1
+    used = [kind for kind in TITLES if counts[kind] or kind == "attached"]
+    return tuple(
+        Lane(title=TITLES[kind], y=TOP + number * (LABEL + LANE + SPACE) + LABEL)
+        for number, kind in enumerate(used)
+    )
+
+
+def _bars(spans: Iterable[Span], scale: Scale, tops: dict[str, int]) -> Iterator[Bar]:
+    for group in _grouped(spans, scale):
+        kind = group.spans[0].kind
+        yield _bar(group, tops[TITLES[LANES[kind]]], LANE)
+
+
+def _bar(group: _Group, y: int, height: int) -> Bar:
+    return Bar(
+        kind=group.spans[0].kind,
+        x=_percent(group.left),
+        width=_percent(max(group.right - group.left, NARROWEST / 2)),
+        y=y,
+        height=height,
+        title=_title(group.spans),
+    )
+
+
+def _grouped(spans: Iterable[Span], scale: Scale) -> list[_Group]:
+    found: list[_Group] = []
+    for each in sorted(spans, key=lambda span: (LANES[span.kind], _start(span.bounds))):
+        left, right = scale.left(each.bounds), scale.right(each.bounds)
+        last = found[-1] if found else None
+        if last and last.spans[0].kind == each.kind and right - last.left < NARROWEST:
+            last.right = max(last.right, right)
+            last.spans.append(each)
+        else:
+            found.append(_Group(left, right, [each]))
+    return found
+
+
+def _title(spans: Sequence[Span]) -> str:
+    first, last = spans[0], spans[-1]
+    whole = Bounds(start=first.bounds.start, end=last.bounds.end)
+    name = first.name if len(spans) == 1 else f"{len(spans)} partitions"
+    lines = [f"{name} ({first.kind})", words.bounds(whole)]
+    if first.kind != "planned":
+        known = [each.size_bytes for each in spans if each.size_bytes is not None]
+        rows = [each.rows_estimate for each in spans if each.rows_estimate is not None]
+        lines.append(f"{words.size(sum(known) if known else None)},")
+        lines.append(f"{words.rows(sum(rows) if rows else None)} rows")
+    places = sorted({each.tablespace for each in spans if each.tablespace})
+    return " ".join([*lines, *(["in", ", ".join(places)] if places else [])])
+
+
+def _troubles(ranges: Iterable[Bounds], kind: str, scale: Scale, y: int) -> Iterator[Bar]:
+    spans = [Span(kind="planned", name=kind, bounds=each) for each in ranges]
+    for group in _grouped(spans, scale):
+        whole = Bounds(start=group.spans[0].bounds.start, end=group.spans[-1].bounds.end)
+        count = f"{len(group.spans)} {kind}s" if len(group.spans) > 1 else kind
+        yield Bar(
+            kind=kind,
+            x=_percent(group.left),
+            width=_percent(max(group.right - group.left, NARROWEST / 2)),
+            y=y,
+            height=LANE,
+            title=f"{count}: {words.bounds(whole)}",
+        )
+
+
+def _sizes(spans: Iterable[Span], scale: Scale) -> Iterator[Bar]:
+    """Yield the chart: the height is the size of a partition, the mean where several are one."""
+    known = [each for each in spans if each.kind != "planned" and each.size_bytes is not None]
+    largest = _largest(known) or 1
+    for group in _grouped(known, scale):
+        mean = sum(each.size_bytes or 0 for each in group.spans) / len(group.spans)
+        height = round(CHART * mean / largest)
+        yield _bar(group, CHART - height, height)
+
+
+def _largest(spans: Iterable[Span]) -> int:
+    return max((each.size_bytes or 0 for each in spans), default=0)
+
+
+def _ticks(scale: Scale) -> Iterator[Mark]:
+    step = (scale.last - scale.first) / (TICKS - 1)
+    is_long = step > timedelta(days=2)
+    for number in range(TICKS):
+        moment = min(_moved(scale.first, step * number), scale.last)
+        label = words.day(moment) if is_long else words.minute(moment)
+        anchor = {0: "start", TICKS - 1: "end"}.get(number, "middle")
+        yield Mark(
+            x=_percent(scale.at(moment, or_else=0)),
+            label=label,
+            anchor=anchor,
+            is_minor=bool(number % 2),
+        )
+
+
+def _mark(scale: Scale, moment: datetime, label: str) -> Mark:
+    position = scale.at(moment, or_else=0)
+    anchor = "start" if position < 15 else "end" if position > 85 else "middle"  # noqa: PLR2004
+    return Mark(x=_percent(position), label=label, anchor=anchor)
+
+
+def _summary(spans: Sequence[Span], gaps: Sequence[Bounds]) -> str:
+    counts: dict[str, int] = {}
+    for each in spans:
+        counts[each.kind] = counts.get(each.kind, 0) + 1
+    parts = [f"{count} {kind}" for kind, count in counts.items()]
+    parts += [f"{len(gaps)} gap{'' if len(gaps) == 1 else 's'}"]
+    return f"Partitions along time: {', '.join(parts)}. The table below lists them."
+
+
+def _collide(one: Span, other: Span) -> bool:
+    return "detached" in (one.kind, other.kind) and one.bounds.overlaps(other.bounds)
+
+
+def _shared(one: Bounds, other: Bounds) -> Bounds:
+    starts = [each.start for each in (one, other) if each.start is not None]
+    ends = [each.end for each in (one, other) if each.end is not None]
+    return Bounds(start=max(starts, default=None), end=min(ends, default=None))
+
+
+def _start(bounds: Bounds) -> float:
+    return float("-inf") if bounds.start is None else bounds.start.timestamp()
+
+
+def _end(bounds: Bounds) -> float:
+    return float("inf") if bounds.end is None else bounds.end.timestamp()
+
+
+def _percent(position: float) -> str:
+    return f"{position:.3f}%"

@@ -1,0 +1,85 @@
+"""What the next pass on a table would do, with a config as it is or as it might be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import django.db
+
+from pg_timepart.errors import TimepartError
+from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
+from pg_timepart.maintenance.targets import decorated, known_rows, target_of
+from pg_timepart.maintenance.work import Work
+from pg_timepart.models import PartitionConfig
+from pg_timepart.planning import Action, Policy, plan_pass
+
+MOST_WITH_SQL = 40
+"""How many actions are shown with their statements: each costs a query or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """The plan of one pass."""
+
+    actions: tuple[Action, ...] = ()
+    previews: tuple[ActionPreview, ...] = ()
+    """The first of these actions with their statements."""
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    edge: datetime | None = None
+    """What ends before this is past retention; None where all is kept."""
+
+    @property
+    def unshown(self) -> int:
+        """How many actions are not among the previews."""
+        return len(self.actions) - len(self.previews)
+
+
+def next_pass(config: PartitionConfig) -> Upcoming:
+    """Return what a pass would do now under ``config``, saved or not; only the catalog is read.
+
+    What makes a plan impossible is in its ``problems``.
+    """
+    try:
+        return _planned(config)
+    except (TimepartError, django.db.Error) as error:
+        return Upcoming(problems=(" ".join(str(error).split()),))
+
+
+def check(config: PartitionConfig) -> None:
+    """Raise InvalidPolicy where no pass could run with ``config``, saved or not.
+
+    A table that is not there, or cannot be read, is no fault of the config.
+    """
+    target = target_of(decorated(config.model_label), config=config)
+    target.policy(target.read([]))
+
+
+def _planned(config: PartitionConfig) -> Upcoming:
+    work = _look(config)
+    plan = plan_pass(work.parent, known_rows(work.rows), work.policy, work.now)
+    shown = replace(plan, actions=plan.actions[:MOST_WITH_SQL])
+    return Upcoming(
+        actions=plan.actions,
+        previews=preview_plan(work, shown).actions,
+        problems=plan.problems,
+        notes=plan.notes,
+        edge=_edge(work.policy, work.now),
+    )
+
+
+def _look(config: PartitionConfig) -> Work:
+    target = target_of(decorated(config.model_label), config=config)
+    rows = target.rows()
+    parent = target.read(rows)
+    return Work(
+        target=target, policy=target.policy(parent), parent=parent, rows=rows, now=parent.read_at
+    )
+
+
+def _edge(policy: Policy, now: datetime) -> datetime | None:
+    if policy.interval is None:
+        return None
+    return policy.period.shift(now, -policy.interval, policy.zone)
