@@ -28,6 +28,7 @@ def create(work: Work, action: Action, session: Session) -> str:
     A table of ours that was made and never attached is attached; a detached partition that has
     the name keeps it, and the new one gets another. Raises Conflict for anything else in the way.
     """
+    _refuse_beside_pending(work, action)
     name = action.partition
     for attempt in range(MAX_NAMES):
         try:
@@ -43,6 +44,16 @@ def create(work: Work, action: Action, session: Session) -> str:
             session.made = name
             return f"{action.partition} was taken" if attempt else action.reason
     raise Conflict(f"{MAX_NAMES} tables named like {action.partition} are in the way.")
+
+
+def _refuse_beside_pending(work: Work, action: Action) -> None:
+    """Give way where a partition covers some of the range and its detach has not ended."""
+    wanted = action.bounds
+    for each in work.parent.ranged:
+        if each.is_pending and wanted and each.bounds and each.bounds.overlaps(wanted):
+            raise Deferred(
+                f"The detach of {each.name} is pending: it must end before its range is free."
+            )
 
 
 def _create_named(work: Work, action: Action, name: str, session: Session) -> None:
