@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import beat_init
 from celery.utils.time import get_exponential_backoff_interval
 from django.db import DatabaseError, InterfaceError
@@ -118,7 +118,10 @@ class TimepartTask(BaseTask):
             maximum=LONGEST_RETRY_SECONDS,
             full_jitter=True,
         )
-        retry: Exception = self.retry(exc=error, countdown=max(countdown, 1), throw=False)
+        try:
+            retry: Exception = self.retry(exc=error, countdown=max(countdown, 1), throw=False)
+        except Reject as rejected:  # the broker does not take it, and would forget it so
+            return Reject(rejected.args[0], requeue=True)
         return retry
 
 
