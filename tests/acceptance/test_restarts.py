@@ -93,4 +93,9 @@ def _send(client: Celery, **options: Any) -> AsyncResult[Any]:
 def _assert_all_end_well(answers: list[AsyncResult[Any]], worker: Process) -> None:
     for each in answers:
         wait_until(each.ready, 40, worker)
+        assert each.successful(), f"{each.result!r} {_words_on(each.id, worker)}"
         assert each.get(timeout=5)["outcome"] in {"done", "unchanged"}
+
+
+def _words_on(task_id: str, worker: Process) -> str:
+    return "\n".join(line for line in worker.said().splitlines() if task_id in line)
