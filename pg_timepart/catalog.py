@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
 from pg_timepart.marks import like_pattern, parse_mark
-from pg_timepart.periods import Bounds
+from pg_timepart.periods import Bounds, start_of_day
 from pg_timepart.relations import Parent, Partition
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
@@ -88,6 +88,10 @@ FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[])) AS d(oid, nspname, relname, s
 MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(pattern)s"
 
 NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
+
+# Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
+# where None would say that there is no bound. They leave room for every zone's offset.
+FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
 
 _BOUNDS = re.compile(r"FOR VALUES FROM \((?P<start>.+)\) TO \((?P<end>.+)\)\Z", re.DOTALL)
 
@@ -227,11 +231,33 @@ def _bounds(expression: str | None, kind: KeyKind | None, zone: tzinfo) -> Bound
     match = _BOUNDS.match(expression or "")
     if match is None or kind is None:
         return None
-    return Bounds(start=_side(match["start"], kind, zone), end=_side(match["end"], kind, zone))
+    return Bounds(start=_start(match["start"], kind, zone), end=_end(match["end"], kind, zone))
 
 
-def _side(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
+def _start(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
+    """Return the first moment inside; None only where all that is earlier is inside too."""
+    moment = _moment(text, kind, zone)
+    if moment is not None or text == "MINVALUE" or _is_before_calendar(text):
+        return moment
+    return start_of_day(LAST_DAY, zone)
+
+
+def _end(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
+    """Return the first moment after; None only where all that is later is inside."""
+    moment = _moment(text, kind, zone)
+    if moment is not None or text == "MAXVALUE" or not _is_before_calendar(text):
+        return moment
+    return start_of_day(FIRST_DAY, zone)
+
+
+def _moment(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
     return None if text in {"MINVALUE", "MAXVALUE"} else kind.moment(text.strip("'"), zone)
+
+
+def _is_before_calendar(text: str) -> bool:
+    """Whether a bound that datetime cannot hold is too early for it, rather than too late."""
+    bound = text.strip("'")
+    return bound == "-infinity" or bound.endswith(" BC") or bound.startswith("0001-")
 
 
 def _position(partition: Partition) -> tuple[int, float]:
