@@ -160,14 +160,14 @@ def test_rows_outside_the_bounds_fail_it_and_nothing_is_lost(yard: Yard) -> None
         "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass", JANUARY
     ):
         yard.execute(f'ALTER TABLE {JANUARY} DROP CONSTRAINT "{name}"')
-    yard.execute(f"INSERT INTO {JANUARY} (id, sailed_at, name) VALUES (9, '2024-03-01', 'Lost')")
+    yard.execute(f"INSERT INTO {JANUARY} (id, sailed_at, name) VALUES (-1, '2024-03-01', 'Lost')")
     for _ in range(2):
         with pytest.raises(OperationFailed, match="is violated by some row"):
             log.attach()
         log.refresh_from_db()
         assert (log.is_attached, log.unfinished) == (False, "")
         assert yard.one(f"SELECT count(*) FROM {JANUARY}") == 2
-    yard.execute(f"DELETE FROM {JANUARY} WHERE id = 9")
+    yard.execute(f"DELETE FROM {JANUARY} WHERE id = -1")
     log.attach()
     assert Ship.objects.get().name == "Argo"
     assert maintain("fleet.ship", now=at("2024-01-15")).outcome == "done"
