@@ -237,8 +237,9 @@ def _ahead(
 
 def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) -> datetime:
     """Return where creating goes on: at the newest end, if the workers were away for long."""
-    ends = [each.end for each in _covering(parent.partitions)]
-    newest = max((end or current for end in ends), default=current)
+    ends = [each.end or current for each in _covering(parent.partitions)]
+    # What ends before the calendar begins is a place for -infinity, and no partition to follow.
+    newest = max((end for end in ends if end.year > 1), default=current)
     edge = _edge(policy, now)
     if edge is None:
         return min(newest, current)
