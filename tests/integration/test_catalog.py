@@ -1,0 +1,246 @@
+"""What the catalog says, as values: bounds of every kind, in one query for any number of tables."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from pg_timepart.catalog import read_marked, read_named, read_parent, read_parents
+from pg_timepart.catalog import tablespaces as known_tablespaces
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.relations import Parent
+from tests.fleet.models import Crossing, Mooring, Ship
+from tests.fleet.yard import Tablespaces, Yard, at
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+
+def read(yard: Yard, model: Any = Ship, **options: Any) -> Parent:
+    found = read_parent(yard.connection, model._meta.db_table, **{"zone": UTC, **options})
+    assert found is not None
+    return found
+
+
+def sides(parent: Parent) -> list[tuple[str, Any, Any]]:
+    return [
+        (each.name, each.bounds and each.bounds.start, each.bounds and each.bounds.end)
+        for each in parent.partitions
+    ]
+
+
+def partition(yard: Yard, name: str, bounds: str, of: str = "fleet_ship") -> None:
+    yard.execute(f"CREATE TABLE {name} PARTITION OF {of} {bounds}")
+
+
+def test_the_parent(yard: Yard) -> None:
+    found = read(yard)
+    assert found.oid == yard.one("SELECT 'fleet_ship'::regclass::oid::bigint")
+    assert (found.schema, found.name, found.key) == ("public", "fleet_ship", "sailed_at")
+    assert found.kind is not None
+    assert found.kind.sql_type == "timestamp with time zone"
+    assert (found.description, found.tablespace) == ("RANGE (sailed_at)", None)
+    assert found.home == yard.one(
+        "SELECT spcname FROM pg_tablespace t JOIN pg_database d ON d.dattablespace = t.oid"
+        " WHERE datname = current_database()"
+    )
+    assert (found.partitions, found.detached, found.default) == ((), (), None)
+    assert abs((yard.one("SELECT clock_timestamp()") - found.read_at).total_seconds()) < 5
+
+
+def test_both_bounds_in_their_order_the_default_last(yard: Yard) -> None:
+    partition(yard, "c", "FOR VALUES FROM ('2024-05-01 00:00+02') TO (MAXVALUE)")
+    partition(yard, "rest", "DEFAULT")
+    partition(yard, "b", "FOR VALUES FROM ('2024-01-01') TO ('2024-02-01 12:30:00.000001')")
+    partition(yard, "a", "FOR VALUES FROM (MINVALUE) TO ('0001-01-01 00:00 BC')")
+    assert sides(read(yard)) == [
+        ("a", None, at("0001-01-03")),
+        ("b", at("2024-01-01"), at("2024-02-01 12:30:00.000001")),
+        ("c", at("2024-04-30 22:00"), None),
+        ("rest", None, None),
+    ]
+    default = read(yard).default
+    assert default is not None
+    assert (default.name, default.bounds, default.is_default) == ("rest", None, True)
+    assert [each.name for each in read(yard).ranged] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "has_start", "has_end"),
+    [
+        ("'-infinity'", "'2024-01-01'", False, True),
+        ("'4713-01-01 BC'", "'2024-01-01'", False, True),
+        ("'2024-01-01'", "'infinity'", True, False),
+        ("'2024-01-01'", "'10000-01-01'", True, False),
+        ("MINVALUE", "'-infinity'", False, True),
+        ("MINVALUE", "'0044-03-15 BC'", False, True),
+        ("'infinity'", "MAXVALUE", True, False),
+        ("'10000-01-01'", "'20000-01-01'", True, False),
+    ],
+)
+@pytest.mark.parametrize("model", [Ship, Crossing])
+def test_bounds_beyond_the_calendar_are_none_only_where_they_bound_nothing(
+    yard: Yard, model: Any, lower: str, upper: str, has_start: bool, has_end: bool
+) -> None:
+    table = model._meta.db_table
+    partition(yard, "leaf", f"FOR VALUES FROM ({lower}) TO ({upper})", of=table)
+    (leaf,) = read(yard, model).partitions
+    assert leaf.bounds is not None
+    assert (leaf.bounds.start is not None, leaf.bounds.end is not None) == (has_start, has_end)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        "FROM ('infinity') TO (MAXVALUE)",
+        "FROM (MINVALUE) TO ('-infinity')",
+        "FROM (MINVALUE) TO ('0001-01-01 BC')",
+        "FROM ('10000-01-01') TO (MAXVALUE)",
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_partition_for_what_is_beyond_the_calendar_is_no_room_for_now(
+    yard: Yard, settings: Settings, bounds: str, zone: str
+) -> None:
+    settings.PARTITION_TIMEZONE = zone
+    partition(yard, "beyond", f"FOR VALUES {bounds}")
+    partition(yard, "beyond_days", f"FOR VALUES {bounds}", of="fleet_crossing")
+    for model in (Ship, Crossing):
+        label = model._meta.label_lower
+        assert maintain(label, now=at("2024-05-15")).outcome == "done"
+        assert len(yard.children(model)) == 4
+        assert maintain(label, now=at("2024-05-15")).outcome == "unchanged"
+        assert reconcile(label).outcome == "unchanged"
+
+
+def test_dates_are_starts_of_days_in_the_zone(yard: Yard) -> None:
+    partition(yard, "leaf", "FOR VALUES FROM ('2018-11-03') TO ('2018-11-04')", of="fleet_crossing")
+    zone = ZoneInfo("America/Sao_Paulo")
+    assert sides(read(yard, Crossing, zone=zone)) == [
+        ("leaf", at("2018-11-03 03:00"), at("2018-11-04 03:00"))
+    ]
+
+
+def test_a_name_with_a_schema(yard: Yard) -> None:
+    found = read(yard, Mooring)
+    assert (found.schema, found.name, found.key) == ("fleet yard", "The Moorings", "Größe o'clock")
+
+
+def test_a_partition_that_is_partitioned_itself_is_one_partition(yard: Yard) -> None:
+    partition(
+        yard,
+        "big",
+        "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') PARTITION BY RANGE (sailed_at)",
+    )
+    partition(yard, "small", "FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')", of="big")
+    assert [each.name for each in read(yard).partitions] == ["big"]
+
+
+def test_a_table_that_does_not_exist_is_left_out(yard: Yard) -> None:
+    assert read_parent(yard.connection, "fleet_nothing", zone=UTC) is None
+    found = read_parents(yard.connection, ["fleet_nothing", "fleet_ship"], zone=UTC)
+    assert list(found) == ["fleet_ship"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "description"),
+    [
+        ("", "not partitioned"),
+        ("PARTITION BY LIST (at)", "LIST (at)"),
+        ("PARTITION BY RANGE (at, id)", "RANGE (at, id)"),
+        ("PARTITION BY RANGE ((id + 1))", "RANGE (an expression)"),
+        ("PARTITION BY RANGE (id)", "RANGE (id)"),
+    ],
+)
+def test_what_is_not_ours_to_maintain_has_no_kind(
+    yard: Yard, declared: str, description: str
+) -> None:
+    yard.execute(f"CREATE TABLE fleet_strange (id int, at timestamptz) {declared}")
+    found = read_parent(yard.connection, "fleet_strange", zone=UTC)
+    assert found is not None
+    assert (found.kind, found.description) == (None, description)
+
+
+def test_an_inheritance_child_is_no_partition(yard: Yard) -> None:
+    yard.execute("CREATE TABLE fleet_old (id int, at timestamptz)")
+    yard.execute("CREATE TABLE fleet_child () INHERITS (fleet_old)")
+    found = read_parent(yard.connection, "fleet_old", zone=UTC)
+    assert found is not None
+    assert found.partitions == ()
+
+
+def test_where_everything_lives(yard: Yard, tablespaces: Tablespaces) -> None:
+    yard.execute(f"ALTER TABLE fleet_ship SET TABLESPACE {tablespaces.cold}")
+    try:
+        partition(yard, "a", "FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')")
+        past = f"FOR VALUES FROM (MINVALUE) TO ('2024-01-01') TABLESPACE {tablespaces.fast}"
+        partition(yard, "b", past)
+        found = read(yard)
+    finally:
+        yard.execute("ALTER TABLE fleet_ship SET TABLESPACE pg_default")
+    assert found.tablespace == tablespaces.cold
+    assert {each.name: each.tablespace for each in found.partitions} == {
+        "a": tablespaces.cold,
+        "b": tablespaces.fast,
+    }
+
+
+def test_tablespaces_that_tables_may_live_in(yard: Yard, tablespaces: Tablespaces) -> None:
+    found = set(known_tablespaces(yard.connection))
+    assert {"pg_default", tablespaces.fast, tablespaces.odd} <= found
+    assert "pg_global" not in found
+
+
+def test_detached_ones_are_found_by_oid_with_their_marks(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-03-01")
+    log = yard.log(Ship, "2024-01-01")
+    log.detach()
+    attached = yard.log(Ship, "2024-02-01").relid
+    found = read(yard, detached=[log.relid, attached, 1, 2**32 - 1])
+    (off,) = found.detached
+    assert (off.oid, off.name, off.bounds, off.is_attached) == (
+        log.relid,
+        "fleet_ship_20240101_20240201",
+        None,
+        False,
+    )
+    assert off.mark is not None
+    assert (off.mark.label, off.mark.bounds) == ("fleet.ship", log.bounds)
+
+
+def test_unattached_tables_are_found_by_their_mark(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-03-01")
+    yard.log(Ship, "2024-01-01").detach()
+    assert [each.name for each in read_marked(yard.connection, "fleet.ship")] == [
+        "fleet_ship_20240101_20240201"
+    ]
+    assert read_marked(yard.connection, "fleet_ship") == ()
+    assert read_marked(yard.connection, "fleet.shi") == ()
+
+
+def test_an_unattached_table_is_found_by_its_name(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    name = "fleet_ship_20240101_20240201"
+    assert read_named(yard.connection, "public", name) is None
+    yard.log(Ship, "2024-01-01").detach()
+    found = read_named(yard.connection, "public", name)
+    assert found is not None
+    assert found.mark is not None
+    assert read_named(yard.connection, "fleet yard", name) is None
+
+
+def test_any_number_of_tables_and_partitions_is_one_query(yard: Yard) -> None:
+    yard.cover(Ship, "2022-01-01", "2024-01-01")
+    yard.cover(Crossing, "2024-01-01", "2024-01-20")
+    names = [model._meta.db_table for model in (Ship, Crossing, Mooring)]
+    with CaptureQueriesContext(yard.connection) as captured:
+        found = read_parents(yard.connection, names, zone=UTC, detached=[1, 2, 3])
+    assert len(captured) == 1
+    assert [len(found[name].partitions) for name in names] == [24, 19, 0]
