@@ -56,5 +56,6 @@ def client(installation: Installation) -> Iterator[Celery]:
     yield app
     backend: Any = app.backend
     backend.result_consumer.stop()
+    backend.result_consumer._pubsub = None  # else results that go later would open it again
     backend.client.close()
     app.close()
