@@ -37,6 +37,7 @@ Result = dict[str, Any]
 
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 600
+MAX_SENDER = 255
 SCHEDULED_RETRIES = 5
 """A scheduled pass gives up after these: the next one on the schedule goes on."""
 
@@ -77,6 +78,11 @@ class TimepartTask(BaseTask):
         return str(self.request.get("periodic_task_name") or "")
 
     @property
+    def _sender(self) -> str:
+        """The name of the person whom the admin sent this for, else ``task``."""
+        return str(self.request.get("started_by") or "task")[:MAX_SENDER]
+
+    @property
     def comes_again(self) -> bool:
         """Whether this very task was begun before, and retried or delivered again."""
         delivery = self.request.delivery_info or {}
@@ -86,7 +92,7 @@ class TimepartTask(BaseTask):
     def origin(self) -> Origin:
         """Who or what started the run, for its record."""
         return Origin(
-            started_by=f"beat: {self.schedule}" if self.schedule else "task",
+            started_by=f"beat: {self.schedule}" if self.schedule else self._sender,
             worker=self.request.hostname or "",
             task_id=self.request.id or "",
             interruptions=(SoftTimeLimitExceeded,),

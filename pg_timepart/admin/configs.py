@@ -11,10 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from pg_timepart.admin import beat, permissions, words
-from pg_timepart.admin.detail import ConfigDetail, is_installed
+from pg_timepart.admin import beat, words
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
-from pg_timepart.admin.overview import Overview, overviews
+from pg_timepart.admin.launching import ConfigLaunching
+from pg_timepart.admin.overview import Overview, is_installed, overviews
 from pg_timepart.admin.runs import outcome_badge
 from pg_timepart.models import PartitionConfig
 
@@ -33,7 +33,7 @@ class ConfigList(ChangeList):
 
 
 @admin.register(PartitionConfig)
-class PartitionConfigAdmin(ConfigDetail):
+class PartitionConfigAdmin(ConfigLaunching):
     """Every partitioned table: its health, its size, its schedule."""
 
     list_display = (
@@ -66,10 +66,6 @@ class PartitionConfigAdmin(ConfigDetail):
         """Return whether a config may be deleted: only one whose model is gone."""
         is_orphan = obj is not None and not is_installed(obj)
         return is_orphan and super().has_delete_permission(request, obj)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may run operations; Django asks for the list's actions."""
-        return permissions.may_operate(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Return the list that reads all tables of a page at once."""

@@ -17,10 +17,10 @@ from pg_timepart import schedules
 from pg_timepart.admin import beat, permissions
 from pg_timepart.admin.base import ConfigBase
 from pg_timepart.admin.forms import ConfigForm
+from pg_timepart.admin.overview import is_installed
 from pg_timepart.admin.pages import page_context, planned_actions
 from pg_timepart.admin.scheduling import ScheduleForm, form_for
 from pg_timepart.admin.upcoming import next_pass
-from pg_timepart.declaring import registry
 from pg_timepart.models import PartitionConfig
 
 PREVIEWED = {
@@ -173,11 +173,6 @@ def schedule_context(entry: Any, request: HttpRequest) -> dict[str, Any]:
         "schedule_words": beat.in_words(entry),
         "schedule_form": form_for(entry) if entry is not None and may_change else None,
     }
-
-
-def is_installed(config: PartitionConfig) -> bool:
-    """Return whether the config's model is installed and decorated."""
-    return any(each._meta.label_lower == config.model_label for each in registry())
 
 
 def to_page(config: PartitionConfig) -> HttpResponseRedirect:

@@ -69,6 +69,11 @@ def labels_by_database(alias: str) -> list[str]:
     return [label for label, model in _installed().items() if router.db_for_write(model) == alias]
 
 
+def is_installed(config: PartitionConfig) -> bool:
+    """Return whether the config's model is installed and decorated."""
+    return config.model_label in _installed()
+
+
 def _overview(
     config: PartitionConfig,
     status: TableStatus | None,

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.admin import beat, permissions, timeline, words
+from pg_timepart.admin.forms import known_tablespaces
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.upcoming import Upcoming, next_pass
 from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.condition import PartitionStatus
 from pg_timepart.models import PartitionConfig, PartitionRun
-from pg_timepart.planning import Action
+from pg_timepart.plans import Action
 
 PARTITIONS_ON_A_PAGE = 100
 LATEST_RUNS = 10
@@ -59,6 +60,7 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         "planned": planned_actions(plan),
         "runs": PartitionRun.objects.filter(model_label=config.model_label)[:LATEST_RUNS],
         "zone": str(conf.zone()),
+        "tablespaces": known_tablespaces(config) or (),
         "may_operate": permissions.may_operate(request) and seen.status is not None,
         "may_drop": permissions.may_drop(request) and seen.status is not None,
     }

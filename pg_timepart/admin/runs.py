@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
 
-from pg_timepart.admin import words
+from pg_timepart.admin import permissions, words
 from pg_timepart.admin.base import RunBase
 from pg_timepart.admin.filters import ActionFilter
-from pg_timepart.models import PartitionRun
+from pg_timepart.admin.following import progress_of
+from pg_timepart.models import PartitionConfig, PartitionRun
 
 LONGEST_MESSAGE = 120
 
@@ -61,6 +68,32 @@ class PartitionRunAdmin(RunBase):
 
     class Media:
         css = {"all": ("pg_timepart/timepart.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the page that follows a task before the others."""
+        view = self.admin_site.admin_view(require_GET(self.follow_view))
+        name = "pg_timepart_partitionrun_follow"
+        return [path("task/<uuid:task_id>/", view, name=name), *super().get_urls()]
+
+    def follow_view(self, request: HttpRequest, task_id: UUID) -> HttpResponseBase:
+        """Show how far a task has come; the page asks again until it has ended."""
+        if not (self.has_view_permission(request) or permissions.may_operate(request)):
+            raise PermissionDenied
+        label = request.GET.get("model", "")
+        progress = progress_of(str(task_id), label, _moment(request.GET.get("since", "")))
+        config = PartitionConfig.objects.filter(model_label=label).first()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A run",
+            "media": self.media,
+            "progress": progress,
+            "actions": actions_table(progress.run) if progress.run else "",
+            "operation": progress.run.operation if progress.run else request.GET.get("operation"),
+            "model_label": label,
+            "config": config if permissions.may_view(request) else None,
+            "task_id": task_id,
+        }
+        return TemplateResponse(request, "admin/pg_timepart/partitionrun/follow.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Return False: runs are recorded, not written."""
@@ -110,3 +143,12 @@ def outcome_badge(outcome: str) -> SafeString:
 def actions_table(run: PartitionRun) -> SafeString:
     """Return what a run did as HTML."""
     return render_to_string("admin/pg_timepart/actions.html", {"actions": run.actions})
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment that an address holds, or None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -19,6 +19,9 @@ NARROWEST = 0.6
 MARGIN = 0.01
 """Share of the whole span that is left free on both sides."""
 
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
 TICKS = 5
 TOP = 40
 LABEL = 18
@@ -197,8 +200,7 @@ def _moved(moment: datetime, by: timedelta) -> datetime:
     try:
         return moment + by
     except OverflowError:  # at the edges of what datetime can hold
-        edge = datetime.max if by > timedelta(0) else datetime.min
-        return edge.replace(tzinfo=UTC)
+        return LATEST if by > timedelta(0) else EARLIEST
 
 
 def _lanes(spans: Iterable[Span]) -> tuple[Lane, ...]:

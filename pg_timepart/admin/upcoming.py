@@ -12,7 +12,8 @@ from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
 from pg_timepart.maintenance.targets import decorated, known_rows, target_of
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionConfig
-from pg_timepart.planning import Action, Policy, plan_pass
+from pg_timepart.planning import plan_pass
+from pg_timepart.plans import Action, Policy
 
 MOST_WITH_SQL = 40
 """How many actions are shown with their statements: each costs a query or two."""

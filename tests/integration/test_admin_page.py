@@ -128,7 +128,7 @@ def test_a_change_of_retention_is_shown_before_it_is_saved(yard: Yard, client: C
     assert "<td>interval</td><td>(empty)</td><td>3</td>" in page
     assert "detach fleet_ship_20200101_20200201" in page
     config.refresh_from_db()
-    assert config.interval is None
+    assert (config.interval,) == (None,)
 
     hidden = dict(response.context["hidden"])
     assert client.post(page_of(config), {**hidden, "_confirmed": "1"}).status_code == 302

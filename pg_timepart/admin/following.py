@@ -1,0 +1,87 @@
+"""How far a task that was sent has come: by its record, or by what Celery knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app
+from celery.backends.base import DisabledBackend
+from celery.result import AsyncResult
+from django.utils import timezone
+
+from pg_timepart.constants import Outcome
+from pg_timepart.models import PartitionConfig, PartitionRun
+
+LONG_WAIT = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What is known of one task."""
+
+    sentence: str
+    has_ended: bool
+    outcome: str = ""
+    run: PartitionRun | None = None
+
+
+def progress_of(task_id: str, label: str, since: datetime | None) -> Progress:
+    """Return how far the task is that was sent at ``since`` for the table of ``label``."""
+    run = PartitionRun.objects.filter(task_id=task_id).order_by("-pk").first()
+    known = _by_backend(task_id)
+    if run is not None:
+        return _recorded(run, known)
+    return known or _by_config(label, since)
+
+
+def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
+    if run.outcome != Outcome.DEFERRED:
+        return Progress(sentence=run.message, has_ended=True, outcome=run.outcome, run=run)
+    return Progress(
+        sentence=f"It gave way and is tried again: {run.message}",
+        has_ended=known is not None and known.has_ended,
+        outcome=run.outcome,
+        run=run,
+    )
+
+
+def _by_backend(task_id: str) -> Progress | None:
+    """Return what the result backend knows, or None where there is none or it knows nothing."""
+    if isinstance(current_app.backend, DisabledBackend):
+        return None
+    try:
+        found: AsyncResult[Any] = AsyncResult(task_id)
+        state, result = found.state, found.result
+    except Exception:  # noqa: BLE001 - any backend, with errors of its own: then nothing is known
+        return None
+    return _by_state(state, result)
+
+
+def _by_state(state: str, result: Any) -> Progress | None:
+    if state == "SUCCESS":
+        facts = result if isinstance(result, dict) else {}
+        outcome = str(facts.get("outcome", Outcome.DONE.value))
+        words = facts.get("message") or "There was nothing to do."
+        return Progress(sentence=str(words), has_ended=True, outcome=outcome)
+    if state in {"FAILURE", "REVOKED"}:
+        return Progress(sentence=str(result), has_ended=True, outcome=Outcome.FAILED.value)
+    if state == "RETRY":
+        return Progress(sentence=f"It waits for another try: {result}", has_ended=False)
+    if state == "STARTED":
+        return Progress(sentence="A worker is at it.", has_ended=False)
+    return None
+
+
+def _by_config(label: str, since: datetime | None) -> Progress:
+    config = PartitionConfig.objects.filter(model_label=label).first()
+    checked = config.last_checked_at if config else None
+    has_no_backend = isinstance(current_app.backend, DisabledBackend)
+    if has_no_backend and since is not None and checked is not None and checked > since:
+        sentence = "The table was looked at since, and there was nothing to do."
+        return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
+    sentence = "It waits for a worker."
+    if since is not None and timezone.now() - since > LONG_WAIT:
+        sentence += " None has taken it yet: does one run, and does it read this queue?"
+    return Progress(sentence=sentence, has_ended=False)

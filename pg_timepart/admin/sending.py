@@ -1,0 +1,60 @@
+"""Sending a task from a page: at once, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Task
+from celery.result import denied_join_result
+from kombu import Connection
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from pg_timepart.errors import TimepartError
+
+PATIENCE_SECONDS = 3
+"""How long a person waits for a broker that does not answer."""
+
+
+class NotSent(TimepartError):
+    """The broker could not be reached, so nothing was started."""
+
+
+def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
+    """Send one task and return its id; raises NotSent, after which nothing will run.
+
+    Celery would try again for minutes where the broker is away; a person is told instead. ``by``
+    is the user's name, for the record of the run.
+    """
+    with _impatient(task.app.connection_for_write()) as connection:
+        options: dict[str, Any] = {"connection": connection, "headers": {"started_by": by}}
+        try:
+            # Nobody waits here for the result, so there is no need to subscribe to it.
+            with denied_join_result():
+                sent = task.apply_async(tuple(arguments), retry=False, **options)
+        except (KombuError, RedisError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise NotSent(
+                "The message broker cannot be reached, so nothing was started and nothing has"
+                f" changed. Try again when it is back. ({reason})"
+            ) from error
+    return str(sent.id)
+
+
+def _impatient(connection: Connection) -> Connection:
+    """Return the connection, not opened yet, so that it gives up soon."""
+    connection.connect_timeout = PATIENCE_SECONDS
+    connection.transport_options = {
+        **(connection.transport_options or {}),
+        "max_retries": 0,
+        "connect_retries_timeout": PATIENCE_SECONDS,
+        **_socket_timeouts(connection),
+    }
+    return connection
+
+
+def _socket_timeouts(connection: Connection) -> dict[str, float]:
+    if connection.transport.driver_type != "redis":
+        return {}
+    return {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}

@@ -1,0 +1,168 @@
+"""The page that follows a task that was sent from the admin to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from celery._state import get_current_app
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from pg_timepart.models import PartitionConfig, PartitionRun
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard
+from tests.integration.administering import no_users_left, signed_in
+from tests.messages import Post
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+SHIP = "fleet.ship"
+REFRESH = '<meta http-equiv="refresh"'
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def client(yard: Yard) -> Iterator[Client]:
+    with no_users_left():
+        yield signed_in("view_partitionconfig", "view_partitionrun")
+
+
+@contextmanager
+def celery(**options: Any) -> Iterator[Celery]:
+    before: Any = get_current_app()
+    app = Celery("here", broker="memory://", **options)
+    try:
+        yield app
+    finally:
+        app.close()
+        before.set_current()
+
+
+def followed(client: Client, task_id: str, ago: timedelta = timedelta(0), **query: str) -> str:
+    url = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
+    since = (timezone.now() - ago).isoformat()
+    response = client.get(url, {"model": SHIP, "operation": "detach", "since": since, **query})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def record(task_id: str, outcome: str, message: str = "") -> PartitionRun:
+    return PartitionRun.objects.create(
+        model_label=SHIP,
+        operation="detach",
+        outcome=outcome,
+        message=message,
+        started_at=timezone.now(),
+        seconds=1,
+        task_id=task_id,
+    )
+
+
+def has_ended(page: str) -> bool:
+    assert (REFRESH in page) == ("follow.js" in page) == ('data-ended="no"' in page)
+    return 'data-ended="yes"' in page
+
+
+def test_a_task_is_followed_from_its_sending_to_its_record(yard: Yard, client: Client) -> None:
+    log, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    task_id = str(uuid4())
+    post = Post()
+    try:
+        page = followed(client, task_id)
+        assert "It waits for a worker." in page
+        assert not has_ended(page)
+        request = {"id": task_id, "started_by": "maria"}
+        post.run("detach_partitions", SHIP, [log.table_name], request=request)
+        page = followed(client, task_id)
+    finally:
+        post.close()
+    assert has_ended(page)
+    assert f"<td>{log.table_name}</td>" in page
+    (run, *_) = yard.runs(Ship)
+    assert (run.task_id, run.started_by) == (task_id, "maria")
+    assert reverse("admin:pg_timepart_partitionrun_change", args=(run.pk,)) in page
+
+
+def test_a_task_that_nobody_takes_asks_for_a_worker(client: Client) -> None:
+    with celery():
+        page = followed(client, str(uuid4()), timedelta(minutes=1))
+    assert "does one run, and does it read this queue?" in page
+    assert not has_ended(page)
+
+
+def test_without_a_backend_a_later_look_at_the_table_ends_it(yard: Yard, client: Client) -> None:
+    yard.configure(Ship)
+    with celery():
+        PartitionConfig.objects.filter(model_label=SHIP).update(last_checked_at=timezone.now())
+        page = followed(client, str(uuid4()), timedelta(minutes=1))
+        assert has_ended(page)
+        assert "there was nothing to do" in page
+        PartitionConfig.objects.filter(model_label=SHIP).update(
+            last_checked_at=timezone.now() - timedelta(minutes=2)
+        )
+        assert not has_ended(followed(client, str(uuid4()), timedelta(minutes=1)))
+
+
+def test_what_gave_way_is_followed_on(client: Client) -> None:
+    task_id = str(uuid4())
+    with celery():
+        record(task_id, "deferred", "Somebody has the lock.")
+        page = followed(client, task_id)
+        assert "It gave way and is tried again: Somebody has the lock." in page
+        assert not has_ended(page)
+        record(task_id, "done")
+        assert has_ended(followed(client, task_id))
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "words", "ended"),
+    [
+        ("SUCCESS", {"outcome": "unchanged", "message": ""}, "There was nothing to do.", True),
+        ("SUCCESS", {"outcome": "unchanged", "message": "Off."}, "Off.", True),
+        ("FAILURE", ValueError("There is no <b> here"), "There is no &lt;b&gt; here", True),
+        ("STARTED", {}, "A worker is at it.", False),
+    ],
+)
+def test_what_leaves_no_record_is_known_from_the_result(
+    client: Client, state: str, result: Any, words: str, ended: bool
+) -> None:
+    task_id = str(uuid4())
+    with celery(backend="cache+memory://") as app:
+        app.backend.store_result(task_id, result, state)
+        page = followed(client, task_id)
+    assert words in page
+    assert has_ended(page) == ended
+
+
+def test_a_backend_that_is_down_hides_no_record(client: Client) -> None:
+    task_id = str(uuid4())
+    with celery(backend=NOWHERE):
+        assert not has_ended(followed(client, task_id))
+        record(task_id, "failed", "It did not work.")
+        page = followed(client, task_id)
+    assert has_ended(page)
+    assert "It did not work." in page
+
+
+def test_what_an_address_holds_is_escaped(client: Client) -> None:
+    bad = "<script>alert(1)</script>"
+    with celery():
+        page = followed(client, str(uuid4()), model=bad, operation=bad, since=bad)
+    assert bad not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_only_who_may_see_follows(yard: Yard) -> None:
+    url = reverse("admin:pg_timepart_partitionrun_follow", args=(uuid4(),))
+    with no_users_left(), celery():
+        assert signed_in("drop_partitionconfig").get(url).status_code == 403
+        operator = signed_in("view_partitionconfig", "operate_partitionconfig")
+        assert operator.get(url).status_code == 200
+        assert operator.post(url).status_code == 405

@@ -1,0 +1,293 @@
+"""The buttons: who may press which, what is sent, and what is said where nothing can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery._state import get_current_app
+from django.contrib.admin.models import LogEntry
+from django.contrib.messages import get_messages
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from pg_timepart.models import PartitionConfig
+from tests.fleet.models import Cargo, Ship
+from tests.fleet.yard import Tablespaces, Yard
+from tests.integration.administering import (
+    CONFIGS,
+    PREFIX,
+    no_users_left,
+    orphans,
+    page_of,
+    signed_in,
+)
+from tests.messages import Post
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+SHIP = "fleet.ship"
+CODENAMES = ("view_partitionconfig", "operate_partitionconfig", "drop_partitionconfig")
+OPERATOR = "-".join(CODENAMES)
+OFF, ON = "fleet_ship_20200101_20200201", "fleet_ship_20200201_20200301"
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    post = Post()
+    yield post
+    post.close()
+
+
+@pytest.fixture
+def config(yard: Yard) -> Iterator[PartitionConfig]:
+    """A table with a detached and an attached partition."""
+    config = yard.configure(Ship, period="Month")
+    first, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    first.detach()
+    with no_users_left():
+        yield config
+    PartitionConfig.objects.filter(model_label__startswith=PREFIX).delete()
+
+
+@pytest.fixture
+def client(config: PartitionConfig) -> Client:
+    return signed_in(*CODENAMES)
+
+
+def operate_url(config: PartitionConfig) -> str:
+    return reverse("admin:pg_timepart_partitionconfig_operate", args=(config.pk,))
+
+
+def press(client: Client, config: PartitionConfig, operation: str, **facts: Any) -> Any:
+    return client.post(operate_url(config), {"operation": operation, **facts})
+
+
+def said(response: Any) -> list[str]:
+    return [str(each) for each in get_messages(response.wsgi_request)]
+
+
+@pytest.mark.parametrize(
+    ("operation", "facts", "task", "arguments"),
+    [
+        ("maintain", {}, "maintain", [SHIP]),
+        ("reconcile", {}, "reconcile", [SHIP]),
+        ("create", {"days": 5}, "create_partitions", [SHIP, 5]),
+        ("detach", {"partitions": [ON]}, "detach_partitions", [SHIP, [ON]]),
+        ("attach", {"partitions": [OFF]}, "attach_partitions", [SHIP, [OFF], None]),
+        ("drop", {"partitions": [OFF], "typed": OFF}, "drop_partitions", [SHIP, [OFF]]),
+        (
+            "move",
+            {"partitions": [OFF, ON], "tablespace": "pg_default"},
+            "set_tablespace",
+            [SHIP, [OFF, ON], "pg_default"],
+        ),
+    ],
+)
+def test_a_button_sends_its_task_and_links_to_its_run(
+    client: Client,
+    config: PartitionConfig,
+    post: Post,
+    operation: str,
+    facts: dict[str, Any],
+    task: str,
+    arguments: list[Any],
+) -> None:
+    response = press(client, config, operation, **facts)
+    assert response["Location"] == page_of(config)
+    (message,) = post.sent()
+    assert (message.task, message.args) == (f"pg_timepart.{task}", arguments)
+    assert message.headers["started_by"] == OPERATOR
+    (words,) = said(response)
+    assert f"/partitionrun/task/{message.headers['id']}/" in words
+    assert message.headers["id"] in LogEntry.objects.latest("pk").change_message
+
+
+@override_settings(PARTITION_TIMEZONE="Asia/Tokyo")
+def test_a_pin_date_is_in_the_zone_of_the_partitions(
+    client: Client, config: PartitionConfig, post: Post
+) -> None:
+    press(client, config, "attach", partitions=[OFF], pinned_until="2030-05-01T12:00")
+    (message,) = post.sent()
+    assert message.args[2] == "2030-05-01T12:00:00+09:00"
+
+
+def test_a_drop_shows_what_would_go_and_asks_for_its_name(
+    client: Client, config: PartitionConfig, post: Post, yard: Yard
+) -> None:
+    for typed in ("", "fleet", f"{OFF}x"):
+        response = press(client, config, "drop", partitions=[OFF], typed=typed)
+        page = response.content.decode()
+        assert f"<code>{OFF}</code>" in page
+        assert "<td>2020-01-01 .. 2020-02-01</td>" in page
+        assert "kB</td>" in page
+        assert ("That is not what is asked for" in page) == bool(typed)
+    assert post.sent() == []
+    assert yard.exists(OFF)
+
+
+def test_several_are_dropped_by_their_number(
+    client: Client, config: PartitionConfig, post: Post, yard: Yard
+) -> None:
+    yard.log(Ship, "2020-02-01").detach()
+    page = press(client, config, "drop", partitions=[OFF, ON]).content.decode()
+    assert "<code>drop 2 of fleet.ship</code>" in page
+    press(client, config, "drop", partitions=[OFF, ON], typed="drop 2 of fleet.ship")
+    assert [each.args for each in post.sent()] == [[SHIP, [OFF, ON]]]
+
+
+@pytest.mark.parametrize(
+    ("operation", "facts", "words"),
+    [
+        ("detach", {}, "Select at least one partition."),
+        ("detach", {"partitions": ["pg_class"]}, "Partitions: Select a valid choice. pg_class"),
+        ("detach", {"partitions": [OFF]}, f"for this: {OFF} is detached."),
+        ("attach", {"partitions": [ON]}, f"for this: {ON} is attached."),
+        ("attach", {"partitions": [OFF], "pinned_until": "soon"}, "Pinned until: Enter a valid"),
+        ("drop", {"partitions": [ON], "typed": ON}, f"for this: {ON} is attached."),
+        ("move", {"partitions": [OFF], "tablespace": "nowhere"}, "Tablespace: Select a valid"),
+        ("move", {"partitions": [OFF], "tablespace": "pg_global"}, "Tablespace: Select a valid"),
+        ("move", {"partitions": [OFF]}, "Tablespace: Choose one."),
+        ("create", {}, "Days: Say for how many days ahead."),
+        ("create", {"days": 10**9}, "Days: Ensure this value is less than"),
+        ("truncate", {"partitions": [ON]}, "Operation: Select a valid choice."),
+        ("<b>x</b>", {}, "Operation: Select a valid choice."),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_not_sent(
+    client: Client,
+    config: PartitionConfig,
+    post: Post,
+    operation: str,
+    facts: dict[str, Any],
+    words: str,
+) -> None:
+    response = press(client, config, operation, **facts)
+    assert any(words in each for each in said(response)), said(response)
+    assert post.sent() == []
+    assert "<b>x</b>" not in client.get(page_of(config)).content.decode()
+
+
+def test_tablespaces_of_any_name_are_offered(
+    client: Client, config: PartitionConfig, post: Post, tablespaces: Tablespaces
+) -> None:
+    page = client.get(page_of(config)).content.decode()
+    assert f"<option>{tablespaces.cold}</option>" in page
+    press(client, config, "move", partitions=[OFF], tablespace=tablespaces.odd)
+    assert post.sent()[0].args[2] == tablespaces.odd
+
+
+def test_operating_and_dropping_are_permissions_apart(config: PartitionConfig, post: Post) -> None:
+    viewer = signed_in("view_partitionconfig")
+    editor = signed_in("change_partitionconfig")
+    operator = signed_in("view_partitionconfig", "operate_partitionconfig")
+    dropper = signed_in("view_partitionconfig", "drop_partitionconfig")
+    stranger = signed_in("operate_partitionconfig", "drop_partitionconfig")
+    drop = {"partitions": [OFF], "typed": OFF}
+    for client, operation, facts in (
+        (viewer, "maintain", {}),
+        (viewer, "drop", drop),
+        (editor, "maintain", {}),
+        (operator, "drop", drop),
+        (operator, "drop", {"partitions": [OFF]}),
+        (dropper, "maintain", {}),
+        (dropper, "detach", {"partitions": [ON]}),
+        (stranger, "maintain", {}),
+        (stranger, "drop", drop),
+    ):
+        assert press(client, config, operation, **facts).status_code == 403
+    assert post.sent() == []
+    press(operator, config, "detach", partitions=[ON])
+    press(dropper, config, "drop", **drop)
+    tasks = [each.task for each in post.sent()]
+    assert tasks == ["pg_timepart.detach_partitions", "pg_timepart.drop_partitions"]
+
+
+def test_buttons_are_shown_to_who_may_press_them(config: PartitionConfig) -> None:
+    def shown(*codenames: str) -> set[str]:
+        page = signed_in(*codenames).get(page_of(config)).content.decode()
+        return {name for name in ("maintain", "detach", "drop") if f'value="{name}"' in page}
+
+    assert shown("view_partitionconfig") == set()
+    assert shown("view_partitionconfig", "drop_partitionconfig") == {"drop"}
+    assert shown("change_partitionconfig", "operate_partitionconfig") == {"maintain", "detach"}
+
+
+def test_nothing_is_started_by_get_or_without_the_csrf_token(
+    client: Client, config: PartitionConfig, post: Post
+) -> None:
+    assert client.get(operate_url(config), {"operation": "maintain"}).status_code == 405
+    careful = signed_in(*CODENAMES[:2], enforce_csrf_checks=True)
+    assert press(careful, config, "maintain").status_code == 403
+    assert Client().post(operate_url(config), {"operation": "maintain"}).status_code == 302
+    assert post.sent() == []
+
+
+def test_a_config_that_is_gone_is_not_found(client: Client, config: PartitionConfig) -> None:
+    url = reverse("admin:pg_timepart_partitionconfig_operate", args=(0,))
+    assert client.post(url, {"operation": "maintain"}).status_code == 404
+
+
+def test_the_list_runs_several_at_once(
+    client: Client, config: PartitionConfig, post: Post, yard: Yard
+) -> None:
+    orphans(1)
+    orphan = PartitionConfig.objects.get(model_label="gone.model000")
+    chosen = [config, yard.configure(Cargo), orphan]
+    form = {"action": "run_now", "_selected_action": [each.pk for each in chosen]}
+    response = client.post(reverse(CONFIGS), form)
+    assert {each.args[0] for each in post.sent()} == {SHIP, "fleet.cargo"}
+    refused, sent = said(response)
+    assert refused == "No partitioned model gone.model000 is installed."
+    assert sent.count("Follow the run") == 2
+    client.post(reverse(CONFIGS), {**form, "action": "reconcile_rows"})
+    assert {each.task for each in post.sent()} == {"pg_timepart.reconcile"}
+
+
+def test_actions_of_the_list_need_the_permission(config: PartitionConfig, post: Post) -> None:
+    client = signed_in("change_partitionconfig")
+    form = {"action": "run_now", "_selected_action": [config.pk]}
+    client.post(reverse(CONFIGS), form)
+    assert post.sent() == []
+
+
+def test_a_model_that_is_gone_cannot_be_run(client: Client, config: PartitionConfig) -> None:
+    orphans(1)
+    orphan = PartitionConfig.objects.get(model_label="gone.model000")
+    assert said(press(client, orphan, "maintain")) == [
+        "No partitioned model gone.model000 is installed."
+    ]
+
+
+@pytest.fixture
+def deaf_broker() -> Iterator[None]:
+    """An application whose broker refuses every connection, and has a result backend there too."""
+    before: Any = get_current_app()
+    app = Celery("deaf", broker="redis://127.0.0.1:1/0", backend="redis://127.0.0.1:1/0")
+    yield
+    app.close()
+    before.set_current()
+
+
+def test_a_broker_that_is_down_is_told_within_seconds_and_nothing_is_done(
+    client: Client, config: PartitionConfig, deaf_broker: None, yard: Yard
+) -> None:
+    entries, children = LogEntry.objects.count(), yard.children(Ship)
+    begun = time.monotonic()
+    (words,) = said(press(client, config, "detach", partitions=[ON]))
+    assert time.monotonic() - begun < 8
+    assert words.startswith("The message broker cannot be reached, so nothing was started")
+    assert LogEntry.objects.count() == entries
+    assert yard.children(Ship) == children
+
+
+def test_a_broker_that_is_down_is_told_once_for_the_list(
+    client: Client, config: PartitionConfig, deaf_broker: None, yard: Yard
+) -> None:
+    chosen = [config.pk, yard.configure(Cargo).pk]
+    form = {"action": "run_now", "_selected_action": chosen}
+    (words,) = said(client.post(reverse(CONFIGS), form))
+    assert words.startswith("The message broker cannot be reached")
