@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_CHECK, Sides
+from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_CHECK
 from pg_timepart.relations import (
     Grant,
     Leaf,
@@ -21,6 +21,7 @@ from pg_timepart.relations import (
     RowPolicy,
     Template,
 )
+from pg_timepart.steps import Sides
 
 # Everything about the parent that LIKE does not copy, as one JSON object.
 # Foreign keys count once, by the constraint on the parent itself.

@@ -20,7 +20,7 @@ from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome, PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.periods import Bounds, Period
-from pg_timepart.planning import Known, Policy
+from pg_timepart.plans import Known, Policy
 
 if TYPE_CHECKING:
     from datetime import datetime

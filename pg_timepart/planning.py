@@ -6,14 +6,16 @@ A plan is what a dry run prints, what the admin previews and what a pass applies
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from pg_timepart.constants import ActionKind
+from pg_timepart.covering import covering, uncovered
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.naming import partition_name
-from pg_timepart.periods import Bounds, Period, in_utc
+from pg_timepart.periods import Bounds, in_utc
+from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 
 MAX_CREATE = 2_000
@@ -21,91 +23,6 @@ MAX_CREATE = 2_000
 
 MAX_DAYS = 36_525
 """A hundred years."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What an operator wants of one table."""
-
-    period: Period
-    """Size of one partition."""
-
-    zone: tzinfo
-    """Where days and longer periods begin."""
-
-    premake: int
-    """How many periods are ready after the current one."""
-
-    interval: int | None
-    """How many periods stay attached; None keeps all."""
-
-    attach_tablespace: str | None
-    """Where attached partitions live; None follows the parent."""
-
-    detach_tablespace: str | None
-    """Where a partition moves after it was detached; None leaves it where it is."""
-
-    drop_after: timedelta | None
-    """Grace between detach and drop; None never drops."""
-
-    max_retire: int
-    """The fuse: a pass that would detach more detaches none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the catalog cannot know of one partition, from our rows."""
-
-    oid: int
-    bounds: Bounds
-    is_attached: bool
-    pinned_until: datetime | None = None
-    """Not retired before this moment."""
-
-    detached_at: datetime | None = None
-    """When it was last detached; None while it is attached."""
-
-    unfinished: ActionKind | None = None
-    """An operation that began and has not ended."""
-
-    tablespace: str | None = None
-    """Where the unfinished operation takes it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One thing to do to one partition."""
-
-    kind: ActionKind
-    partition: str
-    """Its table name, or the name that it shall get."""
-
-    bounds: Bounds | None
-    oid: int | None = None
-    """None for a partition that does not exist yet."""
-
-    tablespace: str | None = None
-    """Where it goes, for create, attach and move."""
-
-    reason: str
-    """Why, in a few words for a person."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What one pass would do, in the order in which it would do it."""
-
-    actions: tuple[Action, ...] = ()
-    problems: tuple[str, ...] = ()
-    """What a person must decide; the run ends ``failed`` for each of these."""
-
-    notes: tuple[str, ...] = ()
-    """What a person may like to know."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do and nothing to report as wrong."""
-        return not self.actions and not self.problems
 
 
 def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
@@ -182,41 +99,6 @@ def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) 
     )
 
 
-def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -> Iterator[Bounds]:
-    """Yield the parts of ``[start, end)`` that no partition covers, pending ones not counting."""
-    for each in sorted(_covering(partitions), key=lambda bounds: _after_all(bounds.start)):
-        if each.start is not None and each.start >= end:
-            break
-        if each.start is not None and each.start > start:
-            yield Bounds(start=start, end=each.start)
-        if each.end is None:
-            return
-        start = max(start, each.end)
-    if start < end:
-        yield Bounds(start=start, end=end)
-
-
-def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
-    """Return the first moment from ``now`` on whose INSERT would fail; None where none would."""
-    if parent.default is not None:
-        return None
-    at = now
-    for each in sorted(_covering(parent.partitions), key=lambda bounds: _after_all(bounds.start)):
-        if each.contains(at):
-            if each.end is None:
-                return None
-            at = each.end
-    return at
-
-
-def _covering(partitions: Iterable[Partition]) -> list[Bounds]:
-    return [each.bounds for each in partitions if each.bounds is not None and not each.is_pending]
-
-
-def _after_all(moment: datetime | None) -> float:
-    return float("-inf") if moment is None else moment.timestamp()
-
-
 def _ahead(
     parent: Parent, policy: Policy, now: datetime
 ) -> tuple[tuple[Action, ...], tuple[str, ...]]:
@@ -237,7 +119,7 @@ def _ahead(
 
 def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) -> datetime:
     """Return where creating goes on: at the newest end, if the workers were away for long."""
-    ends = [each.end or current for each in _covering(parent.partitions)]
+    ends = [each.end or current for each in covering(parent.partitions)]
     # What ends before the calendar begins is a place for -infinity, and no partition to follow.
     newest = max((end for end in ends if end.year > 1), default=current)
     edge = _edge(policy, now)
@@ -268,7 +150,7 @@ def _refuse_too_many(
 
 
 def _following(parent: Parent, policy: Policy, now: datetime, days: int) -> Iterator[Bounds]:
-    bounds = _covering(parent.partitions)
+    bounds = covering(parent.partitions)
     goal = now + timedelta(days=days)
     if not bounds:
         first = policy.period.bounds_at(now, policy.zone)

@@ -7,12 +7,12 @@ that cannot be in one, and leaves a state from which the same action can begin a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from pg_timepart import ddl
 from pg_timepart.ddl import Lock, Statement
 from pg_timepart.marks import mark_text
 from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Template
+from pg_timepart.steps import Sides, Step
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
@@ -26,43 +26,6 @@ EXCLUSION_CHECK = "pg_timepart_excludes"
 
 SMALL_DEFAULT_PAGES = 256
 """2 MB: a default partition up to this size is scanned within the lock budget."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One transaction, or one statement alone."""
-
-    summary: str
-    """What it does, in a few words."""
-
-    setup: tuple[Statement, ...] = ()
-    """Run first, in the same transaction, before any lock that others could wait for."""
-
-    locks: tuple[Lock, ...] = ()
-    """Taken in this order, each within the lock budget."""
-
-    watched: tuple[Lock, ...] = ()
-    """What the statements take by themselves: looked at before a try, and not taken earlier."""
-
-    statements: tuple[Statement, ...] = ()
-    """Run once all locks are there."""
-
-    is_unhurried: bool = False
-    """Whether the statements may take long, because no application query can wait for them."""
-
-    is_alone: bool = False
-    """Whether the statement must run outside a transaction block."""
-
-    tablespace: str | None = None
-    """Where indexes built in this step go."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Literals of a partition's bounds, as text; None is MINVALUE or MAXVALUE."""
-
-    lower: str | None
-    upper: str | None
 
 
 def create_steps(

@@ -17,7 +17,7 @@ from pg_timepart.maintenance.disposing import drop, move, truncate
 from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
-from pg_timepart.planning import Action
+from pg_timepart.plans import Action
 
 Performer = Callable[[Work, Action, Session], str]
 

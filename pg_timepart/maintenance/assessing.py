@@ -14,7 +14,7 @@ from pg_timepart.holders import advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.planning import Policy
+from pg_timepart.plans import Policy
 from pg_timepart.relations import Parent
 
 _NOT_MIGRATED = {"42P01", "42703"}
@@ -115,9 +115,7 @@ def _is_covered(parent: Parent, now: datetime) -> bool:
     )
 
 
-def _interrupted(
-    target: Target, parent: Parent, rows: Sequence[PartitionLog]
-) -> Iterator[Finding]:
+def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
     """Yield what was begun and has not ended, unless a run is at it right now."""
     label = target.label
     pending = {each.oid: each for each in parent.partitions if each.is_pending}

@@ -7,7 +7,7 @@ from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
-from pg_timepart.planning import Action
+from pg_timepart.plans import Action
 from pg_timepart.procedures import attach_steps, finalize_step, move_steps
 
 

@@ -19,17 +19,8 @@ from pg_timepart.maintenance.runs import Planner, Request, run
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds
-from pg_timepart.planning import (
-    Action,
-    Known,
-    Plan,
-    Policy,
-    plan_attach,
-    plan_detach,
-    plan_next,
-    plan_range,
-    plan_retirement,
-)
+from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
+from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 
 

@@ -12,9 +12,10 @@ from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.naming import alternative_name
-from pg_timepart.planning import Action
-from pg_timepart.procedures import ACCESS_EXCLUSIVE, Step, create_steps, finish_leaf_steps
+from pg_timepart.plans import Action
+from pg_timepart.procedures import ACCESS_EXCLUSIVE, create_steps, finish_leaf_steps
 from pg_timepart.relations import Mark, Partition, Relation
+from pg_timepart.steps import Step
 
 DUPLICATE_TABLE = "42P07"
 UNIQUE_VIOLATION = "23505"

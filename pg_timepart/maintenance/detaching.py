@@ -7,7 +7,7 @@ from pg_timepart.errors import Deferred
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
-from pg_timepart.planning import Action
+from pg_timepart.plans import Action
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,

@@ -7,7 +7,7 @@ from pg_timepart.errors import Deferred, Refused
 from pg_timepart.locks import LockTimeout
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
-from pg_timepart.planning import Action
+from pg_timepart.plans import Action
 from pg_timepart.procedures import drop_steps, move_steps, truncate_steps
 
 

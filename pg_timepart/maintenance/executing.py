@@ -16,7 +16,7 @@ from pg_timepart.errors import InsideTransaction
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder
 from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
-from pg_timepart.procedures import Step
+from pg_timepart.steps import Step
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from pg_timepart.errors import Deferred
 from pg_timepart.maintenance.executing import open_session
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.marks import mark_text
-from pg_timepart.procedures import Step
 from pg_timepart.relations import Mark, Partition
+from pg_timepart.steps import Step
 
 logger = logging.getLogger("pg_timepart")
 

@@ -19,7 +19,8 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, preview, run
 from pg_timepart.maintenance.targets import Target, decorated, known_rows, target_of, usable
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.planning import Plan, plan_pass, plan_provision
+from pg_timepart.planning import plan_pass, plan_provision
+from pg_timepart.plans import Plan
 from pg_timepart.relations import Parent
 
 

@@ -23,12 +23,12 @@ from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
-from pg_timepart.planning import Action, Plan, plan_pass
+from pg_timepart.planning import plan_pass
+from pg_timepart.plans import Action, Plan
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
-    Step,
     attach_steps,
     create_steps,
     detach_steps,
@@ -39,6 +39,7 @@ from pg_timepart.procedures import (
     truncate_steps,
 )
 from pg_timepart.relations import Mark, Partition, Relation
+from pg_timepart.steps import Step
 
 _CANCELLED = (
     "Waits until no transaction is left that has used the table. If that takes too long, it is"

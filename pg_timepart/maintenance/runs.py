@@ -25,7 +25,7 @@ from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
-from pg_timepart.planning import Action, Known, Plan, Policy
+from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent
 
 logger = logging.getLogger("pg_timepart")

@@ -17,6 +17,7 @@ from django.db import models, router
 
 from pg_timepart import conf
 from pg_timepart.catalog import read_parents
+from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.assessing import Finding, assess, no_table, unreadable, worst_first
@@ -25,7 +26,6 @@ from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.planning import runs_out_at
 from pg_timepart.relations import Parent, Partition
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]

@@ -14,7 +14,7 @@ from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, UnknownName
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.planning import Known, Policy
+from pg_timepart.plans import Known, Policy
 from pg_timepart.relations import Parent
 from pg_timepart.widening import declared_key
 

@@ -12,9 +12,9 @@ from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds
-from pg_timepart.planning import Action, Policy
-from pg_timepart.procedures import Sides
+from pg_timepart.plans import Action, Policy
 from pg_timepart.relations import Parent, Partition, Template
+from pg_timepart.steps import Sides
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pg_timepart.covering import runs_out_at
 from pg_timepart.maintenance.passes import maintain, plan
-from pg_timepart.planning import runs_out_at
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
 

@@ -11,7 +11,8 @@ from typing import Any
 from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.keys import TimestampKey
 from pg_timepart.periods import Bounds, Period
-from pg_timepart.planning import Action, Known, Plan, Policy, plan_pass
+from pg_timepart.planning import plan_pass
+from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 
 _oids = count(1000)

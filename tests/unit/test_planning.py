@@ -9,17 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pg_timepart.constants import ActionKind, PeriodType
+from pg_timepart.covering import runs_out_at, uncovered
 from pg_timepart.keys import DateKey
 from pg_timepart.models import MAX_PREMAKE
 from pg_timepart.periods import Bounds, Period
-from pg_timepart.planning import (
-    MAX_CREATE,
-    Plan,
-    plan_pass,
-    plan_provision,
-    runs_out_at,
-    uncovered,
-)
+from pg_timepart.planning import MAX_CREATE, plan_pass, plan_provision
+from pg_timepart.plans import Plan
 from tests.unit.planned import (
     at,
     bounds,

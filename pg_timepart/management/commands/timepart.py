@@ -36,7 +36,7 @@ from pg_timepart.maintenance.targets import Target, decorated, target_of
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import add_commands
 from pg_timepart.models import PartitionLog
-from pg_timepart.planning import Plan
+from pg_timepart.plans import Plan
 
 ORIGIN = Origin(started_by="command")
 

@@ -1,0 +1,45 @@
+"""Which moments the partitions of a table cover, and which not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from pg_timepart.periods import Bounds
+from pg_timepart.relations import Parent, Partition
+
+
+def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -> Iterator[Bounds]:
+    """Yield the parts of ``[start, end)`` that no partition covers, pending ones not counting."""
+    for each in sorted(covering(partitions), key=lambda bounds: _after_all(bounds.start)):
+        if each.start is not None and each.start >= end:
+            break
+        if each.start is not None and each.start > start:
+            yield Bounds(start=start, end=each.start)
+        if each.end is None:
+            return
+        start = max(start, each.end)
+    if start < end:
+        yield Bounds(start=start, end=end)
+
+
+def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
+    """Return the first moment from ``now`` on whose INSERT would fail; None where none would."""
+    if parent.default is not None:
+        return None
+    at = now
+    for each in sorted(covering(parent.partitions), key=lambda bounds: _after_all(bounds.start)):
+        if each.contains(at):
+            if each.end is None:
+                return None
+            at = each.end
+    return at
+
+
+def covering(partitions: Iterable[Partition]) -> list[Bounds]:
+    """Return the bounds that take rows: those of a pending detach do not."""
+    return [each.bounds for each in partitions if each.bounds is not None and not each.is_pending]
+
+
+def _after_all(moment: datetime | None) -> float:
+    return float("-inf") if moment is None else moment.timestamp()

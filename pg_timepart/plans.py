@@ -1,0 +1,94 @@
+"""Plans as values: what is wanted, what our rows know, and what shall be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from pg_timepart.constants import ActionKind
+from pg_timepart.periods import Bounds, Period
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an operator wants of one table."""
+
+    period: Period
+    """Size of one partition."""
+
+    zone: tzinfo
+    """Where days and longer periods begin."""
+
+    premake: int
+    """How many periods are ready after the current one."""
+
+    interval: int | None
+    """How many periods stay attached; None keeps all."""
+
+    attach_tablespace: str | None
+    """Where attached partitions live; None follows the parent."""
+
+    detach_tablespace: str | None
+    """Where a partition moves after it was detached; None leaves it where it is."""
+
+    drop_after: timedelta | None
+    """Grace between detach and drop; None never drops."""
+
+    max_retire: int
+    """The fuse: a pass that would detach more detaches none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the catalog cannot know of one partition, from our rows."""
+
+    oid: int
+    bounds: Bounds
+    is_attached: bool
+    pinned_until: datetime | None = None
+    """Not retired before this moment."""
+
+    detached_at: datetime | None = None
+    """When it was last detached; None while it is attached."""
+
+    unfinished: ActionKind | None = None
+    """An operation that began and has not ended."""
+
+    tablespace: str | None = None
+    """Where the unfinished operation takes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing to do to one partition."""
+
+    kind: ActionKind
+    partition: str
+    """Its table name, or the name that it shall get."""
+
+    bounds: Bounds | None
+    oid: int | None = None
+    """None for a partition that does not exist yet."""
+
+    tablespace: str | None = None
+    """Where it goes, for create, attach and move."""
+
+    reason: str
+    """Why, in a few words for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one pass would do, in the order in which it would do it."""
+
+    actions: tuple[Action, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What a person must decide; the run ends ``failed`` for each of these."""
+
+    notes: tuple[str, ...] = ()
+    """What a person may like to know."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do and nothing to report as wrong."""
+        return not self.actions and not self.problems

@@ -1,0 +1,44 @@
+"""Steps as values: what the executor runs, and a dry run prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pg_timepart.ddl import Lock, Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One transaction, or one statement alone."""
+
+    summary: str
+    """What it does, in a few words."""
+
+    setup: tuple[Statement, ...] = ()
+    """Run first, in the same transaction, before any lock that others could wait for."""
+
+    locks: tuple[Lock, ...] = ()
+    """Taken in this order, each within the lock budget."""
+
+    watched: tuple[Lock, ...] = ()
+    """What the statements take by themselves: looked at before a try, and not taken earlier."""
+
+    statements: tuple[Statement, ...] = ()
+    """Run once all locks are there."""
+
+    is_unhurried: bool = False
+    """Whether the statements may take long, because no application query can wait for them."""
+
+    is_alone: bool = False
+    """Whether the statement must run outside a transaction block."""
+
+    tablespace: str | None = None
+    """Where indexes built in this step go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Literals of a partition's bounds, as text; None is MINVALUE or MAXVALUE."""
+
+    lower: str | None
+    upper: str | None
