@@ -118,6 +118,8 @@ CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL") or environment.require
 )
 CELERY_RESULT_BACKEND = environment.text("CELERY_RESULT_BACKEND", CELERY_BROKER_URL)
 CELERY_RESULT_EXPIRES = 3_600
+# A task that ends while Redis restarts stores its result afterwards, instead of counting as failed.
+CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # How soon beat follows a schedule that was edited in the admin.
 CELERY_BEAT_MAX_LOOP_INTERVAL = environment.whole_number("BEAT_LOOP_SECONDS", 5, least=1)
