@@ -142,7 +142,7 @@ def outcome_badge(outcome: str) -> SafeString:
 
 def actions_table(run: PartitionRun) -> SafeString:
     """Return what a run did as HTML."""
-    return render_to_string("admin/pg_timepart/actions.html", {"actions": run.actions})
+    return render_to_string("admin/pg_timepart/run_actions.html", {"actions": run.actions})
 
 
 def _moment(text: str) -> datetime | None:

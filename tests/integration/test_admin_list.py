@@ -113,6 +113,16 @@ def test_the_newest_and_the_oldest_are_those_that_are_attached(yard: Yard, clien
     assert 'field-oldest">2002-01-01<' in page
 
 
+def test_the_actions_are_offered_to_who_may_take_them(yard: Yard, client: Client) -> None:
+    yard.configure(Ship)
+    assert '<option value="run_now">' not in listed(client)
+    operator = signed_in("change_partitionconfig", "operate_partitionconfig")
+    page = listed(operator)
+    assert '<option value="run_now">Run a pass now</option>' in page
+    assert '<option value="reconcile_rows">' in page
+    assert "delete_selected" not in page
+
+
 def test_who_may_not_see_configs_sees_none(client: Client) -> None:
     response = signed_in().get(reverse(CONFIGS))
     assert response.status_code == 403
