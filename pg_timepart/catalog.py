@@ -17,7 +17,7 @@ from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
 from pg_timepart.marks import like_pattern, parse_mark
 from pg_timepart.periods import Bounds, start_of_day
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.relations import Parent, Partition, Relation
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
@@ -89,6 +89,12 @@ MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(p
 
 NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
 
+# Asks functions, which see what is committed by now, also in a transaction with an old snapshot.
+HANGS_ON_NOTHING = """
+SELECT COALESCE(pg_catalog.pg_partition_root(%(oid)s)::oid, %(oid)s) = %(oid)s
+   AND pg_catalog.to_regclass(%(name)s)::oid IS NOT DISTINCT FROM %(oid)s::oid
+"""
+
 # Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
 # where None would say that there is no bound. They leave room for every zone's offset.
 FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
@@ -137,6 +143,14 @@ def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Parti
     """Return the unattached table of this name, or None."""
     found = _read_detached(connection, NAMED, {"schema": schema, "name": name})
     return found[0] if found else None
+
+
+def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
+    """Return whether the table is nobody's partition and still has its name, as of right now."""
+    quoted = (each.replace('"', '""') for each in (table.schema, table.name))
+    with connection.cursor() as cursor:
+        cursor.execute(HANGS_ON_NOTHING, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
+        return bool(cursor.fetchone()[0])
 
 
 def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:

@@ -136,6 +136,7 @@ def move_steps(leaf: Partition, tablespace: str) -> Iterator[Step]:
         locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
         statements=tuple(statements),
         is_unhurried=not leaf.is_attached,
+        off=None if leaf.is_attached else leaf,
     )
 
 
@@ -286,6 +287,7 @@ def _unhurried(
         locks=tuple(_locked([table], mode)),
         statements=statements,
         is_unhurried=True,
+        off=table if mode == ACCESS_EXCLUSIVE else None,
         tablespace=tablespace,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pg_timepart.ddl import Lock, Statement
+from pg_timepart.relations import Relation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,9 @@ class Step:
 
     is_alone: bool = False
     """Whether the statement must run outside a transaction block."""
+
+    off: Relation | None = None
+    """A table that must hang on no parent once the locks are there; else nothing is done."""
 
     tablespace: str | None = None
     """Where indexes built in this step go."""

@@ -11,8 +11,9 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
+from pg_timepart.catalog import hangs_on_nothing
 from pg_timepart.ddl import Statement
-from pg_timepart.errors import InsideTransaction
+from pg_timepart.errors import Deferred, InsideTransaction
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder
 from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
@@ -71,12 +72,17 @@ class Session:
             del self.statements[begun:]
             self._execute(step.setup)
 
+        def body() -> None:
+            if step.off is not None and not hangs_on_nothing(self.connection, step.off):
+                raise Deferred(f"Somebody has just attached or renamed {step.off.name}.")
+            self._execute(step.statements)
+
         attempt = Attempt(
             what=step.summary,
             setup=setup,
             locks=step.locks,
             watched=step.watched,
-            body=lambda: self._execute(step.statements),
+            body=body,
             tablespace=step.tablespace,
             is_unhurried=step.is_unhurried,
         )

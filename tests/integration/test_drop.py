@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Timer
 from typing import Any
 
 import pytest
 
-from pg_timepart.errors import OperationFailed
+from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Cargo, Port, Ship
 from tests.fleet.yard import Yard, at, failure, outcomes, rolled_back
+from tests.processes import session
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -173,3 +175,21 @@ def test_truncating_all_spares_what_is_detached(yard: Yard) -> None:
     assert outcomes(report) == [("truncate", "done")] * 3
     assert Ship.objects.count() == 0
     assert yard.one(f"SELECT count(*) FROM {JANUARY}") == 1
+
+
+def test_what_somebody_attaches_while_we_wait_is_not_dropped(yard: Yard) -> None:
+    log = detached_ship(yard)
+    with session("a person at psql") as person:
+        person.execute("BEGIN")
+        person.execute(
+            f"ALTER TABLE fleet_ship ATTACH PARTITION {JANUARY}"
+            " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
+        )
+        committing = Timer(0.6, person.execute, ["COMMIT"])
+        committing.start()
+        with pytest.raises(OperationDeferred, match=f"has just attached or renamed {JANUARY}"):
+            log.delete()
+        committing.join()
+    assert Ship.objects.filter(sailed_at=at("2024-01-15")).exists()
+    with pytest.raises(OperationFailed, match="is attached"):
+        log.delete()
