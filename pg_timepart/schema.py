@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 else:
     Editor = object
 
-LONE_PERCENT = re.compile(r"%(?![s%(])")
+PERCENT = re.compile(r"%(?:%|(?![s(]))")
+"""One that stands for itself, doubled already or not yet."""
 
 NOTHING = Statement("")
 """What is returned to Django, which executes it, where there is nothing to execute."""
@@ -135,7 +136,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         if sql is NOTHING:
             return
         if params is not None:
-            sql = LONE_PERCENT.sub("%%", str(sql))
+            sql = PERCENT.sub("%%", str(sql))
         super().execute(sql, params)
 
     def _create_primary_key_sql(self, model: Model, field: Field) -> Statement:

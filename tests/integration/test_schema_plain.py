@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from django.db import migrations, models
+from django.db import connection, migrations, models
 from django.db.migrations.operations.base import Operation
 from django.test.utils import CaptureQueriesContext
 
@@ -97,6 +97,16 @@ def test_models_that_declare_nothing_are_not_looked_up(lab: Laboratory) -> None:
     with CaptureQueriesContext(lab.connection) as captured:
         lab.run(migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True)))
     assert not [each for each in captured if "pg_partitioned_table" in each["sql"]]
+
+
+@pytest.mark.parametrize("written", ["5%% off", "50%%", "%%s", "%%(name)s"])
+def test_percent_signs_that_a_migration_doubled_itself_are_left_alone(written: str) -> None:
+    with connection.schema_editor() as editor:
+        editor.execute("CREATE TABLE lab_plain (note text)")
+        editor.execute(f"COMMENT ON TABLE lab_plain IS '{written}'")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description('lab_plain'::regclass)")
+        assert cursor.fetchone() == (written.replace("%%", "%"),)
 
 
 def test_collected_statements_show_partitions(lab: Laboratory) -> None:
