@@ -40,15 +40,15 @@ class PartitionConfigAdmin(ConfigLaunching):
         "model_label",
         "health",
         "runway",
-        "size_of_one",
-        "newest",
-        "oldest",
         "counts",
         "total_size",
-        "retention",
-        "schedule",
         "last_run",
         "next_run",
+        "schedule",
+        "size_of_one",
+        "retention",
+        "oldest",
+        "newest",
     )
     list_filter = (HealthFilter, "period", DatabaseFilter, "enabled")
     search_fields = ("model_label",)

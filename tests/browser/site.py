@@ -36,7 +36,7 @@ for log in logs[3:9]:
         WebEvent(happened_at=log.start, visitor="0" * 32, path="/") for _ in range(200)
     )
 config.premake = 9
-config.interval = 30
+config.interval = 21
 config.save()
 """
 

@@ -40,12 +40,14 @@ def follow(browser: Browser) -> str:
     return browser.text()
 
 
-@pytest.mark.parametrize(("name", "height"), [("list", 560), ("timeline", 900)])
+@pytest.mark.parametrize(
+    ("name", "width", "height"), [("list", 1920, 420), ("timeline", 1280, 900)]
+)
 def test_pictures_for_the_readme_are_taken(
-    browser: Browser, page: str, name: str, height: int
+    browser: Browser, page: str, name: str, width: int, height: int
 ) -> None:
     browser.go(CONFIGS if name == "list" else page)
-    browser.show(1280, "light", height)
+    browser.show(width, "light", height)
     assert browser.save(f"readme-{name}").stat().st_size > 10_000
 
 
