@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
 CODE := $(wildcard pg_timepart deploy tests bench)
+PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report=
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -29,8 +30,22 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy $(CODE)
 
+# Two halves side by side, each on servers of its own; the acceptance tests mostly wait.
 pytest: $(INSTALLED)
+ifneq ($(ARGS)$(DATABASE_URL),)
 	$(SERVICES) -- $(BIN)/python -m pytest --cov=pg_timepart --cov-report=term $(ARGS)
+else
+	@mkdir -p .services; \
+	COVERAGE_FILE=.coverage.acceptance $(SERVICES) -- $(PYTEST) tests/acceptance \
+		>.services/acceptance.log 2>&1 & acceptance=$$!; \
+	status=0; \
+	COVERAGE_FILE=.coverage.rest $(SERVICES) -- $(PYTEST) --ignore=tests/acceptance || status=$$?; \
+	wait $$acceptance || status=$$?; \
+	cat .services/acceptance.log; \
+	$(BIN)/coverage combine -q .coverage.acceptance .coverage.rest; \
+	$(BIN)/coverage report --skip-covered; \
+	exit $$status
+endif
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(CODE)
