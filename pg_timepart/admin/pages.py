@@ -13,6 +13,7 @@ from pg_timepart import conf
 from pg_timepart.admin import beat, permissions, timeline, words
 from pg_timepart.admin.forms import known_tablespaces
 from pg_timepart.admin.overview import Overview, overviews
+from pg_timepart.admin.shapes import Drawing, Span
 from pg_timepart.admin.upcoming import Upcoming, next_pass
 from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.condition import PartitionStatus
@@ -82,12 +83,12 @@ def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:
     }
 
 
-def drawing(seen: Overview, plan: Upcoming) -> timeline.Drawing | None:
+def drawing(seen: Overview, plan: Upcoming) -> Drawing | None:
     """Return the timeline, or None where nothing could be read."""
     if seen.status is None or seen.status.read_at is None:
         return None
     spans = [
-        timeline.Span(
+        Span(
             kind=each.state.value,
             name=each.name,
             bounds=each.bounds,
@@ -99,7 +100,7 @@ def drawing(seen: Overview, plan: Upcoming) -> timeline.Drawing | None:
         if each.bounds is not None
     ]
     spans += [
-        timeline.Span(
+        Span(
             kind="planned",
             name=each.partition,
             bounds=each.bounds,

@@ -1,4 +1,4 @@
-"""Partitions along time, as shapes of an SVG. Pure.
+"""Laying partitions out along time. Pure.
 
 Positions along time are percentages, so that text keeps its size on every screen. Neighbours that
 would be too narrow to see become one bar, so 3,000 partitions are drawn as well as 3.
@@ -7,10 +7,11 @@ would be too narrow to see become one bar, so 3,000 partitions are drawn as well
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin import words
+from pg_timepart.admin.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
 from pg_timepart.periods import Bounds
 
 NARROWEST = 0.6
@@ -22,13 +23,14 @@ MARGIN = 0.01
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
+ROOM = 15.0
+"""Percent of the width that a label may take on a small screen."""
+
 TICKS = 5
 TOP = 40
 LABEL = 18
-LANE = 26
 SPACE = 10
 AXIS = 22
-CHART = 90
 
 LANES = {
     "attached": "attached",
@@ -37,83 +39,6 @@ LANES = {
     "planned": "planned",
 }
 TITLES = {"attached": "Attached", "detached": "Detached", "planned": "Planned by the next pass"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """One partition, there or planned."""
-
-    kind: str
-    """``attached``, ``pending``, ``detached`` or ``planned``."""
-
-    name: str
-    bounds: Bounds
-    tablespace: str = ""
-    size_bytes: int | None = None
-    rows_estimate: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One partition, or several that are too narrow to be drawn apart."""
-
-    kind: str
-    x: str
-    width: str
-    y: int
-    height: int
-    title: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A band in which partitions of one kind lie."""
-
-    title: str
-    y: int
-
-    @property
-    def label_y(self) -> int:
-        """Where its title stands."""
-        return self.y - 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A line across all lanes at one moment, or a tick of the axis."""
-
-    x: str
-    label: str
-    anchor: str
-    """Where its label hangs: ``start``, ``middle`` or ``end``."""
-
-    is_minor: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """Everything that the template draws."""
-
-    height: int
-    lanes: tuple[Lane, ...]
-    bars: tuple[Bar, ...]
-    gaps: tuple[Bar, ...]
-    overlaps: tuple[Bar, ...]
-    now: Mark
-    edge: Mark | None
-    """Where retention begins: what ends before it is retired."""
-
-    ticks: tuple[Mark, ...]
-    sizes: tuple[Bar, ...]
-    """The chart of sizes, in the same positions."""
-
-    largest: str
-    """What the full height of that chart means."""
-
-    axis: int
-    lane_height: int = LANE
-    chart_height: int = CHART
-    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,16 +185,18 @@ def _title(spans: Sequence[Span]) -> str:
 
 def _troubles(ranges: Iterable[Bounds], kind: str, scale: Scale, y: int) -> Iterator[Bar]:
     spans = [Span(kind="planned", name=kind, bounds=each) for each in ranges]
+    labelled = -ROOM
     for group in _grouped(spans, scale):
         whole = Bounds(start=group.spans[0].bounds.start, end=group.spans[-1].bounds.end)
         count = f"{len(group.spans)} {kind}s" if len(group.spans) > 1 else kind
-        yield Bar(
+        has_room = group.left - labelled >= ROOM
+        labelled = group.left if has_room else labelled
+        yield replace(
+            _bar(group, y, LANE),
             kind=kind,
-            x=_percent(group.left),
-            width=_percent(max(group.right - group.left, NARROWEST / 2)),
-            y=y,
-            height=LANE,
             title=f"{count}: {words.bounds(whole)}",
+            label=kind if has_room else "",
+            anchor=_anchor(group.left),
         )
 
 
@@ -304,8 +231,14 @@ def _ticks(scale: Scale) -> Iterator[Mark]:
 
 def _mark(scale: Scale, moment: datetime, label: str) -> Mark:
     position = scale.at(moment, or_else=0)
-    anchor = "start" if position < 15 else "end" if position > 85 else "middle"  # noqa: PLR2004
-    return Mark(x=_percent(position), label=label, anchor=anchor)
+    return Mark(x=_percent(position), label=label, anchor=_anchor(position))
+
+
+def _anchor(position: float) -> str:
+    """Return how text at this position stays inside the picture."""
+    if position < ROOM:
+        return "start"
+    return "end" if position > 100 - ROOM else "middle"
 
 
 def _summary(spans: Sequence[Span], gaps: Sequence[Bounds]) -> str:

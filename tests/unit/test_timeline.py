@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pg_timepart.admin.timeline import Drawing, Span, draw, overlaps
+from pg_timepart.admin.shapes import Drawing, Span
+from pg_timepart.admin.timeline import draw, overlaps
 from pg_timepart.periods import Bounds
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
@@ -88,6 +89,13 @@ def test_gaps_are_marked_where_they_are() -> None:
     assert marked.title == "gap: 2024-06-18 .. 2024-06-19"
     before, after = drawing.bars[2], drawing.bars[3]
     assert percent(before.x) < percent(marked.x) < percent(after.x)
+
+
+def test_labels_of_gaps_leave_room_for_each_other() -> None:
+    gaps = [Bounds(start=NOW + day * DAY, end=NOW + (day + 1) * DAY) for day in (1, 3, 5, 95)]
+    marked = drawn(days(1) + days(1, first=NOW + 100 * DAY), gaps).gaps
+    assert [each.label for each in marked] == ["gap", "", "", "gap"]
+    assert marked[-1].anchor == "end"
 
 
 def test_a_detached_partition_whose_range_is_taken_overlaps() -> None:
