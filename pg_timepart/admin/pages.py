@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.shapes import Drawing, Span
 from pg_timepart.admin.upcoming import Upcoming, next_pass
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.condition import PartitionStatus
+from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.plans import Action
 
@@ -50,10 +51,13 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
     seen = overviews([config])[config.pk]
     plan = next_pass(config) if seen.status else Upcoming()
     partitions = rows_of(seen, request)
+    is_near = request.GET.get("view") == "near"
     return {
         "overview": seen,
         "facts": facts(config, seen),
-        "drawing": drawing(seen, plan),
+        "drawing": drawing(seen, plan, is_near=is_near),
+        "is_near": is_near,
+        "has_more_than_near": bool(seen.status and len(seen.status.partitions) > timeline.NEAR),
         "gaps": [words.bounds(each) for each in seen.status.gaps] if seen.status else [],
         "rows": partitions,
         "page_parameter": PAGE,
@@ -83,33 +87,33 @@ def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:
     }
 
 
-def drawing(seen: Overview, plan: Upcoming) -> Drawing | None:
-    """Return the timeline, or None where nothing could be read."""
+def drawing(seen: Overview, plan: Upcoming, *, is_near: bool) -> Drawing | None:
+    """Return the timeline, whole or near now, or None where nothing could be read."""
     if seen.status is None or seen.status.read_at is None:
         return None
-    spans = [
-        Span(
-            kind=each.state.value,
-            name=each.name,
-            bounds=each.bounds,
-            tablespace=each.tablespace,
-            size_bytes=each.size_bytes,
-            rows_estimate=each.rows_estimate,
-        )
-        for each in seen.status.partitions
-        if each.bounds is not None
-    ]
-    spans += [
-        Span(
-            kind="planned",
-            name=each.partition,
-            bounds=each.bounds,
-            tablespace=each.tablespace or "",
-        )
-        for each in plan.actions
-        if each.kind is ActionKind.CREATE and each.bounds is not None
-    ]
-    return timeline.draw(spans, seen.status.gaps, seen.status.read_at, plan.edge)
+    spans = [*_present(seen.status), *_planned(plan)]
+    view = timeline.near if is_near else timeline.whole
+    return view(spans, seen.status.gaps, seen.status.read_at, plan.edge)
+
+
+def _present(status: TableStatus) -> Iterator[Span]:
+    for each in status.partitions:
+        if each.bounds is not None:
+            yield Span(
+                kind=each.state.value,
+                name=each.name,
+                bounds=each.bounds,
+                tablespace=each.tablespace,
+                size_bytes=each.size_bytes,
+                rows_estimate=each.rows_estimate,
+            )
+
+
+def _planned(plan: Upcoming) -> Iterator[Span]:
+    for each in plan.actions:
+        if each.kind is ActionKind.CREATE and each.bounds is not None:
+            place = each.tablespace or ""
+            yield Span(kind="planned", name=each.partition, bounds=each.bounds, tablespace=place)
 
 
 def rows_of(seen: Overview, request: HttpRequest) -> Page[Row]:

@@ -17,6 +17,9 @@ from pg_timepart.periods import Bounds
 NARROWEST = 0.6
 """Percent of the width below which neighbours are drawn as one bar."""
 
+NEAR = 60
+"""How many partitions are drawn where only those near now are wanted."""
+
 MARGIN = 0.01
 """Share of the whole span that is left free on both sides."""
 
@@ -71,10 +74,24 @@ class _Group:
     spans: list[Span] = field(default_factory=list)
 
 
-def draw(
+def near(
     spans: Sequence[Span], gaps: Sequence[Bounds], now: datetime, edge: datetime | None
 ) -> Drawing:
-    """Return the drawing of all partitions; ``edge`` is where retention begins."""
+    """Return the drawing of the partitions that are nearest to now."""
+    chosen = sorted(spans, key=lambda each: _distance(each.bounds, now))[:NEAR]
+    window = Bounds(
+        start=min((each.bounds.start for each in chosen if each.bounds.start), default=now),
+        end=max((each.bounds.end for each in chosen if each.bounds.end), default=now),
+    )
+    seen = [each for each in gaps if each.overlaps(window)]
+    is_inside = edge is not None and window.contains(edge)
+    return whole(chosen, seen, now, edge if is_inside else None)
+
+
+def whole(
+    spans: Sequence[Span], gaps: Sequence[Bounds], now: datetime, edge: datetime | None
+) -> Drawing:
+    """Return the drawing of these partitions; ``edge`` is where retention begins."""
     scale = _scale(spans, now, edge)
     lanes = _lanes(spans)
     tops = {each.title: each.y for each in lanes}
@@ -110,6 +127,14 @@ def overlaps(spans: Iterable[Span]) -> list[Bounds]:
         if reach is None or _end(each.bounds) > _end(reach.bounds):
             reach = each
     return found
+
+
+def _distance(bounds: Bounds, now: datetime) -> float:
+    """Return how many seconds lie between a range and now."""
+    if bounds.contains(now):
+        return 0.0
+    sides = [each for each in (bounds.start, bounds.end) if each is not None]
+    return min(abs((each - now).total_seconds()) for each in sides)
 
 
 def _scale(spans: Sequence[Span], now: datetime, edge: datetime | None) -> Scale:

@@ -88,6 +88,18 @@ def test_many_partitions_are_listed_a_page_at_a_time(yard: Yard, client: Client)
     assert shown(client, config, partitions="2").count('<tr data-state="') == 52
 
 
+def test_many_partitions_are_drawn_whole_or_near_now(yard: Yard, client: Client) -> None:
+    config = yard.configure(Ship, period="Day")
+    yard.cover(Ship, "2020-01-01", "2020-06-01")
+    page = shown(client, config)
+    assert '<a href="?view=near">Near now</a>' in page
+    assert "partitions (attached) 2020-01-01 .." in page
+    page = shown(client, config, view="near")
+    assert '<a href="?">All partitions</a>' in page
+    assert "(attached) 2020-01-01 .." not in page
+    assert ".. 2020-06-01" in page
+
+
 def test_a_config_without_a_model_has_a_page_and_can_be_deleted(yard: Yard) -> None:
     orphans(1)
     orphan = PartitionConfig.objects.get(model_label=f"{PREFIX}model000")

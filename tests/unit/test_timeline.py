@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin.shapes import Drawing, Span
-from pg_timepart.admin.timeline import draw, overlaps
+from pg_timepart.admin.timeline import NEAR, near, overlaps, whole
 from pg_timepart.periods import Bounds
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
@@ -27,7 +27,7 @@ def days(count: int, kind: str = "attached", first: datetime = NOW, size: int = 
 
 
 def drawn(spans: list[Span], gaps: list[Bounds] | None = None) -> Drawing:
-    return draw(spans, gaps or [], NOW, NOW - 10 * DAY)
+    return whole(spans, gaps or [], NOW, NOW - 10 * DAY)
 
 
 def percent(text: str) -> float:
@@ -79,7 +79,7 @@ def test_lines_stand_at_now_and_where_retention_begins() -> None:
     drawing = drawn(days(10, first=NOW - 5 * DAY))
     assert drawing.edge is not None
     assert percent(drawing.edge.x) < percent(drawing.now.x)
-    assert draw(days(1), [], NOW, None).edge is None
+    assert whole(days(1), [], NOW, None).edge is None
 
 
 def test_gaps_are_marked_where_they_are() -> None:
@@ -113,7 +113,7 @@ def test_partitions_without_ends_reach_the_edges() -> None:
 
 
 def test_nothing_at_all_can_be_drawn() -> None:
-    drawing = draw([], [], NOW, None)
+    drawing = whole([], [], NOW, None)
     assert (drawing.bars, drawing.sizes) == ((), ())
 
 
@@ -122,6 +122,18 @@ def test_the_chart_shows_sizes_in_proportion() -> None:
     big, small = drawn(spans).sizes
     assert big.height == 4 * small.height or abs(big.height - 4 * small.height) <= 2
     assert big.y + big.height == small.y + small.height
+
+
+def test_those_near_now_are_drawn_apart_however_many_there_are() -> None:
+    first = NOW - 2_900 * DAY
+    spans = days(3_000, first=first)
+    gaps = [Bounds(start=first, end=first + DAY), Bounds(start=NOW + DAY, end=NOW + 2 * DAY)]
+    drawing = near(spans, gaps, NOW, first)
+    assert len(drawing.bars) == NEAR
+    assert len(drawing.gaps) == 1
+    assert drawing.edge is None
+    assert near(spans, gaps, NOW, NOW - 5 * DAY).edge is not None
+    assert near([], [], NOW, None).bars == ()
 
 
 def test_moments_at_the_edge_of_the_calendar_can_be_drawn() -> None:
