@@ -45,11 +45,11 @@ class Options:
 
 
 _RANGES = {
-    "LOCK_BUDGET_MS": (1, 60_000),
-    "LOCK_WAIT_SECONDS": (0, 86_400),
-    "LONG_TRANSACTION_MS": (1, 86_400_000),
-    "HISTORY_DAYS": (1, 36_525),
-    "MAX_RETIRE_PER_PASS": (1, 1_000_000),
+    "LOCK_BUDGET_MS": ("number", 1, 60_000),
+    "LOCK_WAIT_SECONDS": ("number", 0, 86_400),
+    "LONG_TRANSACTION_MS": ("number", 1, 86_400_000),
+    "HISTORY_DAYS": ("number", 1, 36_525),
+    "MAX_RETIRE_PER_PASS": ("whole number", 1, 1_000_000),
 }
 
 
@@ -99,9 +99,9 @@ def _option_problems() -> list[str]:
     unknown = sorted(str(name) for name in given if name not in known)
     found = [f"{SETTING}[{name!r}] is unknown. Known: {', '.join(known)}." for name in unknown]
     found += [
-        f"{SETTING}[{name!r}] must be a number from {least} to {most}, not {given[name]!r}."
-        for name, (least, most) in _RANGES.items()
-        if name in given and not _is_number(given[name], least, most)
+        f"{SETTING}[{name!r}] must be a {kind} from {least} to {most}, not {given[name]!r}."
+        for name, (kind, least, most) in _RANGES.items()
+        if name in given and not _is_number(given[name], kind, least, most)
     ]
     if not isinstance(given.get("QUEUE"), str | None):
         found.append(f"{SETTING}['QUEUE'] must be the name of a queue, not {given['QUEUE']!r}.")
@@ -110,8 +110,9 @@ def _option_problems() -> list[str]:
     return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]
 
 
-def _is_number(value: Any, least: float, most: float) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any, kind: str, least: float, most: float) -> bool:
+    wanted = int if kind == "whole number" else int | float
+    is_number = isinstance(value, wanted) and not isinstance(value, bool)
     return is_number and least <= value <= most
 
 
@@ -123,8 +124,8 @@ def _alias_problems(aliases: Any) -> list[str]:
     known = ", ".join(sorted(settings.DATABASES))
     return [
         f"{SETTING}['MAINTENANCE_DATABASES'] names the database {alias!r}. Known: {known}."
-        for alias in {*aliases, *aliases.values()}
-        if alias not in settings.DATABASES
+        for alias in (*aliases, *aliases.values())
+        if alias not in [*settings.DATABASES]
     ]
 
 

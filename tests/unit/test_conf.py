@@ -47,7 +47,8 @@ def test_what_is_given_rules_at_call_time(settings: Settings) -> None:
         ({"LOCK_WAIT_SECONDS": float("inf")}, "must be a number from 0 to 86400, not inf."),
         ({"HISTORY_DAYS": 10**9}, "must be a number from 1 to 36525, not 1000000000."),
         ({"HISTORY_DAYS": 0}, "PG_TIMEPART['HISTORY_DAYS'] must be a number from 1 to 36525"),
-        ({"MAX_RETIRE_PER_PASS": 0}, "must be a number from 1 to 1000000, not 0."),
+        ({"MAX_RETIRE_PER_PASS": 0}, "must be a whole number from 1 to 1000000, not 0."),
+        ({"MAX_RETIRE_PER_PASS": 31.5}, "must be a whole number from 1 to 1000000, not 31.5."),
         (
             {"MAINTENANCE_DATABASES": "default"},
             "PG_TIMEPART['MAINTENANCE_DATABASES'] must be a dictionary of database aliases.",
@@ -55,6 +56,10 @@ def test_what_is_given_rules_at_call_time(settings: Settings) -> None:
         (
             {"MAINTENANCE_DATABASES": {"default": "direct"}},
             "names the database 'direct'. Known: default, other.",
+        ),
+        (
+            {"MAINTENANCE_DATABASES": {"default": ["direct"]}},
+            "names the database ['direct']. Known: default, other.",
         ),
         (
             {"MAINTENANCE_DATABASES": {"pooled": "default"}},
