@@ -26,6 +26,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     before. Outside a transaction, each action commits by itself. Inside ``atomic()`` everything
     becomes part of that transaction, and the advisory lock and the locks on the tables are held
     until it ends: keep it short. ``db_manager(alias)`` works on the table in another database.
+    A row that is passed in is read anew once the operation has ended well.
     """
 
     @property
@@ -77,7 +78,9 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         if partition_log is None:
             return by_hand.detach_expired(self._target, concurrently=concurrently)
-        return by_hand.detach(self._target, [partition_log], concurrently=concurrently)
+        report = by_hand.detach(self._target, [partition_log], concurrently=concurrently)
+        partition_log.refresh_from_db()
+        return report
 
     def attach_partition(
         self, partition_log: PartitionLog | None = None, detach_time: datetime | None = None
@@ -88,8 +91,11 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         """
         from pg_timepart.maintenance import by_hand
 
-        logs = None if partition_log is None else [partition_log]
-        return by_hand.attach(self._target, logs, detach_time=detach_time)
+        if partition_log is None:
+            return by_hand.attach(self._target, None, detach_time=detach_time)
+        report = by_hand.attach(self._target, [partition_log], detach_time=detach_time)
+        partition_log.refresh_from_db()
+        return report
 
     def move_partition(self, partition_log: PartitionLog, tablespace: str) -> Report:
         """Move the table and all its indexes to another tablespace.

@@ -83,9 +83,9 @@ def _perform(work: Work, action: Action, session: Session) -> tuple[Outcome, str
 
 
 def _refuse_unknown_tablespace(work: Work, action: Action) -> None:
-    known = work.known_tablespaces
-    if action.tablespace and action.tablespace not in known:
-        raise UnknownName("tablespace", action.tablespace, sorted(known))
+    known, wanted = work.known_tablespaces, action.tablespace
+    if (wanted or action.kind is ActionKind.MOVE) and wanted not in known:
+        raise UnknownName("tablespace", str(wanted), sorted(known))
 
 
 def _give_up(work: Work, action: Action) -> None:

@@ -7,7 +7,8 @@ which carry the report, if not.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pg_timepart import conf
@@ -37,6 +38,8 @@ def create_range(
     target: Target, start: datetime, end: datetime, *, origin: Origin | None = None
 ) -> Report:
     """Create what is missing in ``[start, end)``, widened to whole periods."""
+    _refuse_no_moment("start", start)
+    _refuse_no_moment("end", end)
 
     def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         return plan_range(parent, policy, start, end)
@@ -59,11 +62,11 @@ def detach(
     origin: Origin | None = None,
 ) -> Report:
     """Detach these partitions; what is detached already stays so."""
-    oids = _oids(target, logs)
+    names = _names(target, logs)
 
     def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        found = [each for each in _present(parent, oids) if each.is_attached]
-        return plan_detach(found, policy)
+        found = [each for each in _present(parent, names) if each.is_attached]
+        return replace(plan_detach(found, policy), problems=_gone(parent, names))
 
     return ask(target, "detach", planner, concurrently=concurrently, origin=origin)
 
@@ -77,15 +80,16 @@ def attach(
 ) -> Report:
     """Attach these, or all that are detached; ``detach_time`` pins them until then."""
     _refuse_naive(detach_time)
-    oids = None if logs is None else _oids(target, logs)
+    names = None if logs is None else _names(target, logs)
 
     def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        wanted = {each.oid: each.bounds for each in known if oids is None or each.oid in oids}
-        found = [each for each in _present(parent, wanted) if _is_off(each)]
-        return plan_attach([(each, wanted[each.oid]) for each in found], policy)
+        wanted = {each.oid: each for each in known if names is None or each.oid in names}
+        found = [each for each in _present(parent, wanted) if _is_off(each, wanted[each.oid])]
+        plan = plan_attach([(each, wanted[each.oid].bounds) for each in found], policy)
+        return replace(plan, problems=_gone(parent, names or {}))
 
     # The pin comes first: a pass that runs right after the attach must know of it already.
-    pinned = [row for row in target.rows() if _is_pinned(row, oids)]
+    pinned = [row for row in target.rows() if _is_pinned(row, names)]
     _pin(target, pinned, detach_time)
     return ask(target, "attach", planner, origin=origin)
 
@@ -153,15 +157,16 @@ def ask(
 def _each(
     target: Target, logs: Sequence[PartitionLog], kind: ActionKind, tablespace: str | None = None
 ) -> Planner:
-    oids = _oids(target, logs)
+    names = _names(target, logs)
 
     def planner(parent: Parent, known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
         bounds = {each.oid: each.bounds for each in known}
         return Plan(
             actions=tuple(
                 _action(kind, each, bounds.get(each.oid), tablespace)
-                for each in _present(parent, oids)
-            )
+                for each in _present(parent, names)
+            ),
+            problems=() if kind is ActionKind.DROP else _gone(parent, names),
         )
 
     return planner
@@ -187,22 +192,34 @@ def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
     return [each for each in (*parent.partitions, *parent.detached) if each.oid in oids]
 
 
-def _is_off(partition: Partition) -> bool:
-    """Whether attaching has something to do: also a pending detach is ended, then taken back."""
-    return not partition.is_attached or partition.is_pending
+def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
+    present = {each.oid for each in _present(parent, names)}
+    return tuple(f"{names[oid]} does not exist any more." for oid in names if oid not in present)
 
 
-def _oids(target: Target, logs: Sequence[PartitionLog]) -> set[int]:
-    """Return the tables of these rows; raises UnknownName for rows of another model."""
+def _is_off(partition: Partition, known: Known) -> bool:
+    """Whether attaching has something to do: also a begun detach is ended or called off."""
+    is_begun = known.unfinished is ActionKind.DETACH
+    return not partition.is_attached or partition.is_pending or is_begun
+
+
+def _names(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
+    """Return the tables of these rows by OID; raises UnknownName for rows of another model."""
+    for each in logs:
+        if not isinstance(each, PartitionLog):
+            raise InvalidPolicy(
+                f"A partition is given by its row, such as one of {target.model.__name__}"
+                f".partitioning.config.logs, not by {each!r}."
+            )
     strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
     if strangers:
         known = [each.table_name for each in target.rows()]
         raise UnknownName(f"partition of {target.label}", strangers[0], known)
-    return {each.relid for each in logs}
+    return {each.relid: each.table_name for each in logs}
 
 
-def _is_pinned(row: PartitionLog, oids: set[int] | None) -> bool:
-    return not row.is_attached if oids is None else row.relid in oids
+def _is_pinned(row: PartitionLog, names: Mapping[int, str] | None) -> bool:
+    return not row.is_attached if names is None else row.relid in names
 
 
 def _pin(target: Target, rows: Sequence[PartitionLog], until: datetime | None) -> None:
@@ -211,5 +228,13 @@ def _pin(target: Target, rows: Sequence[PartitionLog], until: datetime | None) -
 
 
 def _refuse_naive(moment: datetime | None) -> None:
-    if moment is not None and moment.utcoffset() is None:
+    if moment is None:
+        return
+    _refuse_no_moment("detach_time", moment)
+    if moment.utcoffset() is None:
         raise InvalidPolicy(f"detach_time must be aware; {moment} has no time zone.")
+
+
+def _refuse_no_moment(name: str, moment: object) -> None:
+    if not isinstance(moment, datetime):
+        raise InvalidPolicy(f"{name} must be an aware datetime, not {moment!r}.")

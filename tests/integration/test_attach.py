@@ -88,6 +88,18 @@ def test_a_pin_keeps_it_until_then(yard: Yard) -> None:
     assert JANUARY not in yard.children(Ship)
 
 
+def test_a_detach_that_was_interrupted_is_called_off(yard: Yard) -> None:
+    yard.configure(Ship, premake=1)
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log = yard.log(Ship, "2024-01-01")
+    log.unfinished = "detach"
+    log.save()
+    log.attach()
+    assert (log.is_attached, log.unfinished) == (True, "")
+    maintain("fleet.ship", now=at("2024-01-15"))
+    assert ("2024-01-01", "2024-02-01") in yard.ranges(Ship)
+
+
 def test_a_pin_without_a_zone_is_refused_before_anything_is_done(yard: Yard) -> None:
     log = detached_ship(yard)
     naive = datetime(2024, 6, 1)  # noqa: DTZ001
@@ -176,7 +188,8 @@ def test_rows_outside_the_bounds_fail_it_and_nothing_is_lost(yard: Yard) -> None
 def test_a_detached_partition_that_somebody_dropped_is_forgotten(yard: Yard) -> None:
     log = detached_ship(yard)
     yard.execute(f"DROP TABLE {JANUARY}")
-    Ship.partitioning.attach_partition(log)
+    with pytest.raises(OperationFailed, match=f"{JANUARY} does not exist any more"):
+        Ship.partitioning.attach_partition(log)
     assert [row.start for row in yard.logs(Ship)] == [at("2024-02-01")]
 
 

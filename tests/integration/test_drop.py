@@ -193,3 +193,22 @@ def test_what_somebody_attaches_while_we_wait_is_not_dropped(yard: Yard) -> None
     assert Ship.objects.filter(sailed_at=at("2024-01-15")).exists()
     with pytest.raises(OperationFailed, match="is attached"):
         log.delete()
+
+
+def test_what_a_crash_left_is_dropped_only_if_the_config_still_says_so(yard: Yard) -> None:
+    log = detached_ship(yard, drop_after=timedelta(days=30))
+    died = RuntimeError("as if the worker died")
+
+    def die(execute: Any, statement: str, *rest: Any) -> Any:
+        if statement.startswith("DROP TABLE"):
+            raise died
+        return execute(statement, *rest)
+
+    with yard.connection.execute_wrapper(die), pytest.raises(RuntimeError):
+        maintain("fleet.ship", now=at(MAY))
+    yard.configure(Ship, drop_after=None)
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
+    assert yard.exists(JANUARY)
+    yard.configure(Ship, drop_after=timedelta(days=30))
+    maintain("fleet.ship", now=at(MAY))
+    assert not PartitionLog.objects.filter(pk=log.pk).exists()
