@@ -41,7 +41,7 @@ def follow(browser: Browser) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "height"), [("list", 1920, 420), ("timeline", 1280, 900)]
+    ("name", "width", "height"), [("list", 1920, 540), ("timeline", 1280, 900)]
 )
 def test_pictures_for_the_readme_are_taken(
     browser: Browser, page: str, name: str, width: int, height: int

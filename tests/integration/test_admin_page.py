@@ -113,6 +113,34 @@ def test_a_config_without_a_model_has_a_page_and_can_be_deleted(yard: Yard) -> N
     assert list(PartitionConfig.objects.filter(pk__in=(orphan.pk, ship.pk))) == [ship]
 
 
+def test_a_table_that_is_not_there_is_told_on_its_page(yard: Yard, client: Client) -> None:
+    config = yard.configure(Ship)
+    yard.execute("ALTER TABLE fleet_ship RENAME TO fleet_ship_lost")
+    try:
+        page = shown(client, config)
+        form = settings(config, interval=3) | {"_confirmed": "1"}
+        assert client.post(page_of(config), form).status_code == 302
+    finally:
+        yard.execute("ALTER TABLE fleet_ship_lost RENAME TO fleet_ship")
+    assert page.count("The table fleet_ship of fleet.Ship does not exist") == 2
+    assert "timepart-badge timepart-critical" in page
+    assert 'id="timepart-timeline-heading"' not in page
+
+
+def test_a_pending_detach_is_crossed_and_finished_by_the_next_pass(
+    yard: Yard, client: Client
+) -> None:
+    config = yard.configure(Ship)
+    (log,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
+    yard.execute("SET allow_system_table_mods = on")
+    yard.execute("UPDATE pg_inherits SET inhdetachpending = true WHERE inhrelid = %s", log.relid)
+    page = shown(client, config)
+    assert 'fill="url(#timepart-pending)"' in page
+    assert "FINALIZE" in page
+    maintain("fleet.ship")
+    assert 'data-state="pending"' not in shown(client, config)
+
+
 def test_a_default_partition_is_listed(yard: Yard, client: Client) -> None:
     config = yard.configure(Ship)
     yard.execute("CREATE TABLE fleet_ship_rest PARTITION OF fleet_ship DEFAULT")

@@ -8,7 +8,11 @@
       const answer = await fetch(window.location.href, { credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const there = page.getElementById("timepart-progress");
-      if (answer.ok && there && there.innerHTML !== here.innerHTML) {
+      if (answer.ok && !there) {
+        window.location.reload(); /* signed out meanwhile */
+        return;
+      }
+      if (answer.ok && there.innerHTML !== here.innerHTML) {
         here.replaceChildren(...there.childNodes);
         here.dataset.ended = there.dataset.ended;
       }
