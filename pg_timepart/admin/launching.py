@@ -78,7 +78,8 @@ class ConfigLaunching(ConfigDetail):
         return to_page(config)
 
     def _form(self, config: PartitionConfig, request: HttpRequest) -> OperationForm:
-        status = overviews([config])[config.pk].status
+        seen = overviews([config])[config.pk]
+        status = seen.status
         form = OperationForm(
             request.POST,
             partitions=status.partitions if status else (),
@@ -87,7 +88,7 @@ class ConfigLaunching(ConfigDetail):
         with timezone.override(conf.zone()):  # in which a pin date is meant
             form.full_clean()
         if status is None:
-            form.add_error(None, f"No partitioned model {config} is installed.")
+            form.add_error(None, " ".join(seen.problems))
         return form
 
     def _send(self, request: HttpRequest, config: PartitionConfig, form: OperationForm) -> None:
