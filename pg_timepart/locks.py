@@ -138,9 +138,10 @@ def bounded(
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
     needed = (*attempt.locks, *attempt.watched)
-    stalling = [each for each in needed if each.mode != "SHARE UPDATE EXCLUSIVE"]
+    # Who only waits for that mode stalls nobody, unless another lock is held meanwhile.
+    can_stall = any(each.mode != "SHARE UPDATE EXCLUSIVE" for each in needed)
     while True:
-        long = watch.long(holders_of(connection, stalling)) if stalling else []
+        long = watch.long(holders_of(connection, needed)) if can_stall else []
         waiting.holders = long
         if not long:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -75,7 +76,10 @@ class Session:
         def body() -> None:
             if step.off is not None and not hangs_on_nothing(self.connection, step.off):
                 raise Deferred(f"Somebody has just attached or renamed {step.off.name}.")
-            self._execute(step.statements)
+            if step.is_unhurried:
+                self._execute(step.statements)
+            else:
+                self._execute_within_budget(step.statements)
 
         attempt = Attempt(
             what=step.summary,
@@ -87,6 +91,16 @@ class Session:
             is_unhurried=step.is_unhurried,
         )
         bounded(self.connection, attempt, budget=self.budget, waiting=self.waiting)
+
+    def _execute_within_budget(self, statements: Iterable[Statement]) -> None:
+        """Execute them so that all together take no longer than one alone may."""
+        begun = time.monotonic()
+        for number, statement in enumerate(statements):
+            if number:
+                left = self.budget.lock_ms - (time.monotonic() - begun) * 1000
+                with self.connection.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL statement_timeout = {max(int(left), 1)}")
+            self._execute([statement])
 
     def _execute(self, statements: Iterable[Statement]) -> None:
         with self.connection.cursor() as cursor:

@@ -6,14 +6,14 @@ import datetime as dt
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
 from django.db import connection, connections
-from django.db.backends.postgresql.psycopg_any import IsolationLevel
+from django.db.backends.postgresql.psycopg_any import IsolationLevel, sql
 from django.db.utils import OperationalError
 from django.test import override_settings
 
@@ -21,10 +21,13 @@ from pg_timepart.advisory import advisory_lock
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
 from pg_timepart.holders import NAMESPACE
+from pg_timepart.locks import Budget, LockTimeout
+from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
+from pg_timepart.steps import Step
 from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.processes import forked, session, wait_until, wait_until_gone
@@ -189,6 +192,26 @@ def test_create_gives_way_to_a_writer_of_a_referenced_table() -> None:
         assert_gave_way(run_pass(Measurement), began)
         writer.execute("COMMIT")
         assert run_pass(Measurement).outcome is Outcome.DONE
+
+
+def test_create_does_not_hold_a_referenced_table_while_it_waits_for_its_own() -> None:
+    prepare(Measurement, premake=4)
+    analyzing = "LOCK TABLE ONLY plant_measurement IN SHARE UPDATE EXCLUSIVE MODE"
+    with open_for_long(analyzing), traffic("INSERT INTO plant_machine (name) VALUES ('new')"):
+        began = time.monotonic()
+        report = run_pass(Measurement)
+        assert_gave_way(report, began)
+    assert {each.statements for each in report.actions} == {()}
+
+
+@pytest.mark.parametrize(("times", "fits"), [(1, True), (2, False)])
+def test_the_statements_under_a_lock_share_one_budget(times: int, fits: bool) -> None:
+    sleeping = sql.SQL("SELECT pg_sleep(0.2)")
+    step = Step(summary="sleep", statements=(sleeping,) * times)
+    budget = Budget(lock_ms=300, wait_seconds=0, long_transaction_ms=250)
+    expected: AbstractContextManager[object] = nullcontext() if fits else pytest.raises(LockTimeout)
+    with expected:
+        Session(connection=connection, budget=budget).run([step])
 
 
 def test_detach_with_a_foreign_key_gives_way_to_an_old_snapshot() -> None:
