@@ -1,7 +1,7 @@
 """DDL statements, composed and never executed. Pure.
 
-Which lock each takes is measured in docs/locks.md. Literals carry an offset and are text: the
-server reads them with the type of the key.
+Which lock to take for each is in ``procedures``. Literals carry an offset and are text: the server
+reads them with the type of the key.
 """
 
 from __future__ import annotations
@@ -35,14 +35,12 @@ class Lock:
     mode: str
     """``SHARE UPDATE EXCLUSIVE`` and its like, as LOCK TABLE spells it."""
 
-    only: bool = True
-    """Leave the partitions below alone."""
-
     @property
     def statement(self) -> Statement:
-        """LOCK TABLE ..., to be run inside a transaction."""
-        template = "LOCK TABLE ONLY {} IN {} MODE" if self.only else "LOCK TABLE {} IN {} MODE"
-        return sql.SQL(template).format(named(self.relation), sql.SQL(self.mode))
+        """LOCK TABLE ONLY ..., to be run inside a transaction: partitions below are left alone."""
+        return sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(
+            named(self.relation), sql.SQL(self.mode)
+        )
 
 
 def create_leaf(
