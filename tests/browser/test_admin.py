@@ -129,7 +129,9 @@ def test_a_change_of_retention_is_looked_at_and_saved(browser: Browser, page: st
     assert browser.find("[name=interval]").get_attribute("value") == "12"
 
 
-@pytest.mark.parametrize("name", ["configs", "config", "confirmation", "preview", "runs", "run"])
+@pytest.mark.parametrize(
+    "name", ["configs", "config", "confirmation", "preview", "runs", "run", "followed"]
+)
 def test_pages_fit_and_can_be_used_by_everyone(browser: Browser, page: str, name: str) -> None:
     open_page(browser, page, name)
     for theme in THEMES:
@@ -150,6 +152,9 @@ def open_page(browser: Browser, page: str, name: str) -> None:
     elif name == "preview":
         browser.fill("[name=premake]", "20")
         browser.press("[name=_save]")
+    elif name == "followed":
+        browser.press('button[value="maintain"]')
+        follow(browser)
     elif name in {"runs", "run"}:
         browser.go(RUNS)
     if name == "run":
