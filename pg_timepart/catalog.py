@@ -153,6 +153,13 @@ def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def has_comment(connection: BaseDatabaseWrapper, oid: int) -> bool:
+    """Return whether anything, ours or not, is said about a table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.obj_description(%s, 'pg_class') IS NOT NULL", [oid])
+        return bool(cursor.fetchone()[0])
+
+
 def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of the tablespaces that tables may live in."""
     with connection.cursor() as cursor:

@@ -221,6 +221,7 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             oid=row.oid,
             tablespace=row.tablespace,
             reason="was interrupted",
+            is_asked=True,
         )
         yield action
         if row.unfinished is ActionKind.DETACH:

@@ -76,6 +76,9 @@ class Action:
     reason: str
     """Why, in a few words for a person."""
 
+    is_asked: bool = False
+    """Whether somebody asked for it by hand, so that it shall be done even if we die meanwhile."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

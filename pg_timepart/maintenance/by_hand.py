@@ -185,6 +185,7 @@ def _action(
         oid=partition.oid,
         tablespace=tablespace,
         reason="asked for",
+        is_asked=True,
     )
 
 

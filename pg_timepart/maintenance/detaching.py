@@ -6,6 +6,7 @@ from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
 from pg_timepart.procedures import (
@@ -23,6 +24,7 @@ def detach(work: Work, action: Action, session: Session) -> str:
     leaf = work.partition(action)
     if leaf.is_attached and not leaf.is_pending:
         _refuse_beside_pending(work)
+        session.run(first_mark(work, leaf))
         work.begin(action)
         step = detach_steps(work.parent, work.template(), leaf, plain=not work.concurrently)
         if step.is_alone:

@@ -48,7 +48,8 @@ def drop(work: Work, action: Action, session: Session) -> str:
             f"{leaf.name} was detached at {row.detached_at:%Y-%m-%d %H:%M} UTC and is kept until"
             f" {row.detached_at + grace:%Y-%m-%d %H:%M} UTC by the config's grace of {grace}."
         )
-    # Not recorded as begun: after a crash the config says anew whether it shall go.
+    if action.is_asked:
+        work.begin(action)  # else, after a crash, the config says anew whether it shall go
     session.run(drop_steps(leaf, read_foreign_keys(work.target.connection, leaf)))
     work.forget(action)
     return action.reason

@@ -1,18 +1,31 @@
-"""Writing the marks of a renamed model's partitions anew."""
+"""Marking what we did not make, and the partitions of a renamed model anew."""
 
 from __future__ import annotations
 
 import logging
 
+from pg_timepart.catalog import has_comment
 from pg_timepart.ddl import comment_on
 from pg_timepart.errors import Deferred
 from pg_timepart.maintenance.executing import open_session
 from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance.work import Work
 from pg_timepart.marks import mark_text
 from pg_timepart.relations import Mark, Partition
 from pg_timepart.steps import Step
 
 logger = logging.getLogger("pg_timepart")
+
+
+def first_mark(work: Work, leaf: Partition) -> list[Step]:
+    """Return how to mark a partition that was made by hand, before it is detached.
+
+    Only the mark tells later whose it was, if its row is lost or it is renamed. A comment of
+    somebody else's is left alone.
+    """
+    if leaf.bounds is None or has_comment(work.target.connection, leaf.oid):
+        return []
+    return [_marking(leaf, Mark(label=work.target.label, bounds=leaf.bounds))]
 
 
 def mark_again(target: Target) -> None:
@@ -30,8 +43,11 @@ def mark_again(target: Target) -> None:
 
 
 def _mark(target: Target, table: Partition, mark: Mark) -> None:
-    step = Step(summary=f"mark {table.name}", statements=(comment_on(table, mark_text(mark)),))
     try:
-        open_session(target.connection).run([step])
+        open_session(target.connection).run([_marking(table, mark)])
     except Deferred as error:
         logger.warning("%s keeps the mark of the model's old name: %s", table.name, error)
+
+
+def _marking(table: Partition, mark: Mark) -> Step:
+    return Step(summary=f"mark {table.name}", statements=(comment_on(table, mark_text(mark)),))

@@ -19,6 +19,7 @@ from pg_timepart.anatomy import read_foreign_keys, read_leaf
 from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
+from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
@@ -44,10 +45,6 @@ from pg_timepart.steps import Step
 _CANCELLED = (
     "Waits until no transaction is left that has used the table. If that takes too long, it is"
     " cancelled and ended by ALTER TABLE ... DETACH PARTITION ... FINALIZE."
-)
-_UNRECORDED = (
-    "A pass records this partition first. If you run the SQL yourself, run timepart reconcile"
-    " before, or nobody will know that the detached table belongs here."
 )
 
 
@@ -255,11 +252,10 @@ def _finalize(work: Work, action: Action) -> tuple[list[Step], str]:
 
 
 def _detach(work: Work, action: Action) -> tuple[list[Step], str]:
-    step = detach_steps(work.parent, work.template(), work.partition(action), plain=False)
+    leaf = work.partition(action)
+    step = detach_steps(work.parent, work.template(), leaf, plain=False)
     notes = [_CANCELLED] if step.is_alone else []
-    if work.row_of(action.oid) is None:
-        notes.append(_UNRECORDED)
-    return [step], " ".join(notes)
+    return [*first_mark(work, leaf), step], " ".join(notes)
 
 
 def _attach(work: Work, action: Action) -> tuple[list[Step], str]:

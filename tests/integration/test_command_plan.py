@@ -12,6 +12,7 @@ from django.db import OperationalError, models
 from pg_timepart.catalog import read_marked
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import passes
+from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 from tests.fleet.yard import Yard, at
@@ -227,12 +228,17 @@ def test_a_move_waits_for_its_detach(yard: Yard, archive: str) -> None:
     assert not any("statement_timeout" in sql for sql in move["steps"][0]["sql"])
 
 
-def test_a_partition_without_a_row_is_to_be_recorded_before_it_is_detached(yard: Yard) -> None:
+def test_a_partition_without_comment_or_row_is_marked_and_so_found_again(yard: Yard) -> None:
     prepare(yard, Ship)
+    for log in yard.logs(Ship):
+        yard.execute(f"COMMENT ON TABLE {log.table_name} IS NULL")
     PartitionLog.objects.all().delete()
-    notes = [each["note"] for each in plan_of(Ship)["actions"] if each["action"] == "detach"]
-    assert len(notes) == 2
-    assert all("run timepart reconcile before" in each for each in notes)
+    detaches = [each for each in plan_of(Ship)["actions"] if each["action"] == "detach"]
+    assert len(detaches) == 2
+    assert all("COMMENT ON TABLE" in str(each["steps"][0]["sql"]) for each in detaches)
+    run_by_hand(yard, "fleet.ship")
+    reconcile("fleet.ship")
+    assert [log.is_attached for log in yard.logs(Ship)].count(False) == 2
 
 
 def test_beside_a_default_partition_a_detach_is_a_transaction(yard: Yard) -> None:

@@ -285,6 +285,18 @@ def test_drop_after_the_grace() -> None:
     )
 
 
+def test_drop_by_hand() -> None:
+    kill_everywhere(
+        Scenario(
+            model=Measurement,
+            prepare=prepare_detached(Measurement),
+            operate=lambda: the_old(Measurement).delete(),
+            is_by_hand=True,
+        ),
+        through=("partitionlog", "DROP CONSTRAINT", "after DROP TABLE", "DELETE FROM"),
+    )
+
+
 @pytest.mark.parametrize("model", [Reading, Measurement])
 def test_the_pass_that_does_not_wait_for_the_dead(model: type[models.Model]) -> None:
     """The server may not have noticed yet that the client is dead: then the pass gives way."""

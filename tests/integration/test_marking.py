@@ -1,0 +1,49 @@
+"""Partitions that somebody made by hand are marked before they are detached."""
+
+from __future__ import annotations
+
+from pg_timepart.catalog import read_marked
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard, at
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = "2024-05-15 10:30"
+COMMENT = "ask Ann before you touch it"
+
+
+def make_by_hand(yard: Yard) -> None:
+    yard.configure(Ship, premake=1, interval=2)
+    yard.execute(
+        "CREATE TABLE hand_made PARTITION OF fleet_ship"
+        " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
+    )
+    Ship.objects.create(sailed_at=at("2024-01-15"), name="Argo")
+
+
+def test_it_is_found_again_when_it_was_renamed_and_its_row_lost(yard: Yard) -> None:
+    make_by_hand(yard)
+    maintain("fleet.ship", now=at(MAY))
+    yard.execute("ALTER TABLE hand_made RENAME TO put_away")
+    maintain("fleet.ship", now=at(MAY))
+    log = yard.log(Ship, "2024-01-01")
+    assert (log.table_name, log.is_attached) == ("put_away", False)
+    PartitionLog.objects.filter(pk=log.pk).delete()
+    assert reconcile("fleet.ship").outcome == "done"
+    again = yard.log(Ship, "2024-01-01")
+    again.attach()
+    assert Ship.objects.get().name == "Argo"
+
+
+def test_a_comment_of_somebody_else_is_left_alone(yard: Yard) -> None:
+    make_by_hand(yard)
+    yard.execute("COMMENT ON TABLE hand_made IS '" + COMMENT + "'")
+    maintain("fleet.ship", now=at(MAY))
+    assert (
+        yard.one("SELECT obj_description('hand_made'::regclass)") == "ask Ann before you touch it"
+    )
+    assert read_marked(yard.connection, "fleet.ship") == ()
+    assert not yard.log(Ship, "2024-01-01").is_attached
