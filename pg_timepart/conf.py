@@ -20,7 +20,7 @@ class Options:
     """``settings.PG_TIMEPART`` with its defaults."""
 
     LOCK_BUDGET_MS: int = 50
-    """How long one try may make an application's query wait."""
+    """How long one try waits for its locks, and as long again may hold those that stop others."""
 
     LOCK_WAIT_SECONDS: float = 10.0
     """How long a run goes on trying, all in all, before what is left ends ``deferred``."""

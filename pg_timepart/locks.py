@@ -130,10 +130,10 @@ def bounded(
 ) -> T:
     """Try until it succeeds, and return what the body returned.
 
-    No lock is waited for longer than the budget, and unless ``is_unhurried`` no statement under
-    them runs longer either; then all is rolled back and tried again. Inside a transaction of the
-    caller a try is a savepoint, and the locks that succeed stay until that transaction ends.
-    Raises LockTimeout, a Deferred, when time is up.
+    The locks together are waited for no longer than the budget, and unless ``is_unhurried`` what
+    runs under them takes no longer either; else all is rolled back and tried again. Inside a
+    transaction of the caller a try is a savepoint, and the locks that succeed stay until that
+    transaction ends. Raises LockTimeout, a Deferred, when time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
@@ -163,16 +163,29 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
     with transaction.atomic(using=connection.alias), _settings_restored(connection):
         _set_local(connection, local)
         attempt.setup()
-        _take(connection, attempt.locks, 0 if attempt.is_unhurried else budget.lock_ms)
+        _take(connection, attempt, budget)
         return attempt.body()
 
 
-def _take(connection: BaseDatabaseWrapper, locks: Sequence[Lock], statement_ms: int) -> None:
-    """Take the locks in one round trip, so that none is held while the next one is on its way."""
-    statements = [f"SET LOCAL statement_timeout = {statement_ms}"]
-    statements += [lock.statement.as_string(connection.connection) for lock in locks]
+def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> None:
+    """Take the locks in one round trip, so that none is held while the next one is on its way.
+
+    They share the budget: who queues behind the first waits while we wait for the others.
+    """
+    lock_ms = share_of(budget.lock_ms, attempt.locks)
+    statement_ms = 0 if attempt.is_unhurried else budget.lock_ms
+    statements = [
+        f"SET LOCAL lock_timeout = {lock_ms}",
+        f"SET LOCAL statement_timeout = {statement_ms}",
+        *(lock.statement.as_string(connection.connection) for lock in attempt.locks),
+    ]
     with connection.cursor() as cursor:
         cursor.execute("; ".join(statements))
+
+
+def share_of(budget_ms: int, locks: Sequence[Lock]) -> int:
+    """Return for how many milliseconds each of these locks may be waited for."""
+    return max(budget_ms // max(len(locks), 1), 1)
 
 
 @contextmanager

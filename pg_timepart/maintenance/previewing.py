@@ -19,6 +19,7 @@ from pg_timepart.anatomy import read_foreign_keys, read_leaf
 from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
+from pg_timepart.locks import share_of
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target, known_rows
@@ -198,14 +199,14 @@ def _locks_of_concurrent_detach(work: Work, action: Action) -> tuple[Lock, ...]:
 
 def _transaction(step: Step, locks: tuple[Lock, ...]) -> Iterator[Statement]:
     """Yield what ``locks.bounded`` sends, as statements that ``psql`` takes too."""
-    budget = f"{conf.options().LOCK_BUDGET_MS}ms"
+    budget_ms = conf.options().LOCK_BUDGET_MS
     yield sql.SQL("BEGIN")
-    yield _set_local("lock_timeout", budget)
+    yield _set_local("lock_timeout", f"{share_of(budget_ms, locks)}ms")
     if step.tablespace:
         yield _set_local("default_tablespace", step.tablespace)
     yield from step.setup
     if not step.is_unhurried:
-        yield _set_local("statement_timeout", budget)
+        yield _set_local("statement_timeout", f"{budget_ms}ms")
     yield from (each.statement for each in locks)
     yield from step.statements
     yield sql.SQL("COMMIT")
