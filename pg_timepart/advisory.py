@@ -20,6 +20,10 @@ WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
 
 
+CHECK_SECONDS = 1.0
+"""How long it is believed, without asking, that the lock's connection is still there."""
+
+
 class AdvisoryLockTaken(Deferred):
     """Another worker maintains the table; ``holders`` says which."""
 
@@ -49,9 +53,24 @@ def advisory_lock(
     try:
         with _transaction_of(holder):
             _take(holder, parent, wait_seconds)
-            yield holder.is_usable
+            yield _asked_rarely(holder.is_usable)
     finally:
         holder.close()
+
+
+def _asked_rarely(is_usable: Callable[[], bool]) -> Callable[[], bool]:
+    """Ask the server at most once in CHECK_SECONDS: hundreds of quick actions need no more."""
+    asked_at = time.monotonic()
+
+    def is_held() -> bool:
+        nonlocal asked_at
+        now = time.monotonic()
+        if now - asked_at < CHECK_SECONDS:
+            return True
+        asked_at = now
+        return is_usable()
+
+    return is_held
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def create(work: Work, action: Action, session: Session) -> str:
 def _refuse_beside_pending(work: Work, action: Action) -> None:
     """Give way where a partition covers some of the range and its detach has not ended."""
     wanted = action.bounds
-    for each in work.parent.ranged:
+    for each in work.parent.partitions:
         if each.is_pending and wanted and each.bounds and each.bounds.overlaps(wanted):
             raise Deferred(
                 f"The detach of {each.name} is pending: it must end before its range is free."
