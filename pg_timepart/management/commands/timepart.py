@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import django.db
 from django.core.exceptions import ImproperlyConfigured
@@ -41,13 +41,6 @@ from pg_timepart.plans import Plan
 ORIGIN = Origin(started_by="command")
 
 WRONG, USAGE, INTERRUPTED = 1, 2, 130
-
-
-class Jsonable(Protocol):
-    """Anything that is printed with ``--json``."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return JSON types only."""
 
 
 class Command(BaseCommand):
