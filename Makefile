@@ -12,7 +12,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
-CODE := $(wildcard pg_timepart deploy tests bench)
+CODE := $(wildcard pg_timepart deploy tests bench proof)
 PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report=
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
 

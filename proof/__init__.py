@@ -1,0 +1,1 @@
+"""Long proofs of what the README claims, each run by a make target of its own."""
