@@ -2,6 +2,7 @@
 #   make test                     linters, types and all tests, on servers of its own
 #   make test PG_VERSION=16       on another PostgreSQL
 #   make test PYTHON=python3.12   with another Python
+#   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 
 PYTHON ?= python3
@@ -17,8 +18,9 @@ PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report=
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench services stop clean
+.PHONY: test lint types pytest format demo bench fuzz services stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -30,16 +32,18 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy $(CODE)
 
-# Two halves side by side, each on servers of its own; the acceptance tests mostly wait.
+# Side by side, each on servers of its own: the acceptance tests, which mostly wait, and two
+# processes for all others.
 pytest: $(INSTALLED)
 ifneq ($(ARGS)$(DATABASE_URL),)
-	$(SERVICES) -- $(BIN)/python -m pytest --cov=pg_timepart --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --cov=pg_timepart --cov-report=term $(ARGS)
 else
 	@mkdir -p .services; \
-	COVERAGE_FILE=.coverage.acceptance $(SERVICES) -- $(PYTEST) tests/acceptance \
-		>.services/acceptance.log 2>&1 & acceptance=$$!; \
+	COVERAGE_FILE=.coverage.acceptance $(PYTEST) tests/acceptance >.services/acceptance.log 2>&1 & \
+	acceptance=$$!; \
 	status=0; \
-	COVERAGE_FILE=.coverage.rest $(SERVICES) -- $(PYTEST) --ignore=tests/acceptance || status=$$?; \
+	COVERAGE_FILE=.coverage.rest $(PYTEST) --numprocesses=2 --dist=loadfile \
+		--ignore=tests/acceptance || status=$$?; \
 	wait $$acceptance || status=$$?; \
 	cat .services/acceptance.log; \
 	$(BIN)/coverage combine -q .coverage.acceptance .coverage.rest; \
@@ -56,6 +60,10 @@ demo: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(SERVICES) --durable -- $(BIN)/python -m bench $(ARGS)
+
+# The tests with hostile names and values, with new ones and more of them.
+fuzz: $(INSTALLED)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

@@ -222,8 +222,9 @@ def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
 
 def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     """Move those indexes of the leaf that live elsewhere."""
+    quote = sql.SQL(_dollar_quote(leaf.schema, leaf.name, tablespace))
     return sql.SQL(
-        "DO $pg_timepart$ DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
+        "DO {} DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
         " SELECT c.oid FROM pg_catalog.pg_index i"
         " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
         " CROSS JOIN (SELECT dattablespace AS home FROM pg_catalog.pg_database"
@@ -231,8 +232,8 @@ def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
         " JOIN pg_catalog.pg_tablespace s ON s.oid = COALESCE(NULLIF(c.reltablespace, 0), d.home)"
         " WHERE i.indrelid = {}::pg_catalog.regclass AND s.spcname <> {} LOOP"
         " EXECUTE pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', stray, {});"
-        " END LOOP; END $pg_timepart$"
-    ).format(_as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace))
+        " END LOOP; END {}"
+    ).format(quote, _as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace), quote)
 
 
 def has_rows(leaf: Relation) -> Statement:
@@ -278,6 +279,14 @@ def _in_tablespace(tablespace: str | None) -> Statement:
     if not tablespace:
         return sql.SQL("")
     return sql.SQL(" TABLESPACE {}").format(sql.Identifier(tablespace))
+
+
+def _dollar_quote(*names: str) -> str:
+    """Return what quotes a body that has these names in it: none of them may end it."""
+    tag = "pg_timepart"
+    while any(f"${tag}$" in name for name in names):
+        tag += "_"
+    return f"${tag}$"
 
 
 def _as_text(relation: Relation) -> Statement:

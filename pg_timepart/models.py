@@ -160,11 +160,8 @@ class PartitionConfig(models.Model):
         _check_range("max_retire_per_pass", self.max_retire_per_pass, 1, None)
         if self.interval is not None:
             _check_range("interval", self.interval, 1, None)
-        if self.drop_after is not None and not timedelta(0) <= self.drop_after <= MAX_GRACE:
-            raise InvalidPolicy(
-                f"drop_after must not be negative, nor above {MAX_GRACE.days} days (empty keeps"
-                f" for ever); it is {self.drop_after}."
-            )
+        if self.drop_after is not None:
+            _check_grace(self.drop_after)
         return Policy(
             period=Period(_unit(self.period), self.periods_per_partition),
             zone=conf.zone(),
@@ -313,6 +310,18 @@ def _check_range(name: str, value: Any, least: int, most: int | None) -> None:
         return
     span = f"at least {least}" if most is None else f"{least} to {most}"
     raise InvalidPolicy(f"{name} must be a whole number, {span}; it is {value!r}.")
+
+
+def _check_grace(value: Any) -> None:
+    if not isinstance(value, timedelta):
+        raise InvalidPolicy(
+            f"drop_after must be a timedelta (empty keeps for ever), not {value!r}."
+        )
+    if not timedelta(0) <= value <= MAX_GRACE:
+        raise InvalidPolicy(
+            f"drop_after must not be negative, nor above {MAX_GRACE.days} days (empty keeps for"
+            f" ever); it is {value}."
+        )
 
 
 def _unit(period: str) -> PeriodType:

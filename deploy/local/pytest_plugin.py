@@ -1,12 +1,14 @@
 """Starts PostgreSQL and Redis for a bare ``pytest``, and stops them at its end.
 
 It is loaded with ``-p``, before pytest-django reads the settings, which take the URLs from the
-environment. Under ``python -m deploy.local run`` the URLs are there, and it starts nothing.
+environment. Under ``python -m deploy.local run`` the URLs are there, and it starts nothing. Each
+process of ``pytest -n`` that runs tests has servers of its own.
 """
 
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -19,7 +21,7 @@ from .services import services
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Start what the environment names no server for."""
-    if not _only_informs(early_config):
+    if not _runs_no_test(early_config):
         stack = ExitStack()
         early_config.add_cleanup(stack.close)
         try:
@@ -29,6 +31,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     yield
 
 
-def _only_informs(config: pytest.Config) -> bool:
+def _runs_no_test(config: pytest.Config) -> bool:
     options = config.known_args_namespace
-    return bool(options.help or options.version or options.collectonly)
+    only_informs = options.help or options.version or options.collectonly
+    return bool(only_informs or _leaves_tests_to_others(options))
+
+
+def _leaves_tests_to_others(options: Namespace) -> bool:
+    return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ

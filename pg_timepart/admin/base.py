@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
 
 from pg_timepart.models import PartitionConfig, PartitionRun
 
@@ -13,3 +16,16 @@ if TYPE_CHECKING:
     RunBase = admin.ModelAdmin[PartitionRun]
 else:
     ConfigBase = RunBase = admin.ModelAdmin
+
+NUL = "\x00"
+"""What no text in PostgreSQL can have, so that the driver refuses to look for it."""
+
+
+class List(ChangeList):
+    """A page of a list."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Return the filters; an address that asks for NUL is as wrong as any other to Django."""
+        if any(NUL in value for _, values in request.GET.lists() for value in values):
+            raise IncorrectLookupParameters
+        return super().get_filters(request)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from pg_timepart.admin import beat, words
+from pg_timepart.admin.base import List
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.launching import ConfigLaunching
 from pg_timepart.admin.overview import Overview, is_installed, overviews
@@ -19,7 +19,7 @@ from pg_timepart.admin.runs import outcome_badge
 from pg_timepart.models import PartitionConfig
 
 
-class ConfigList(ChangeList):
+class ConfigList(List):
     """A page of the list, with the tables of that page read at once."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -67,7 +67,7 @@ class PartitionConfigAdmin(ConfigLaunching):
         is_orphan = obj is not None and not is_installed(obj)
         return is_orphan and super().has_delete_permission(request, obj)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[List]:  # noqa: ARG002
         """Return the list that reads all tables of a page at once."""
         return ConfigList
 

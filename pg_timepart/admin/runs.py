@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from pg_timepart.admin import permissions, words
-from pg_timepart.admin.base import RunBase
+from pg_timepart.admin.base import NUL, List, RunBase
 from pg_timepart.admin.filters import ActionFilter
 from pg_timepart.admin.following import progress_of
 from pg_timepart.models import PartitionConfig, PartitionRun
@@ -69,6 +69,10 @@ class PartitionRunAdmin(RunBase):
     class Media:
         css = {"all": ("pg_timepart/timepart.css",)}
 
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[List]:  # noqa: ARG002
+        """Return what makes a page of the list."""
+        return List
+
     def get_urls(self) -> list[URLPattern]:
         """Return the page that follows a task before the others."""
         view = self.admin_site.admin_view(require_GET(self.follow_view))
@@ -79,7 +83,7 @@ class PartitionRunAdmin(RunBase):
         """Show how far a task has come; the page asks again until it has ended."""
         if not (self.has_view_permission(request) or permissions.may_operate(request)):
             raise PermissionDenied
-        label = request.GET.get("model", "")
+        label = request.GET.get("model", "").replace(NUL, "")
         progress = progress_of(str(task_id), label, _moment(request.GET.get("since", "")))
         config = PartitionConfig.objects.filter(model_label=label).first()
         context = {

@@ -33,11 +33,9 @@ def _problems(
     given = {name: value for name, value in defaults.items() if value is not None}
     seeded = {name.removeprefix("default_"): value for name, value in given.items()}
     try:
-        # Cleaning converts what it can, so the policy is asked of another one.
-        cleaned, config = (
-            PartitionConfig(model_label=model._meta.label_lower, **seeded) for _ in range(2)
-        )
-        return _field_problems(cleaned, given) or _policy_problems(config, _kind(model, key))
+        config = PartitionConfig(model_label=model._meta.label_lower, **seeded)
+        # The policy first: cleaning converts what it can, and takes offence at other types.
+        return _policy_problems(config, _kind(model, key)) or _field_problems(config, given)
     except InvalidSetting:
         # Reported as such, by a check of its own.
         return []

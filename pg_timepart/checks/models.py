@@ -39,6 +39,7 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
         yield key
         return
     yield from _check_key(key)
+    yield from _check_widen_keys(model, manager.declaration)
     yield from check_defaults(model, manager.defaults, key)
     yield from check_uniqueness(model, manager.declaration)
 
@@ -104,6 +105,19 @@ def _key(
         obj=model,
         id="pg_timepart.E001",
     )
+
+
+def _check_widen_keys(
+    model: type[models.Model], declaration: Declaration
+) -> Iterator[CheckMessage]:
+    given: object = declaration.widen_keys
+    if not isinstance(given, bool):
+        yield Error(
+            f"{model._meta.label}: widen_keys must be True or False, not {given!r}.",
+            hint="Correct it in the decorator.",
+            obj=model,
+            id="pg_timepart.E007",
+        )
 
 
 def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:

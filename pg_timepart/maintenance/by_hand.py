@@ -98,6 +98,8 @@ def move(
     target: Target, logs: Sequence[PartitionLog], tablespace: str, *, origin: Origin | None = None
 ) -> Report:
     """Move these tables with their indexes to ``tablespace``."""
+    if not isinstance(tablespace, str):
+        raise InvalidPolicy(f"A tablespace is given by its name, not by {tablespace!r}.")
     planner = _each(target, logs, ActionKind.MOVE, tablespace)
     return ask(target, "move", planner, origin=origin)
 

@@ -1,0 +1,90 @@
+"""Proof that a name is always quoted where it gets into SQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from tests.fleet.yard import Yard
+from tests.hostile.words import MARK
+
+CANARY = "hostile_canary"
+
+_QUOTED = re.compile(
+    r"""
+      \$(?P<tag>\w*)\$ (?P<body>.*?) \$(?P=tag)\$   # a body, which is SQL of its own
+    | [eE]'(?: [^'\\] | \\. | '' )*'
+    | '(?: [^'] | '' )*'
+    | "(?: [^"] | "" )*"
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def identifier(name: str) -> str:
+    """Return the name in quotes, also where it would need none."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def outside_quotes(statement: str) -> str:
+    """Return what of the statement the server takes for words of SQL."""
+
+    def left(found: re.Match[str]) -> str:
+        body = found["body"]
+        return " " if body is None else f" {outside_quotes(body)} "
+
+    return _QUOTED.sub(left, statement)
+
+
+class Watch:
+    """Looks at each statement of each connection of this process."""
+
+    def __init__(self) -> None:
+        self.quoted = 0
+        self.unquoted: list[str] = []
+
+    def install(self, *, connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
+        """Look at what this connection executes from now on."""
+        connection.execute_wrappers.append(self)
+
+    def __call__(
+        self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """Note where the mark is in the statement, then execute it."""
+        statement = str(sql)
+        self.quoted += MARK in statement
+        if MARK in outside_quotes(statement):
+            self.unquoted.append(statement)
+        return execute(sql, params, many, context)
+
+
+@contextmanager
+def always_quoted() -> Iterator[None]:
+    """Fail if a marked name gets into a statement outside of quotes, or into none at all."""
+    watch = Watch()
+    for each in connections.all(initialized_only=True):
+        watch.install(connection=each)
+    connection_created.connect(watch.install, weak=False)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(watch.install)
+        for each in connections.all(initialized_only=True):
+            if watch in each.execute_wrappers:
+                each.execute_wrappers.remove(watch)
+    assert watch.unquoted == []
+    assert watch.quoted > 0
+
+
+@contextmanager
+def canary(yard: Yard) -> Iterator[None]:
+    """Fail if the table that hostile names try to drop is gone, or has other rows."""
+    yard.execute(f"CREATE TABLE {CANARY} AS SELECT 1 AS sings")
+    yield
+    assert yard.query(f"SELECT sings FROM {CANARY}") == [1]

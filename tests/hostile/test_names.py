@@ -1,0 +1,143 @@
+"""Tables, schemas, columns, tablespaces and constraints of any name, through every operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import models
+from hypothesis import given, settings
+
+from pg_timepart.maintenance.passes import maintain
+from tests.fleet.models import Cargo, Port
+from tests.fleet.yard import Yard, at
+from tests.hostile.quoting import always_quoted, canary, identifier
+from tests.hostile.words import NAMES, identifiers
+from tests.integration.commanding import timepart
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+BOUNDS = "FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
+
+
+@pytest.fixture(autouse=True)
+def sings(yard: Yard) -> Iterator[None]:
+    with canary(yard):
+        yield
+
+
+def names_in(yard: Yard, kind: str) -> list[str]:
+    return yard.query("SELECT relname FROM pg_class WHERE relkind = %s AND relname <> ''", kind)
+
+
+def through_its_life(yard: Yard, name: str, tablespace: str) -> None:
+    """Take a partition of 2001, made by hand in a schema of the same name, through everything."""
+    schema = identifier(name)
+    table = f"{schema}.{schema}"
+    yard.execute(f"CREATE SCHEMA {schema}")
+    yard.execute(f"CREATE TABLE {table} PARTITION OF fleet_ship FOR VALUES {BOUNDS}")
+    yard.execute("INSERT INTO fleet_ship (sailed_at, name) VALUES ('2001-01-15', 'Argo')")
+    with always_quoted():
+        run("detach", f"--partition={name}")
+        run("move", f"--partition={name}", f"--tablespace={tablespace}")
+        run("attach", f"--partition={name}")
+        run("reconcile")
+        for shown in ("status", "plan"):
+            assert timepart(shown, "fleet.ship", "--json").json
+        run("detach", "--plain", f"--partition={name}")
+        assert yard.query(f"SELECT name FROM {table}") == ["Argo"]
+        assert yard.tablespaces(table) == {tablespace}
+        run("drop", "--yes", f"--partition={name}")
+    yard.execute(f"DROP SCHEMA {schema}")
+
+
+def run(operation: str, *words: str) -> None:
+    """Run one command on the ships; it must end well."""
+    ended = timepart(operation, "fleet.ship", *words)
+    assert (ended.status, ended.error) == (0, ""), ended
+
+
+@contextmanager
+def tablespace_named(yard: Yard, name: str) -> Iterator[str]:
+    """A tablespace of that name, where the server can have one in its own folder."""
+    if yard.one("SHOW server_version_num") < "150000":
+        yield "pg_default"
+        return
+    yard.execute("SET allow_in_place_tablespaces = on")
+    yard.execute(f"CREATE TABLESPACE {identifier(name)} LOCATION ''")
+    yield name
+    yard.execute(f"DROP TABLESPACE {identifier(name)}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_partition_a_schema_and_a_tablespace_of_any_name(yard: Yard, name: str) -> None:
+    maintain("fleet.ship")
+    with tablespace_named(yard, name) as tablespace:
+        through_its_life(yard, name, tablespace)
+
+
+@settings(settings.get_profile("hostile"))
+@given(name=identifiers())
+def test_names_that_nobody_thought_of(yard: Yard, name: str) -> None:
+    maintain("fleet.ship")
+    through_its_life(yard, name, "pg_default")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constraints_and_indexes_of_any_name(yard: Yard, name: str) -> None:
+    """What a detached table got by hand, and what an attach builds after its parent."""
+    maintain("fleet.cargo")
+    (log,) = yard.cover(Cargo, "2001-01-01", "2001-02-01")[:1]
+    port = Port.objects.create(name="Piraeus")
+    Cargo.objects.create(loaded_at=at("2001-01-01"), port=port, code="a")
+    log.detach()
+    table, hostile = identifier(log.table_name), identifier(name)
+    for kind in ("f", "p"):
+        found = yard.one(
+            "SELECT quote_ident(conname) FROM pg_constraint"
+            " WHERE conrelid = %s::regclass AND contype = %s",
+            table,
+            kind,
+        )
+        yard.execute(f"ALTER TABLE {table} DROP CONSTRAINT {found}")
+    yard.execute(
+        f"ALTER TABLE {table} ADD CONSTRAINT {hostile} FOREIGN KEY (port_id)"
+        " REFERENCES fleet_port (id)"
+    )
+    log.attach()
+    log.detach()
+    with always_quoted():
+        log.delete()
+    assert log.table_name not in names_in(yard, "r")
+
+
+PARENTS = tuple(each for each in NAMES if '"' not in each)
+"""Django itself takes a quote in a table's or column's name for a name that is quoted already."""
+
+
+@pytest.mark.parametrize("name", PARENTS)
+def test_a_table_and_its_columns_of_any_name(yard: Yard, name: str) -> None:
+    raft: Any = yard.build(
+        db_table=name,
+        key="at",
+        at=models.DateTimeField(db_column=name),
+        value=models.IntegerField(db_column=f"v{name}"[:40], db_index=True),
+    )
+    partitioning = raft.partitioning
+    with always_quoted():
+        report = yard.maintain(raft, "2024-01-10")
+        (log, *_) = yard.cover(raft, "2001-01-01", "2001-02-01")
+        table, column = identifier(name), identifier(f"v{name}"[:40])
+        # Django's own INSERT takes neither % nor $ in a column's name.
+        yard.execute(f"INSERT INTO {table} ({table}, {column}) VALUES ('2001-01-15', 1)")
+        partitioning.detach_partition(log)
+        partitioning.move_partition(log, "pg_default")
+        partitioning.attach_partition(log)
+        assert yard.one(f"SELECT count(*) FROM {table}") == 1
+        partitioning.detach_partition(log, concurrently=False)
+        partitioning.delete_partition(log)
+    assert report.outcome == "done"
+    assert yard.one(f"SELECT count(*) FROM {table}") == 0
+    assert log.table_name not in names_in(yard, "r")

@@ -1,0 +1,75 @@
+"""``Model.partitioning`` with arguments of any kind: a sentence, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pg_timepart.errors import TimepartError
+from pg_timepart.models import PartitionLog
+from pg_timepart.planning import MAX_DAYS
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard
+from tests.hostile.words import python_values
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+partitioning: Any = Ship.partitioning
+
+
+@pytest.fixture(autouse=True)
+def log(yard: Yard) -> Iterator[PartitionLog]:
+    """A detached partition."""
+    (log, _) = yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    log.detach()
+    yield log
+    log.refresh_from_db()
+    assert not log.is_attached
+    assert log.detach_time is None
+
+
+def assert_refused(call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+    with pytest.raises(TimepartError) as raised:
+        call(*arguments, **named)
+    assert str(raised.value).endswith(".")
+
+
+anything_given = python_values.filter(lambda each: each is not None)
+
+
+@settings(settings.get_profile("hostile"))
+@given(value=anything_given)
+def test_partitions_of_any_kind(value: Any) -> None:
+    for name in ("attach", "detach", "delete", "truncate"):
+        assert_refused(getattr(partitioning, f"{name}_partition"), value)
+    assert_refused(partitioning.move_partition, value, "pg_default")
+
+
+@settings(settings.get_profile("hostile"))
+@given(value=anything_given)
+def test_pins_of_any_kind(log: PartitionLog, value: Any) -> None:
+    assert_refused(partitioning.attach_partition, log, detach_time=value)
+    assert_refused(log.attach, value)
+
+
+@settings(settings.get_profile("hostile"))
+@given(place=st.one_of(st.none(), python_values))
+def test_tablespaces_of_any_kind(log: PartitionLog, place: Any) -> None:
+    assert_refused(log.set_tablespace, place)
+
+
+@settings(settings.get_profile("hostile"))
+@given(days=python_values)
+def test_days_of_any_kind(days: Any) -> None:
+    assume(type(days) is not int or not 0 <= days <= MAX_DAYS)
+    assert_refused(partitioning.create_partition, days)
+
+
+@settings(settings.get_profile("hostile"))
+@given(start=python_values, end=python_values)
+def test_ranges_of_any_kind(start: Any, end: Any) -> None:
+    assert_refused(partitioning.create_range, start, end)
