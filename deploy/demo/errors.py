@@ -1,11 +1,11 @@
-"""What ends the demo early."""
+"""What ends a run early."""
 
 from __future__ import annotations
 
 
 class DemoError(Exception):
-    """The demo cannot go on. The message is a sentence for whoever started it."""
+    """The run cannot go on. The message is a sentence for whoever started it."""
 
 
 class Stopped(Exception):
-    """Somebody asked the demo to end."""
+    """Somebody asked the run to end."""

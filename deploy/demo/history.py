@@ -32,6 +32,8 @@ class Step:
     is_scheduled: bool
     """Whether a worker did it because beat sent it."""
 
+    worker: str
+
     @property
     def is_done(self) -> bool:
         """Whether it changed what it was to change."""
@@ -82,4 +84,5 @@ def _step(run: PartitionRun, action: dict[str, Any]) -> Step:
         waited_seconds=action["waited_seconds"],
         detail=action["detail"],
         is_scheduled=run.started_by.startswith(BEAT_PREFIX),
+        worker=run.worker,
     )

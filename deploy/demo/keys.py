@@ -1,4 +1,4 @@
-"""The demo's part of the broker: keys with a prefix of its own, gone when it ends."""
+"""One run's part of the broker: keys with a prefix of its own, gone when it ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TIMEOUT_SECONDS = 10
 
 
 @contextmanager
-def own_keys(redis_url: str, token: str) -> Iterator[str]:
-    """Give the prefix of the demo's keys, and delete them afterwards.
+def own_keys(redis_url: str, name: str, token: str) -> Iterator[str]:
+    """Give the prefix of the run's keys, and delete them afterwards.
 
     Raises DemoError where Redis is away or refuses.
     """
@@ -23,11 +23,11 @@ def own_keys(redis_url: str, token: str) -> Iterator[str]:
         client.ping()
     except (RedisError, ValueError) as error:
         raise DemoError(f"The broker that REDIS_URL names cannot be used: {error}") from error
-    prefix = f"timepart-demo-{token}:"
+    prefix = f"timepart-{name}-{token}:"
     try:
         yield prefix
     finally:
-        # Redis may have been stopped before the demo: then there is nothing to delete from.
+        # Redis may have been stopped before the run: then there is nothing to delete from.
         with suppress(RedisError):
             for key in client.scan_iter(match=f"{prefix}*"):
                 client.delete(key)

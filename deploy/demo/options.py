@@ -12,13 +12,20 @@ _MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUrls:
+    """The servers that a run uses."""
+
+    database: str
+    """A server on which the run makes a database of its own."""
+
+    redis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """One showing of the demo."""
 
-    database_url: str
-    """A server on which the demo makes a database of its own."""
-
-    redis_url: str
+    urls: ServerUrls
     seconds: float | None
     """How long to run; None until somebody stops it."""
 
@@ -28,18 +35,22 @@ class Options:
 
 def read_options(environ: Mapping[str, str]) -> Options:
     """Return the options; raise DemoError for what is missing, wrong or taken."""
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not environ.get(name)]
-    if missing:
-        raise DemoError(
-            f"{' and '.join(missing)} must name servers to use. `make demo` starts them; so does"
-            " `python -m deploy.local run -- python -m deploy.demo`."
-        )
     return Options(
-        database_url=environ["DATABASE_URL"],
-        redis_url=environ["REDIS_URL"],
+        urls=server_urls(environ, "demo", "deploy.demo"),
         seconds=_seconds(environ.get("DEMO_SECONDS", "")),
         port=_port(environ.get("DEMO_PORT", "")),
     )
+
+
+def server_urls(environ: Mapping[str, str], target: str, module: str) -> ServerUrls:
+    """Return the servers; raise DemoError, which names who starts them, where one is missing."""
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not environ.get(name)]
+    if missing:
+        raise DemoError(
+            f"{' and '.join(missing)} must name servers to use. `make {target}` starts them; so"
+            f" does `python -m deploy.local run -- python -m {module}`."
+        )
+    return ServerUrls(database=environ["DATABASE_URL"], redis=environ["REDIS_URL"])
 
 
 def _seconds(given: str) -> float | None:

@@ -1,4 +1,4 @@
-"""A database of the demo's own, so that it touches nothing else on the server."""
+"""A database of one's own, so that a run touches nothing else on the server."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FIRST_WITH_IN_PLACE_TABLESPACES = 150_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the demo keeps its tables."""
+    """Where a run keeps its tables."""
 
     token: str
-    """What is in each name that the demo makes."""
+    """What is in each name that the run makes."""
 
     url: str
     """Its database."""
@@ -35,14 +35,16 @@ class Place:
 
 
 @contextmanager
-def own_place(server_url: str) -> Iterator[Place]:
+def own_place(server_url: str, name: str) -> Iterator[Place]:
     """Make a database and, if possible, a tablespace, and drop both afterwards.
+
+    ``name`` is a word in the database's name that says what it is for.
 
     Raises DemoError where the server is away or the role may make no database.
     """
     token = secrets.token_hex(3)
-    database = f"timepart_demo_{token}"
-    with _server(server_url) as cursor, ExitStack() as stack:
+    database = f"timepart_{name}_{token}"
+    with _server(server_url, name) as cursor, ExitStack() as stack:
         archive = _make_tablespace(cursor, f"archive_{token}")
         if archive:
             stack.callback(_run, cursor, "DROP TABLESPACE IF EXISTS {}", archive)
@@ -57,9 +59,9 @@ def own_place(server_url: str) -> Iterator[Place]:
 
 
 @contextmanager
-def _server(url: str) -> Iterator[Any]:
+def _server(url: str, name: str) -> Iterator[Any]:
     try:
-        connection = psycopg2.connect(url, connect_timeout=10, application_name="demo")
+        connection = psycopg2.connect(url, connect_timeout=10, application_name=name)
     except psycopg2.Error as error:
         reason = " ".join(str(error).split())
         raise DemoError(f"The server that DATABASE_URL names cannot be used: {reason}") from error
@@ -76,7 +78,7 @@ def _make_database(cursor: Any, name: str) -> None:
         _run(cursor, "CREATE DATABASE {}", name)
     except psycopg2.Error as error:
         reason = " ".join(str(error).split())
-        raise DemoError(f"The demo cannot make a database of its own: {reason}") from error
+        raise DemoError(f"A database of its own cannot be made: {reason}") from error
 
 
 def _make_tablespace(cursor: Any, name: str) -> str | None:
@@ -86,7 +88,7 @@ def _make_tablespace(cursor: Any, name: str) -> str | None:
     try:
         cursor.execute("SET allow_in_place_tablespaces = on")
         _run(cursor, "CREATE TABLESPACE {} LOCATION ''", name)
-    except psycopg2.Error:  # no superuser: the demo shows everything but the move
+    except psycopg2.Error:  # no superuser: all is shown but the move
         return None
     return name
 

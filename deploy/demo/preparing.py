@@ -13,12 +13,11 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from deploy.demo.scheduling import change_schedule
 from deploy.sensors.models import Reading
 from deploy.shop.models import Customer, Order
 from deploy.traffic.models import WebEvent
-from pg_timepart import schedules
 from pg_timepart.models import PartitionConfig
 
 ADMIN = "demo"
@@ -66,7 +65,7 @@ def operate(archive: str | None) -> list[str]:
         PartitionConfig.objects.update(detach_tablespace=archive)
         done.append(f"retired partitions of all tables shall move to the tablespace {archive}")
     for config in PartitionConfig.objects.all():
-        _schedule(config, PASS_EVERY_SECONDS)
+        change_schedule(config, PASS_EVERY_SECONDS)
     done.append(f"the schedule of each table is changed to every {PASS_EVERY_SECONDS} seconds")
     return done
 
@@ -82,15 +81,6 @@ def _raise_premake(config: PartitionConfig) -> str:
     config.full_clean()
     config.save()
     return f"premake of {config} is raised from {before} to {config.premake}"
-
-
-def _schedule(config: PartitionConfig, seconds: int) -> None:
-    entry: PeriodicTask | None = schedules.entry_of(config)
-    assert entry is not None  # noqa: S101 - migrate has made it
-    wanted = {"every": seconds, "period": IntervalSchedule.SECONDS}
-    rows = IntervalSchedule.objects
-    entry.interval = rows.filter(**wanted).first() or rows.create(**wanted)
-    entry.save()
 
 
 def _fill(

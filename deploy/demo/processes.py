@@ -1,4 +1,4 @@
-"""The processes that the demo starts, each with a log, and none of which outlives it."""
+"""The processes that a run starts, each with a log, and none of which outlives it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from deploy.demo.errors import DemoError
 from deploy.local.folders import ROOT
 from deploy.local.server import last_words
 
-LOGS = ROOT / "demo"
 _KEPT_LOGS = 5
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
@@ -25,7 +24,7 @@ _WATCHDOG = Path(__file__).with_name("watchdog.py")
 
 
 class Child:
-    """One process, in a session of its own: Ctrl-C must reach the demo alone."""
+    """One process, in a session of its own: Ctrl-C must reach its starter alone."""
 
     def __init__(
         self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str]
@@ -62,6 +61,10 @@ class Child:
         self._is_expected_to_end = self.process.returncode == 0
         self.refuse_death()
 
+    def said(self) -> str:
+        """Return what it wrote until now."""
+        return self.log.read_text(errors="replace")
+
     def stop(self) -> None:
         """Ask it to end, as a supervisor does, and kill its whole group if it does not."""
         self._is_expected_to_end = True
@@ -77,10 +80,10 @@ class Child:
 
 
 class Children:
-    """All processes of the demo. Leaving the block stops them, the latest first."""
+    """All processes of a run. Leaving the block stops them, the latest first."""
 
-    def __init__(self, token: str) -> None:
-        self.folder = _log_folder(token)
+    def __init__(self, name: str, token: str) -> None:
+        self.folder = _log_folder(ROOT / name, token)
         self._running: list[Child] = []
         self._watchdog = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_WATCHDOG)],
@@ -140,14 +143,14 @@ class Children:
         self._pipe.flush()
 
 
-def _log_folder(token: str) -> Path:
-    """Return a new folder, and remove those of the oldest demos."""
-    folder = LOGS / token
+def _log_folder(logs: Path, token: str) -> Path:
+    """Return a new folder, and remove those of the oldest runs."""
+    folder = logs / token
     try:
         folder.mkdir(parents=True)
-        older = sorted(LOGS.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+        older = sorted(logs.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
         for each in older[_KEPT_LOGS:]:
             shutil.rmtree(each, ignore_errors=True)
     except OSError as error:
-        raise DemoError(f"The demo cannot write its logs to {folder}: {error.strerror}.") from error
+        raise DemoError(f"The logs cannot be written to {folder}: {error.strerror}.") from error
     return folder

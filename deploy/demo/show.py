@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 
 from django.db import connections
 
 from deploy.demo import history, preparing, telling
-from deploy.demo.errors import DemoError, Stopped
+from deploy.demo.errors import DemoError
 from deploy.demo.load import Loads
 from deploy.demo.options import Options
-from deploy.demo.place import Place
-from deploy.demo.processes import Child, Children
 from deploy.demo.screen import Screen
+from deploy.demo.stage import Stage
 from deploy.demo.verdict import Verdict, count
 from deploy.local.ports import HOST
 from pg_timepart.constants import ActionKind
@@ -30,32 +27,25 @@ _PLAIN_EVERY_SECONDS = 10.0
 class Show:
     """One showing, from the first row to the summary."""
 
-    def __init__(
-        self,
-        options: Options,
-        place: Place,
-        children: Children,
-        environ: Mapping[str, str],
-        stop: threading.Event,
-    ) -> None:
-        self._options, self._place, self._children = options, place, children
-        self._environ, self._stop = environ, stop
+    def __init__(self, options: Options, stage: Stage) -> None:
+        self._options, self._stage = options, stage
+        self._place, self._children = stage.place, stage.children
         self._screen = Screen(sys.stdout)
         self._history = history.History()
-        told = children.folder / "writing.jsonl"
+        told = stage.children.folder / "writing.jsonl"
         self._loads = Loads(told)
         self._writing_command = (sys.executable, "-m", "deploy.demo.writing", str(told))
 
     def run(self) -> int:
         """Run the show to its end and return the exit status."""
-        say = self._screen.say
+        say, stage = self._screen.say, self._stage
         password = preparing.make_admin()
         rows_before = preparing.make_past(preparing.now())
         self._history.follow()
-        self._refuse_stop()
-        self._start("web", *self._web_command())
+        stage.refuse_stop()
+        stage.start("web", *self._web_command())
         self._wait_for_web()
-        writing = self._start("application", *self._writing_command)
+        writing = stage.start("application", *self._writing_command)
         say(f"{self._place.server}, tables with a past, and an application that writes to them.")
         say(f"Admin:  http://{HOST}:{self._options.port}/admin/  {preparing.ADMIN} / {password}")
         say(f"Health: http://{HOST}:{self._options.port}/healthz")
@@ -67,8 +57,8 @@ class Show:
             say(f"By hand, as in the admin: {sentence}.")
         say(f"Now a worker and beat start. Times are UTC. {self._ending()}")
         say()
-        worker = self._start("worker", *_celery("worker", "--concurrency=2", "--pool=prefork"))
-        beat = self._start("beat", *_celery("beat", "--pidfile="))
+        worker = stage.celery("worker", "worker", "--concurrency=2", "--pool=prefork")
+        beat = stage.celery("beat", "beat", "--pidfile=")
         begun = time.monotonic()
         self._watch(begun)
         seconds = time.monotonic() - begun
@@ -82,7 +72,7 @@ class Show:
     def _watch(self, begun: float) -> None:
         """Tell what happens until the time is up, somebody stops it, or a process has ended."""
         told = begun - _PLAIN_EVERY_SECONDS
-        while not self._stop.wait(_POLL_SECONDS):
+        while not self._stage.stop.wait(_POLL_SECONDS):
             now = time.monotonic()
             self._children.refuse_deaths()
             self._tell_steps()
@@ -133,9 +123,6 @@ class Show:
             return "Ctrl-C ends the show."
         return f"The show ends after {self._options.seconds:g} seconds, or with Ctrl-C."
 
-    def _start(self, name: str, *command: str) -> Child:
-        return self._children.start(name, command, self._environ)
-
     def _web_command(self) -> tuple[str, ...]:
         bind = f"--bind={HOST}:{self._options.port}"
         program = (sys.executable, "-m", "gunicorn", "deploy.wsgi:application")
@@ -144,19 +131,10 @@ class Show:
     def _wait_for_web(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(self._options.port):
-            self._refuse_stop()
+            self._stage.refuse_stop(0.1)
             self._children.refuse_deaths()
             if time.monotonic() > deadline:
                 raise DemoError(f"The web server does not answer. See {self._children.where}")
-
-    def _refuse_stop(self) -> None:
-        if self._stop.wait(0.1):
-            raise Stopped
-
-
-def _celery(*arguments: str) -> tuple[str, ...]:
-    program = (sys.executable, "-m", "celery", "-A", "deploy.celery")
-    return (*program, *arguments, "--loglevel=INFO")
 
 
 def _answers(port: int) -> bool:

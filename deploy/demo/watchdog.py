@@ -1,7 +1,7 @@
-"""Stops the demo's processes when the demo itself is gone, however it ended.
+"""Stops a run's processes when who started them is gone, however it ended.
 
 It reads process groups from its standard input, ``+<pid>`` for one that began and ``-<pid>`` for
-one that ended. Only the demo holds the other end: when that is closed, the demo is dead.
+one that ended. Only the starter holds the other end: when that is closed, the starter is dead.
 """
 
 from __future__ import annotations
