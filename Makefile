@@ -20,7 +20,7 @@ SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench fuzz services stop clean
+.PHONY: test lint types pytest format demo bench load fuzz services stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -57,6 +57,9 @@ format: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(SERVICES) --durable -- $(BIN)/python -m deploy.demo $(ARGS)
+
+load: $(INSTALLED)
+	$(SERVICES) --durable -- $(BIN)/python -m proof.load $(ARGS)
 
 bench: $(INSTALLED)
 	$(SERVICES) --durable -- $(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,1 @@
+"""Many rotations under a steady load: no refused row, no lost row. See docs/load.md."""

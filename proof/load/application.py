@@ -1,0 +1,93 @@
+"""The application: ``python -m proof.load.application FOLDER OPTIONS`` until SIGTERM.
+
+Processes that write and read at a steady pace. What is refused is noted, and not tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier, Event
+from pathlib import Path
+from typing import Protocol
+
+import django
+
+from proof.load.options import Options
+from proof.load.samples import SUFFIX, Notebook
+
+NAME = "application"
+"""What its sessions call themselves."""
+
+READY = "All connections are open."
+_MAX_BEHIND_SECONDS = 1.0
+
+_fork = get_context("fork")
+
+
+class Role(Protocol):
+    """What one process does all the time."""
+
+    rate: float
+    """How often a second."""
+
+    def warm_up(self) -> None:
+        """Do what only the first statements of a connection have to."""
+
+    def act(self, notebook: Notebook) -> None:
+        """Run a statement and note it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until SIGTERM; return the exit status, which is 1 where a process has failed."""
+    folder, options = Path(arguments[0]), Options.from_text(arguments[1])
+    stop = _fork.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    django.setup()
+    from proof.load.roles import roles
+
+    played = roles(options)
+    ready = _fork.Barrier(len(played) + 1)
+    processes = [_start(name, role, folder, ready, stop) for name, role in played.items()]
+    ready.wait()
+    print(READY, flush=True)
+    for each in processes:
+        each.join()
+    return int(any(each.exitcode for each in processes))
+
+
+def paced(rate: float, stop: Event) -> Iterator[None]:
+    """Yield so often a second until ``stop`` is set, and make up for what came a little late."""
+    due = time.monotonic()
+    while not stop.wait(max(due - time.monotonic(), 0.0)):
+        yield
+        due = max(due + 1 / rate, time.monotonic() - _MAX_BEHIND_SECONDS)
+
+
+def _start(name: str, role: Role, folder: Path, ready: Barrier, stop: Event) -> BaseProcess:
+    process = _fork.Process(target=_play, args=(name, role, folder, ready, stop), name=name)
+    process.start()
+    return process
+
+
+def _play(name: str, role: Role, folder: Path, ready: Barrier, stop: Event) -> None:
+    from django.db import connection
+
+    connection.settings_dict["OPTIONS"]["application_name"] = NAME
+    with (folder / f"{name}{SUFFIX}").open("w", newline="") as file:
+        notebook = Notebook(file)
+        role.warm_up()
+        ready.wait()
+        for _ in paced(role.rate, stop):
+            role.act(notebook)
+    connection.close()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "proof.load.settings")
+    sys.exit(main(sys.argv[1:]))

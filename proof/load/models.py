@@ -1,0 +1,73 @@
+"""The tables that rotate, and the one that some of them refer to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from deploy import environment
+from pg_timepart import TimeRangePartitioningSupport
+from proof.load.kinds import Kind, kind_of
+
+
+class Account(models.Model):
+    """What some of the tables refer to, and the application updates all the time."""
+
+    visits = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"account {self.pk}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One partitioned table."""
+
+    model: type[models.Model]
+    kind: Kind
+
+    @property
+    def label(self) -> str:
+        """The model's label."""
+        return self.model._meta.label_lower
+
+    @property
+    def name(self) -> str:
+        """The name of the parent table."""
+        return self.model._meta.db_table
+
+    @property
+    def rows(self) -> Any:
+        """The model's default manager."""
+        return self.model._default_manager
+
+    @property
+    def partitioning(self) -> Any:
+        """What can be asked of its partitions."""
+        return self.model.partitioning  # type: ignore[attr-defined]
+
+
+def _table(number: int) -> Table:
+    kind = kind_of(number)
+    name = f"T{number:02}"
+    index = models.Index(fields=("at",), name=f"load_{name.lower()}_by_time")
+    fields: dict[str, Any] = {
+        "__module__": __name__,
+        "at": models.DateTimeField(),
+        "number": models.BigIntegerField(),
+        "note": models.TextField(),
+        "Meta": type("Meta", (), {"indexes": (index,)}),
+    }
+    if kind.has_account:
+        fields["account"] = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    scheduled = TimeRangePartitioningSupport(
+        "at", default_period=kind.period, default_periods_per_partition=kind.size
+    )
+    return Table(model=scheduled(type(name, (models.Model,), fields)), kind=kind)
+
+
+TABLES = tuple(
+    _table(number) for number in range(environment.whole_number("LOAD_TABLES", 16, least=1))
+)
