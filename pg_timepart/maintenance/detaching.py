@@ -105,7 +105,7 @@ def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
     work.settle(
         action,
         is_attached=False,
-        detached_at=work.now,
+        detached_at=work.moment,
         detach_time=None,
         unfinished="move" if is_elsewhere else "",
         wanted_tablespace=wanted if is_elsewhere else "",

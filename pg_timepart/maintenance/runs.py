@@ -79,6 +79,9 @@ class Course:
     """By the server's clock, whatever moment was planned for."""
 
     begun: float = field(default_factory=time.monotonic)
+    read: float = 0.0
+    """When the table was first read, by ``time.monotonic``."""
+
     results: list[ActionResult] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
 
@@ -110,7 +113,7 @@ def run(target: Target, request: Request) -> Report:
 def _run(target: Target, request: Request, course: Course) -> Report:
     rows = target.rows()
     parent = target.read(rows)
-    course.started_at = parent.read_at
+    course.started_at, course.read = parent.read_at, time.monotonic()
     now = request.now or parent.read_at
     plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
@@ -139,6 +142,7 @@ def _run_locked(
         parent=parent,
         rows=rows,
         now=now,
+        begun=course.read,
         is_lock_held=is_held,
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pg_timepart.anatomy import read_template
 from pg_timepart.errors import Conflict
@@ -26,6 +27,11 @@ class Work:
     parent: Parent
     rows: list[PartitionLog]
     now: datetime
+    """The moment that is planned for: when the run began."""
+
+    begun: float = field(default_factory=time.monotonic)
+    """The same moment, by ``time.monotonic``."""
+
     is_lock_held: Callable[[], bool] = lambda: True
     """Whether the advisory lock is still ours; a dry run needs none."""
 
@@ -40,6 +46,11 @@ class Work:
 
     known_tablespaces: frozenset[str] = frozenset()
     _template: Template | None = field(default=None)
+
+    @property
+    def moment(self) -> datetime:
+        """The time by now: what is done late in a long run is recorded as such."""
+        return self.now + timedelta(seconds=time.monotonic() - self.begun)
 
     def template(self) -> Template:
         """Return what new partitions must get; read once a run."""
@@ -64,9 +75,9 @@ class Work:
         self.parent = self.target.read(self.rows)
         if not self.target.keeps_rows:
             return []
-        found = row_keeping.repairs(self.rows, self.parent, self.target, self.now)
+        found = row_keeping.repairs(self.rows, self.parent, self.target, self.moment)
         if thoroughly:
-            found += row_keeping.adoptions(self.rows, self.target, self.now)
+            found += row_keeping.adoptions(self.rows, self.target, self.moment)
         repaired = row_keeping.save(found, self.target.config._state.db)
         if found:
             self.rows = self.target.rows()
