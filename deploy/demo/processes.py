@@ -65,12 +65,15 @@ class Child:
         """Return what it wrote until now."""
         return self.log.read_text(errors="replace")
 
-    def stop(self) -> None:
-        """Ask it to end, as a supervisor does, and kill its whole group if it does not."""
+    def ask_to_end(self) -> None:
+        """Ask it once to end, as a supervisor does: a second time may mean to end at once."""
+        if not self._is_expected_to_end and self.process.poll() is None:
+            self.process.terminate()
         self._is_expected_to_end = True
-        if self.process.poll() is not None:
-            return
-        self.process.terminate()
+
+    def stop(self) -> None:
+        """Ask it to end, and kill its whole group if it does not."""
+        self.ask_to_end()
         try:
             self.process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -122,11 +125,14 @@ class Children:
         self._running.append(child)
         return child
 
-    def stop(self, child: Child) -> None:
-        """Stop one of them and return when it is gone."""
-        child.stop()
-        self._tell(f"-{child.process.pid}")
-        self._running.remove(child)
+    def stop(self, *children: Child) -> None:
+        """Stop these, all at once, and return when they are gone."""
+        for child in children:
+            child.ask_to_end()
+        for child in children:
+            child.stop()
+            self._tell(f"-{child.process.pid}")
+            self._running.remove(child)
 
     def refuse_deaths(self) -> None:
         """Raise DemoError if one has ended by itself."""

@@ -49,8 +49,7 @@ class Cast:
 
     def stop_service(self) -> None:
         """Stop workers and beats."""
-        for each in (*self._beats.values(), *self._workers.values()):
-            self._stage.children.stop(each)
+        self._stage.children.stop(*self._beats.values(), *self._workers.values())
 
     def sent(self) -> dict[str, int]:
         """Return how many messages each beat has sent."""

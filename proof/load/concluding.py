@@ -18,7 +18,7 @@ from proof.load.cast import Cast
 from proof.load.course import Course
 from proof.load.models import TABLES
 from proof.load.options import Options
-from proof.load.rotating import Rotations, deferred
+from proof.load.rotating import Rotations
 from proof.load.samples import Sample, written
 from proof.load.verdict import Verdict
 
@@ -48,7 +48,7 @@ def report(
     yield ""
     yield str(telling.rotation_table(course.goals, rotations))
     yield ""
-    yield from telling.work_lines(verdict, deferred(course.steps), cast.retries(), _met_another())
+    yield from telling.work_lines(verdict, course.steps, cast.retries(), _met_another())
     yield ""
     yield from telling.row_lines(verdict)
     yield ""
@@ -73,7 +73,7 @@ def _head(place: Place, options: Options) -> Iterator[str]:
     yield (
         f"{options.rate:g} rows a second by {options.writers} processes, {options.readers} that"
         f" read, and every {options.report_every_seconds:g} s a report that is open for"
-        f" {options.report_seconds:g} s"
+        f" {options.report_seconds:g} s, each fourth one for {options.long_report_seconds:g} s"
     )
 
 

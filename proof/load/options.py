@@ -42,6 +42,9 @@ class Options:
     report_seconds: float
     """How long each report keeps its transaction open."""
 
+    long_report_seconds: float
+    """How long each fourth one does: longer than a pass waits, so that passes give way to it."""
+
     report_every_seconds: float
     rows_a_partition: int
     """In each partition of the past."""
@@ -90,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--writers", type=_count, default=4, help="processes that write")
     add("--readers", type=_count, default=2, help="processes that read")
     add("--report-seconds", type=_amount, default=5.0, help="that each report is open")
+    add("--long-report-seconds", type=_amount, default=12.0, help="that each fourth one is open")
     add("--report-every-seconds", type=_amount, default=20.0, help="a report begins")
     add("--rows-a-partition", type=_count, default=200, help="of the past")
     add("--report", type=Path, help="a file that the report goes to as well")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from django.db import Error, connection, models
@@ -36,7 +37,8 @@ def roles(options: Options) -> dict[str, Role]:
     }
     reads = options.rate * READS_A_ROW / options.readers
     readers = {f"reader-{number}": Reader(reads) for number in range(options.readers)}
-    reporter = Reporter(1 / options.report_every_seconds, options.report_seconds)
+    lengths = [options.report_seconds] * 3 + [options.long_report_seconds]
+    reporter = Reporter(1 / options.report_every_seconds, lengths)
     return {**writers, **readers, "reporter": reporter}
 
 
@@ -109,9 +111,9 @@ class Reader:
 class Reporter:
     """Opens long transactions."""
 
-    def __init__(self, rate: float, seconds: float) -> None:
+    def __init__(self, rate: float, lengths: Sequence[float]) -> None:
         self.rate = rate
-        self._seconds = seconds
+        self._lengths = cycle(lengths)
 
     def warm_up(self) -> None:
         """Look at each table."""
@@ -124,7 +126,7 @@ class Reporter:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             if not _note(notebook, "report, begins", table, table.rows.count):
                 return
-            time.sleep(self._seconds)
+            time.sleep(next(self._lengths))
             if _note(notebook, "report, ends", table, table.rows.count):
                 cursor.execute("COMMIT")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.table import Table, milliseconds, ratio
 from deploy.demo.history import Step
 from proof.load.accounting import Where
-from proof.load.rotating import PARTS, Goal, Rotations
+from proof.load.rotating import PARTS, Goal, Rotations, deferred
 from proof.load.samples import Sample, Window, percentile
 from proof.load.verdict import Verdict
 from proof.load.waits import Waits
@@ -77,7 +77,8 @@ def row_lines(verdict: Verdict) -> list[str]:
 
 def work_lines(verdict: Verdict, steps: Sequence[Step], retries: int, taken: int) -> list[str]:
     """Return who did how much, and what gave way to whom."""
-    reasons = _reasons(steps)
+    reasons = _reasons(deferred(steps))
+    waited = sum(each.waited_seconds for each in steps)
     return [
         f"Done by      {_listed(verdict.by_worker)}",
         f"Sent by      {_listed(verdict.by_beat)}",
@@ -85,6 +86,7 @@ def work_lines(verdict: Verdict, steps: Sequence[Step], retries: int, taken: int
             f"Gave way     {sum(reasons.values())} actions; tried again {retries} tasks;"
             f" {taken} passes met another one on their table"
         ),
+        f"Waited       {waited:,.0f} s for others' locks and snapshots, from afar",
         *(f"  {count:4} {reason}" for reason, count in reasons.most_common(_SHOWN_REASONS)),
     ]
 
