@@ -4,6 +4,7 @@
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   DATABASE_URL=postgresql://... make test    on a server of yours
+#   make load                     hundreds of rotations under load; see docs/load.md
 
 PYTHON ?= python3
 VENV ?= .venv
