@@ -24,6 +24,9 @@ from pg_timepart.holders import Holder, holders_of
 
 T = TypeVar("T")
 
+IN_FAILED_TRANSACTION = 3
+"""libpq's PQTRANS_INERROR, which both drivers hand on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -149,6 +152,7 @@ def bounded(
             except OperationalError as error:
                 if sqlstate(error) not in GAVE_WAY:
                     raise
+                _end_failed_transaction(connection)
                 waiting.tries += 1
                 waiting.holders = holders_of(connection, needed)
         if time.monotonic() >= deadline:
@@ -165,6 +169,19 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
         attempt.setup()
         _take(connection, attempt, budget)
         return attempt.body()
+
+
+def _end_failed_transaction(connection: BaseDatabaseWrapper) -> None:
+    """Roll back what the server has not ended: psycopg2 takes a COMMIT that failed for an end.
+
+    One that is cancelled before the server begins with it leaves the transaction open, and the
+    rollback that Django asks for then does nothing.
+    """
+    if connection.in_atomic_block or connection.connection is None:
+        return
+    if connection.connection.info.transaction_status == IN_FAILED_TRANSACTION:
+        with connection.cursor() as cursor:
+            cursor.execute("ROLLBACK")
 
 
 def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> None:
