@@ -70,7 +70,14 @@ def all_steps() -> list[Step]:
 def failures() -> list[str]:
     """Return why runs failed, a sentence for each."""
     runs = PartitionRun.objects.filter(outcome=Outcome.FAILED.value).order_by("pk")
-    return [f"{each}: {each.message}" for each in runs]
+    return [f"{each}: {_reason(each)}" for each in runs]
+
+
+def _reason(run: PartitionRun) -> str:
+    failed = (each for each in run.actions if each["outcome"] == Outcome.FAILED.value)
+    return "; ".join(
+        [*([run.message] if run.message else []), *(each["detail"] for each in failed)]
+    )
 
 
 def _step(run: PartitionRun, action: dict[str, Any]) -> Step:

@@ -26,6 +26,8 @@ NAME = "application"
 
 READY = "All connections are open."
 _MAX_BEHIND_SECONDS = 1.0
+_READY_SECONDS = 100.0
+_POLL_SECONDS = 0.5
 
 _fork = get_context("fork")
 
@@ -54,8 +56,11 @@ def main(arguments: Sequence[str]) -> int:
     played = roles(options)
     ready = _fork.Barrier(len(played) + 1)
     processes = [_start(name, role, folder, ready, stop) for name, role in played.items()]
-    ready.wait()
+    ready.wait(_READY_SECONDS)
     print(READY, flush=True)
+    while not stop.wait(_POLL_SECONDS) and all(each.is_alive() for each in processes):
+        pass
+    stop.set()
     for each in processes:
         each.join()
     return int(any(each.exitcode for each in processes))
@@ -82,7 +87,7 @@ def _play(name: str, role: Role, folder: Path, ready: Barrier, stop: Event) -> N
     with (folder / f"{name}{SUFFIX}").open("w", newline="") as file:
         notebook = Notebook(file)
         role.warm_up()
-        ready.wait()
+        ready.wait(_READY_SECONDS)
         for _ in paced(role.rate, stop):
             role.act(notebook)
     connection.close()

@@ -99,7 +99,10 @@ class Run:
     def _wait_for_the_last_pass(self) -> None:
         self._pass_time(2 * _LOOK_SECONDS)
         deadline = time.monotonic() + _END_SECONDS
-        while _passes_at_work() and time.monotonic() < deadline:
+        while _passes_at_work():
+            if time.monotonic() > deadline:
+                self.course.shortfalls.append("A pass does not end.")
+                return
             self._pass_time(_POLL_SECONDS)
 
     def _pass_time(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from bench.table import Table, milliseconds, ratio
 from deploy.demo.history import Step
 from proof.load.accounting import Where
 from proof.load.rotating import PARTS, Goal, Rotations, deferred
-from proof.load.samples import Sample, Window, percentile
+from proof.load.samples import WRITES, Sample, Window, percentile
 from proof.load.verdict import Verdict
 from proof.load.waits import Waits
 
@@ -36,6 +36,10 @@ def latency_table(
                 f"Rotation went on for {rotating.seconds:.0f} s, and the quiet times took"
                 f" {' and '.join(f'{each.seconds:.0f} s' for each in quiet)}."
                 " The ratio is of the worst ones."
+            ),
+            (
+                f"Rows written in a second: {_pace(busy, [rotating]):.0f}, and"
+                f" {_pace(still, quiet):.0f} in the quiet times."
             ),
             (
                 "The longest wait of the application for a lock on a table, as the server saw it in"
@@ -109,6 +113,11 @@ def _latency_row(kind: str, busy: Iterable[Sample], still: Iterable[Sample]) -> 
 
 def _rotation_row(goal: Goal, done: Mapping[str, int]) -> tuple[str, ...]:
     return (f"{goal.label}: {goal.kind}", *(f"{done.get(part, 0):,}" for part in PARTS))
+
+
+def _pace(samples: Iterable[Sample], windows: Iterable[Window]) -> float:
+    rows = sum(each.kind in WRITES and not each.error for each in samples)
+    return rows / sum(each.seconds for each in windows)
 
 
 def _all(waits: Waits, windows: Iterable[Window]) -> list[float]:
