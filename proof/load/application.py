@@ -27,7 +27,7 @@ NAME = "application"
 READY = "All connections are open."
 _MAX_BEHIND_SECONDS = 1.0
 _READY_SECONDS = 100.0
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.2
 
 _fork = get_context("fork")
 
@@ -49,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run until SIGTERM; return the exit status, which is 1 where a process has failed."""
     folder, options = Path(arguments[0]), Options.from_text(arguments[1])
     stop = _fork.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # An event that is set while this thread waits for it would wait for this thread.
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, _frame: asked.append(signum))
     django.setup()
     from proof.load.roles import roles
 
@@ -58,8 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     processes = [_start(name, role, folder, ready, stop) for name, role in played.items()]
     ready.wait(_READY_SECONDS)
     print(READY, flush=True)
-    while not stop.wait(_POLL_SECONDS) and all(each.is_alive() for each in processes):
-        pass
+    while not asked and all(each.is_alive() for each in processes):
+        time.sleep(_POLL_SECONDS)
     stop.set()
     for each in processes:
         each.join()
