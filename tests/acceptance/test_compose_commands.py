@@ -27,6 +27,7 @@ from tests.deployed import (
     running,
     until,
 )
+from tests.tablespaces import server_folder
 
 PASSWORD = "a-password"
 SERVICES = compose_services()
@@ -89,14 +90,11 @@ def test_tablespaces_are_made_as_the_server_starts(environ: dict[str, str]) -> N
     statements = (CHECKOUT / "deploy/docker/tablespaces.sql").read_text()
     connection = psycopg2.connect(environ["DATABASE_URL"])
     connection.autocommit = True
-    with connection.cursor() as cursor:
-        if connection.server_version < 150000:
-            pytest.skip("a tablespace needs a folder of the server's own")
-        cursor.execute("SET allow_in_place_tablespaces = on")
+    with connection.cursor() as cursor, server_folder(connection.cursor) as own_folder:
         folder = SERVICES["tablespaces"]["command"][-1]
         assert f"'{folder}'" in statements
         name = f"archive_{os.getpid()}"
-        ours = statements.replace(f"'{folder}'", "''").replace(
+        ours = statements.replace(f"'{folder}'", f"'{own_folder}'").replace(
             "TABLESPACE archive", f"TABLESPACE {name}"
         )
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from django.db import connections
@@ -13,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.targets import target_of
 from tests.fleet.yard import PARTITIONED, Tablespaces, Yard
+from tests.tablespaces import tablespaces_named
 
 CONFIGURED = {alias: connections[alias].settings_dict["NAME"] for alias in connections}
 
@@ -59,23 +61,12 @@ def yard(moored_fleet: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Yar
 
 @pytest.fixture(scope="session")
 def tablespaces(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Tablespaces]:
-    """Three tablespaces within the data directory; skips before PostgreSQL 15, which has none."""
+    """Three tablespaces for the whole session."""
     ours = f"timepart_{os.getpid()}"
-    made = Tablespaces(fast=f"{ours}_fast", cold=f"{ours}_cold", odd=f'{ours} "o\'dd" 5% Größe')
-    names = (made.fast, made.cold, made.odd)
+    three = Tablespaces(fast=f"{ours}_fast", cold=f"{ours}_cold", odd=f'{ours} "o\'dd" 5% Größe')
     with django_db_blocker.unblock():
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SHOW server_version_num")
-            if int(cursor.fetchone()[0]) < 15_00_00:
-                pytest.skip("needs allow_in_place_tablespaces of PostgreSQL 15")
-            cursor.execute("SET allow_in_place_tablespaces = on")
-            for name in names:
-                cursor.execute(f"CREATE TABLESPACE {_quoted(name)} LOCATION ''")
-    yield made
-    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
-        for name in names:
-            cursor.execute(f"DROP TABLESPACE {_quoted(name)}")
-
-
-def _quoted(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
+        stack = ExitStack()
+        stack.enter_context(tablespaces_named(three.fast, three.cold, three.odd))
+    yield three
+    with django_db_blocker.unblock():
+        stack.close()

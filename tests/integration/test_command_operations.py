@@ -11,6 +11,7 @@ from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Yard, at
 from tests.integration.commanding import NOWHERE, run_timepart, second_connection, timepart
+from tests.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -208,13 +209,10 @@ def test_attach_all_with_a_pin_that_is_read_in_the_configured_zone(
 
 @pytest.fixture
 def archive(yard: Yard) -> Iterator[str]:
-    if yard.connection.pg_version < 150000:  # type: ignore[attr-defined]
-        pytest.skip("tablespaces without a folder of their own need PostgreSQL 15")
-    yard.execute("SET allow_in_place_tablespaces = on")
-    yard.execute("CREATE TABLESPACE \"50% off 'ß'\" LOCATION ''")
-    yield "50% off 'ß'"
-    yard.empty()
-    yard.execute("DROP TABLESPACE \"50% off 'ß'\"")
+    name = "50% off 'ß'"
+    with tablespaces_named(name):
+        yield name
+        yard.empty()
 
 
 def test_move(yard: Yard, strange: str, archive: str) -> None:

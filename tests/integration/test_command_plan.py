@@ -17,11 +17,11 @@ from pg_timepart.models import PartitionLog, PartitionRun
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 from tests.fleet.yard import Yard, at
 from tests.integration.commanding import run_timepart, second_connection, timepart
+from tests.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
 ARCHIVE = 'fleet archive "5%" ß'
-IN_PLACE = 150000
 MARCH = at("2001-03-05")
 
 # What hangs on a table or did once, by its comment, and all that belongs to each.
@@ -54,19 +54,14 @@ FREIGHT: dict[Any, Callable[[], Any]] = {
 @pytest.fixture
 def archive(yard: Yard) -> Iterator[str]:
     """A second tablespace whose name needs care."""
-    if yard.connection.pg_version < IN_PLACE:  # type: ignore[attr-defined]
-        pytest.skip("tablespaces without a folder of their own need PostgreSQL 15")
-    quoted = yard.one("SELECT quote_ident(%s)", ARCHIVE)
-    yard.execute("SET allow_in_place_tablespaces = on")
-    yard.execute(f"CREATE TABLESPACE {quoted} LOCATION ''")
-    yield ARCHIVE
-    for name in yard.query(
-        "SELECT c.oid::regclass::text FROM pg_class c"
-        " JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE spcname = %s AND relkind = 'r'",
-        ARCHIVE,
-    ):
-        yard.execute(f"DROP TABLE {name}")
-    yard.execute(f"DROP TABLESPACE {quoted}")
+    with tablespaces_named(ARCHIVE):
+        yield ARCHIVE
+        for name in yard.query(
+            "SELECT c.oid::regclass::text FROM pg_class c"
+            " JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE spcname = %s AND relkind = 'r'",
+            ARCHIVE,
+        ):
+            yard.execute(f"DROP TABLE {name}")
 
 
 def label(model: type[models.Model]) -> str:

@@ -27,6 +27,7 @@ from tests.processes import (
     wait_until,
     wait_until_gone,
 )
+from tests.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,15 +53,12 @@ def plant(transactional_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def archive() -> Iterator[str]:
-    """A second tablespace, inside the server's own folder."""
-    if connection.pg_version < 150000:  # type: ignore[attr-defined]
-        pytest.skip("in-place tablespaces need PostgreSQL 15")
+    """A second tablespace."""
     # The whole server has it, and somebody else's tests may run there.
     name = f"archive_of_{connection.settings_dict['NAME']}"
-    execute("SET allow_in_place_tablespaces = on", f"CREATE TABLESPACE {name} LOCATION ''")
-    yield name
-    clear_plant()
-    execute(f"DROP TABLESPACE {name}")
+    with tablespaces_named(name):
+        yield name
+        clear_plant()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

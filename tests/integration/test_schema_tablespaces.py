@@ -8,26 +8,19 @@ import pytest
 from django.db import migrations, models
 
 from tests.integration.migrating import Laboratory, create
+from tests.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-IN_PLACE = 150000
 
 
 @pytest.fixture
 def lab() -> Iterator[Laboratory]:
     """A server with two tablespaces whose names need quotes."""
     lab = Laboratory()
-    if lab.connection.pg_version < IN_PLACE:
-        pytest.skip("tablespaces without a folder of their own need PostgreSQL 15")
-    for name in ("lab_slow 5% ß", "lab_Fast"):
-        lab.execute("SET allow_in_place_tablespaces = on")
-        lab.execute(f"CREATE TABLESPACE \"{name}\" LOCATION ''")
-    yield lab
-    if "reading" in {name for _, name in lab.state.models}:
-        lab.run(migrations.DeleteModel("Reading"))
-    for name in ("lab_slow 5% ß", "lab_Fast"):
-        lab.execute(f'DROP TABLESPACE "{name}"')
+    with tablespaces_named("lab_slow 5% ß", "lab_Fast"):
+        yield lab
+        if "reading" in {name for _, name in lab.state.models}:
+            lab.run(migrations.DeleteModel("Reading"))
 
 
 def test_table_and_indexes(lab: Laboratory) -> None:
