@@ -44,15 +44,15 @@ def find_npm() -> list[str]:
 
 
 def provide_postgres(version: str) -> PostgresPrograms:
-    """Return this major version's programs, fetched where neither environment nor machine has them.
+    """Return this major version's programs, fetched where there are none; PG_BIN does not count.
 
     Raises ServiceError when they can be neither found nor fetched.
     """
     try:
-        return find_postgres(version)
+        return find_postgres(version, environ={})
     except ServiceError:
         fetch_postgres(version)
-        return find_postgres(version)
+        return find_postgres(version, environ={})
 
 
 def fetch_postgres(version: str, root: Path = FETCHED) -> Path:

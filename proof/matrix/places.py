@@ -1,0 +1,12 @@
+"""Where a run keeps things: in MATRIX_FOLDER, or under ``.matrix``, which git ignores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_FOLDER = Path(os.environ.get("MATRIX_FOLDER") or CHECKOUT / ".matrix").absolute()
+ENVIRONMENTS = _FOLDER / "environments"
+RUNS = _FOLDER / "runs"
+DOCUMENT = CHECKOUT / "docs/matrix.md"
