@@ -73,11 +73,19 @@ def test_what_is_no_row_is_named(yard: Yard, operation: str, wrong: Any) -> None
     )
 
 
-@pytest.mark.parametrize("wrong", [None, "", "nowhere"])
-def test_a_move_to_no_tablespace_names_the_known_ones(log: PartitionLog, wrong: Any) -> None:
+@pytest.mark.parametrize("wrong", ["", "nowhere"])
+def test_a_move_to_no_tablespace_names_the_known_ones(log: PartitionLog, wrong: str) -> None:
     with pytest.raises(
         OperationFailed, match=f"no tablespace named '{wrong}'. Known: .*pg_default"
     ):
+        log.set_tablespace(wrong)
+    log.refresh_from_db()
+    assert log.unfinished == ""
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_a_move_to_what_is_no_name_is_refused(log: PartitionLog, wrong: Any) -> None:
+    with pytest.raises(InvalidPolicy, match=f"given by its name, not by {wrong}"):
         log.set_tablespace(wrong)
     log.refresh_from_db()
     assert log.unfinished == ""
