@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from tests.fleet.yard import Yard, at
 from tests.hostile.quoting import always_quoted, canary, identifier
 from tests.hostile.words import NAMES, identifiers
 from tests.integration.commanding import timepart
+from tests.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -59,23 +59,11 @@ def run(operation: str, *words: str) -> None:
     assert (ended.status, ended.error) == (0, ""), ended
 
 
-@contextmanager
-def tablespace_named(yard: Yard, name: str) -> Iterator[str]:
-    """A tablespace of that name, where the server can have one in its own folder."""
-    if yard.one("SHOW server_version_num") < "150000":
-        yield "pg_default"
-        return
-    yard.execute("SET allow_in_place_tablespaces = on")
-    yard.execute(f"CREATE TABLESPACE {identifier(name)} LOCATION ''")
-    yield name
-    yard.execute(f"DROP TABLESPACE {identifier(name)}")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_partition_a_schema_and_a_tablespace_of_any_name(yard: Yard, name: str) -> None:
     maintain("fleet.ship")
-    with tablespace_named(yard, name) as tablespace:
-        through_its_life(yard, name, tablespace)
+    with tablespaces_named(name):
+        through_its_life(yard, name, tablespace=name)
 
 
 @settings(settings.get_profile("hostile"))
