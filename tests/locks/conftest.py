@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+from tests.locks.operations import archive
+from tests.locks.tables import execute
+from tests.locks.watching import noting
+from tests.locks.worker import Worker, working_process
+from tests.plant.observing import clear_plant
+
+
+@pytest.fixture(scope="module")
+def worker(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Worker]:
+    """Who does the operations, in a database that notes their locks."""
+    with django_db_blocker.unblock():
+        if connection.pg_version < 150000:  # type: ignore[attr-defined]
+            pytest.skip("in-place tablespaces need PostgreSQL 15")
+        execute("SET allow_in_place_tablespaces = on")
+        execute(f"CREATE TABLESPACE {archive()} LOCATION ''")
+        with noting(), working_process() as worker:
+            yield worker
+        clear_plant()
+        execute(f"DROP TABLESPACE {archive()}")
+        call_command("flush", verbosity=0, interactive=False)
