@@ -92,6 +92,7 @@ def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
             *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
         ),
         watched=tuple(_locked(template.referenced, SHARE_ROW_EXCLUSIVE)),
+        awaits_snapshots=True,
         statements=(ddl.finalize(parent, leaf),),
     )
 

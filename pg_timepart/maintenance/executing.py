@@ -51,7 +51,7 @@ class Session:
                 " or pass concurrently=False, which holds an exclusive lock on the table until"
                 " the transaction ends."
             )
-        self.wait_for_short(look, step)
+        wait_for_short(look, self.budget, self.waiting, step.summary)
         try:
             with _cancelled_after(self.connection, limit_seconds):
                 self._execute(step.statements)
@@ -61,10 +61,6 @@ class Session:
             self.waiting.tries += 1
             return False
         return True
-
-    def wait_for_short(self, look: Callable[[], list[Holder]], step: Step) -> None:
-        """Wait from afar until ``look`` finds nobody who has been there for long."""
-        wait_for_short(look, self.budget, self.waiting, step.summary)
 
     def _run_one(self, step: Step) -> None:
         begun = len(self.statements)
@@ -86,6 +82,7 @@ class Session:
             setup=setup,
             locks=step.locks,
             watched=step.watched,
+            awaits_snapshots=step.awaits_snapshots,
             body=body,
             tablespace=step.tablespace,
             is_unhurried=step.is_unhurried,

@@ -216,6 +216,30 @@ def test_a_pending_detach_waits_for_an_old_snapshot() -> None:
     assert not the_old(Reading).is_attached
 
 
+def test_calling_off_a_pending_detach_waits_for_an_old_snapshot_and_names_it() -> None:
+    prepare(Reading)
+    leave_a_detach_pending(Reading)
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+    with open_for_long(*snapshot) as report, readings():
+        with pytest.raises(OperationDeferred, match=rf"application '{REPORT}'.* snapshot"):
+            the_old(Reading).attach()
+        report.execute("COMMIT")
+        the_old(Reading).attach()
+    assert the_old(Reading).is_attached
+
+
+def test_a_snapshot_that_stays_after_the_first_look_is_named() -> None:
+    """Not long enough to be waited out from afar, and in the way of every try."""
+    prepare(Reading, interval=2)
+    leave_a_detach_pending(Reading)
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+    never_long = {"LOCK_WAIT_SECONDS": 0.3, "LONG_TRANSACTION_MS": 60_000}
+    with open_for_long(*snapshot), override_settings(PG_TIMEPART=never_long):
+        report = run_pass(Reading)
+    assert report.outcome is Outcome.DEFERRED
+    assert re.search(rf"application '{REPORT}'.* holds snapshot on the database", report.reason)
+
+
 def test_a_pending_detach_is_taken_back_by_hand() -> None:
     prepare(Reading)
     leave_a_detach_pending(Reading)
