@@ -42,8 +42,8 @@ class Session:
         """Run a statement that cannot be in a transaction; return whether it ended.
 
         First waits from afar until ``look`` finds nobody who has been there for long. A statement
-        that takes longer than ``limit_seconds`` is cancelled, and one that waits for a lock which
-        stops others is so before they have waited longer than the budget. Raises InsideTransaction.
+        that takes longer than ``limit_seconds`` is cancelled, and one that stops others is so
+        before they have waited longer than the budget. Raises InsideTransaction.
         """
         if self.connection.in_atomic_block:
             raise InsideTransaction(
@@ -58,7 +58,7 @@ class Session:
             with guarded(
                 self.connection,
                 text,
-                stall_ms=self.budget.lock_ms,
+                budget_ms=self.budget.lock_ms,
                 limit_seconds=limit_seconds,
             ):
                 self._execute(step.statements)

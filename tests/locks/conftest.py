@@ -8,7 +8,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from tests.locks.operations import archive
-from tests.locks.tables import execute
+from tests.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST, execute
 from tests.locks.watching import noting
 from tests.locks.worker import Worker, working_process
 from tests.plant.observing import clear_plant
@@ -24,6 +24,8 @@ def worker(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         execute(f"CREATE TABLESPACE {archive()} LOCATION ''")
         with noting(), working_process() as worker:
             yield worker
+        for table in (WITH_BIG_REST, REFERRING_WITH_BIG_REST):
+            table.drop_big()
         clear_plant()
         execute(f"DROP TABLESPACE {archive()}")
         call_command("flush", verbosity=0, interactive=False)
