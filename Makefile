@@ -3,6 +3,7 @@
 #   make test PG_VERSION=16       on another PostgreSQL
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
+#   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 
@@ -21,7 +22,7 @@ SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz services stop clean
+.PHONY: test lint types pytest format demo bench load locks fuzz services stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -68,6 +69,10 @@ bench: $(INSTALLED)
 # The tests with hostile names and values, with new ones and more of them.
 fuzz: $(INSTALLED)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile $(ARGS)
+
+# Every cell of the lock matrix; some ten minutes.
+locks: $(INSTALLED)
+	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

@@ -25,7 +25,7 @@ WITH_TIME_SECONDS = 20.0
 
 MAX_ROUNDS = 8
 
-NEVER, MOMENT, BUDGET, ENDLESS = "-", "a moment", "the budget", "all of it"
+NEVER, MOMENT, BUDGET, ENDLESS = "-", "a moment", "the budget", "as long as it takes"
 
 MODES = (
     "ShareUpdateExclusiveLock",

@@ -75,6 +75,12 @@ def _detach(model: Any) -> object:
     return the_old(model).detach()
 
 
+def _detach_and_spoil(model: Any) -> None:
+    leaf = the_old(model)
+    leaf.detach()
+    execute(f"DROP INDEX {leaf.table_name}_value_idx")
+
+
 def _detach_plainly(model: Any) -> object:
     return model.partitioning.detach_partition(the_old(model), concurrently=False)
 
@@ -92,6 +98,11 @@ DETACH = Operation(title="detach", perform=_detach)
 DETACH_PLAINLY = Operation(title="detach, not concurrently", perform=_detach_plainly)
 FINALIZE = Operation(title="finalize", prepare=leave_a_detach_pending, perform=run_pass)
 ATTACH = Operation(title="attach", prepare=_detach, perform=lambda model: the_old(model).attach())
+REBUILD = Operation(
+    title="attach, an index to build",
+    prepare=_detach_and_spoil,
+    perform=lambda model: the_old(model).attach(),
+)
 CALL_OFF = Operation(
     title="attach, its detach pending",
     prepare=leave_a_detach_pending,
@@ -119,6 +130,7 @@ SCENES = tuple(
         (DETACH_PLAINLY, _ANY),
         (FINALIZE, _ANY),
         (ATTACH, (*_ANY, *_REST)),
+        (REBUILD, _ANY),
         (CALL_OFF, _ANY),
         (MOVE, (*_ANY, *_REST)),
         (MOVE_DETACHED, _ANY),

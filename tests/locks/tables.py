@@ -118,7 +118,7 @@ def exists(name: str, more: str = "") -> bool:
     """Return whether there is a table of this name."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT FROM pg_class WHERE relkind = 'r' AND relname = %s{more}", [name])
-        return cursor.rowcount > 0
+        return cursor.fetchone() is not None
 
 
 def execute(statement: str) -> None:
