@@ -51,7 +51,7 @@ BEGIN
         stalling := CASE WHEN is_strong
                     THEN COALESCE(stalling, pg_catalog.clock_timestamp()) END;
         IF pg_catalog.clock_timestamp() >= stalling + interval '1 millisecond'
-            * CASE WHEN is_waiting THEN {waiting_ms} ELSE {stalling_ms} END
+            * (CASE WHEN is_waiting THEN {waiting_ms} ELSE {stalling_ms} END)
         THEN
             PERFORM pg_catalog.pg_cancel_backend(watched);
         END IF;

@@ -27,6 +27,11 @@ T = TypeVar("T")
 IN_FAILED_TRANSACTION = 3
 """libpq's PQTRANS_INERROR, which both drivers hand on."""
 
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
+IDLE_SECONDS = 1
+"""How long the server lets us pause between two statements of a try: a process that is frozen while
+it holds locks loses them then, with its connection."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -174,6 +179,8 @@ def _in_the_way(connection: BaseDatabaseWrapper, attempt: Attempt[T]) -> list[Ho
 
 def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> T:
     local = {"lock_timeout": f"{budget.lock_ms}ms", "statement_timeout": "0"}
+    if not connection.in_atomic_block:
+        local[IDLE_TIMEOUT] = f"{IDLE_SECONDS}s"
     if attempt.tablespace:
         local["default_tablespace"] = attempt.tablespace
     with transaction.atomic(using=connection.alias), _settings_restored(connection):
