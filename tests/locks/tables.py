@@ -10,6 +10,7 @@ from django.db import connection
 
 from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.scenery import NOW, OLD, a_machine, prepare, the_old
+from tests.processes import wait_until
 
 TODAY = f"at >= '{NOW:%Y-%m-%d}+00' AND at < '{NOW + dt.timedelta(days=1):%Y-%m-%d}+00'"
 
@@ -20,8 +21,7 @@ BIG_ROWS = 1_500_000
 BIG_REST = """
 CREATE TABLE {rest} (LIKE {table} INCLUDING ALL EXCLUDING IDENTITY) WITH (autovacuum_enabled = off);
 INSERT INTO {rest} SELECT n, '1999-01-01'::timestamptz, n{machine}
-FROM generate_series(1, {rows}) n;
-SELECT pg_stat_force_next_flush();
+FROM generate_series(1, {rows}) n
 """
 
 OIDS = """
@@ -63,10 +63,13 @@ class Table:
             execute(f"CREATE TABLE {self.name}_rest PARTITION OF {self.name} DEFAULT")
         elif self.rest:
             if not exists(self._big):
-                execute(
-                    BIG_REST.format(rest=self._big, table=self.name, machine=machine, rows=BIG_ROWS)
-                )
+                self._fill_big(machine)
             execute(f"ALTER TABLE {self.name} ATTACH PARTITION {self._big} DEFAULT")
+
+    def _fill_big(self, machine: str) -> None:
+        execute(BIG_REST.format(rest=self._big, table=self.name, machine=machine, rows=BIG_ROWS))
+        # A session tells of its rows once it is done with a statement, and not all the time.
+        wait_until(lambda: _rows_told_of(self._big))
 
     def drop_big(self) -> None:
         """Drop the big default partition, if there is one."""
@@ -119,6 +122,12 @@ def exists(name: str, more: str = "") -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT FROM pg_class WHERE relkind = 'r' AND relname = %s{more}", [name])
         return cursor.fetchone() is not None
+
+
+def _rows_told_of(name: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_get_live_tuples(%s::regclass)", [name])
+        return int(cursor.fetchone()[0])
 
 
 def execute(statement: str) -> None:
