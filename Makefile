@@ -4,6 +4,7 @@
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   make matrix                   the tests on all supported versions: docs/matrix.md
+#   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 
@@ -24,7 +25,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -75,6 +76,10 @@ fuzz: $(INSTALLED)
 matrix: $(INSTALLED)
 	@$(NPM)
 	$(BIN)/python -m proof.matrix $(ARGS)
+
+# Every cell of the lock matrix; some ten minutes.
+locks: $(INSTALLED)
+	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

@@ -65,7 +65,8 @@ SELECT json_build_object(
       SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       WHERE i.indrelid = p.oid AND c.reltablespace <> 0),
   'default_pages', COALESCE((
-      SELECT GREATEST(relpages, 0) FROM pg_catalog.pg_class WHERE oid = %(default)s), 0),
+      SELECT GREATEST(relpages, pg_catalog.pg_stat_get_live_tuples(oid) / 100)
+      FROM pg_catalog.pg_class WHERE oid = %(default)s), 0),
   'default_checks', (
       SELECT json_agg(conname) FROM pg_catalog.pg_constraint
       WHERE conrelid = %(default)s AND contype = 'c' AND conname LIKE %(excluding)s)

@@ -222,7 +222,7 @@ def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
 
 def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     """Move those indexes of the leaf that live elsewhere."""
-    quote = sql.SQL(_dollar_quote(leaf.schema, leaf.name, tablespace))
+    quote = sql.SQL(dollar_quote(leaf.schema, leaf.name, tablespace))
     return sql.SQL(
         "DO {} DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
         " SELECT c.oid FROM pg_catalog.pg_index i"
@@ -281,7 +281,7 @@ def _in_tablespace(tablespace: str | None) -> Statement:
     return sql.SQL(" TABLESPACE {}").format(sql.Identifier(tablespace))
 
 
-def _dollar_quote(*names: str) -> str:
+def dollar_quote(*names: str) -> str:
     """Return what quotes a body that has these names in it: none of them may end it."""
     tag = "pg_timepart"
     while any(f"${tag}$" in name for name in names):

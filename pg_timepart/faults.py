@@ -9,6 +9,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 DEADLOCK_DETECTED = "40P01"
 READ_ONLY = "25006"
+IDLE_IN_TRANSACTION = "25P03"
 
 GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 """A try that did not get its locks in time."""
@@ -26,12 +27,13 @@ def sqlstate(error: BaseException) -> str | None:
 def is_passing_fault(error: BaseException) -> bool:
     """Return whether trying again later, on a new connection, is likely to help.
 
-    A connection that was lost or refused, a server that restarts, is full, or is read-only
-    because it has just been failed over from.
+    A connection that was lost or refused, or that the server ended because we paused too long
+    under a lock; a server that restarts, is full, or is read-only because it has just been failed
+    over from.
     """
     if not isinstance(error, DatabaseError | InterfaceError):
         return False
     state = sqlstate(error)
     if state is None:
         return isinstance(error, InterfaceError | OperationalError)
-    return state == READ_ONLY or state.startswith(_PASSING_CLASSES)
+    return state in (READ_ONLY, IDLE_IN_TRANSACTION) or state.startswith(_PASSING_CLASSES)

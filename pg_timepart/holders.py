@@ -23,6 +23,13 @@ CONFLICTS = {
         "ExclusiveLock",
         "AccessExclusiveLock",
     ),
+    "SHARE": (
+        "RowExclusiveLock",
+        "ShareUpdateExclusiveLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+        "AccessExclusiveLock",
+    ),
     "SHARE ROW EXCLUSIVE": (
         "RowExclusiveLock",
         "ShareUpdateExclusiveLock",

@@ -20,12 +20,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
-from pg_timepart.holders import Holder, holders_of
+from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 
 T = TypeVar("T")
 
 IN_FAILED_TRANSACTION = 3
 """libpq's PQTRANS_INERROR, which both drivers hand on."""
+
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
+IDLE_SECONDS = 1
+"""How long the server lets us pause between two statements of a try: a process that is frozen while
+it holds locks loses them then, with its connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +126,19 @@ class Attempt(Generic[T]):
     watched: Sequence[Lock] = ()
     """What ``body`` takes by itself: its holders are looked at as those of ``locks`` are."""
 
+    awaits_snapshots: bool = False
+    """Whether ``body`` waits for every older snapshot: who has one is looked at too."""
+
     tablespace: str | None = None
     """Where new tables and indexes go; None leaves that to the caller's settings."""
 
     is_unhurried: bool = False
     """Whether the statements may run for longer than the budget."""
+
+    @property
+    def needed(self) -> tuple[Lock, ...]:
+        """All locks that it takes."""
+        return (*self.locks, *self.watched)
 
 
 def bounded(
@@ -140,11 +153,10 @@ def bounded(
     """
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
-    needed = (*attempt.locks, *attempt.watched)
     # Who only waits for that mode stalls nobody, unless another lock is held meanwhile.
-    can_stall = any(each.mode != "SHARE UPDATE EXCLUSIVE" for each in needed)
+    can_stall = any(each.mode != "SHARE UPDATE EXCLUSIVE" for each in attempt.needed)
     while True:
-        long = watch.long(holders_of(connection, needed)) if can_stall else []
+        long = watch.long(_in_the_way(connection, attempt)) if can_stall else []
         waiting.holders = long
         if not long:
             try:
@@ -154,14 +166,21 @@ def bounded(
                     raise
                 _end_failed_transaction(connection)
                 waiting.tries += 1
-                waiting.holders = holders_of(connection, needed)
+                waiting.holders = _in_the_way(connection, attempt)
         if time.monotonic() >= deadline:
             raise LockTimeout(attempt.what, waiting.seconds, waiting.holders)
         _pause(waiting)
 
 
+def _in_the_way(connection: BaseDatabaseWrapper, attempt: Attempt[T]) -> list[Holder]:
+    found = holders_of(connection, attempt.needed)
+    return [*found, *oldest_snapshots(connection)] if attempt.awaits_snapshots else found
+
+
 def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> T:
     local = {"lock_timeout": f"{budget.lock_ms}ms", "statement_timeout": "0"}
+    if not connection.in_atomic_block:
+        local[IDLE_TIMEOUT] = f"{IDLE_SECONDS}s"
     if attempt.tablespace:
         local["default_tablespace"] = attempt.tablespace
     with transaction.atomic(using=connection.alias), _settings_restored(connection):

@@ -15,6 +15,7 @@ from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Templ
 from pg_timepart.steps import Sides, Step
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+SHARE = "SHARE"
 SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
 SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
 
@@ -92,6 +93,7 @@ def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
             *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
         ),
         watched=tuple(_locked(template.referenced, SHARE_ROW_EXCLUSIVE)),
+        awaits_snapshots=True,
         statements=(ddl.finalize(parent, leaf),),
     )
 
@@ -106,6 +108,9 @@ def attach_steps(
             table,
             f"build on {table.name} what {parent.name} has",
             ddl.add_missing(table, definition),
+            # An index alone lets others read meanwhile, as a foreign key of the table does where
+            # rows of its target are deleted.
+            mode=ACCESS_EXCLUSIVE if definition.startswith("ADD ") else SHARE,
             tablespace=tablespace,
         )
     yield from _foreign_key_steps(leaf)
@@ -260,12 +265,14 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[St
         return
     name = next((check.name for check in leaf.bounds_checks), BOUNDS_CHECK)
     if not leaf.bounds_checks and parent.key and parent.kind:
-        yield _unhurried(
-            table,
-            f"add a CHECK of the bounds to {table.name}",
-            ddl.add_bounds_check(
-                table, name, parent.key, sides.lower, sides.upper, parent.kind.sql_type
-            ),
+        check = ddl.add_bounds_check(
+            table, name, parent.key, sides.lower, sides.upper, parent.kind.sql_type
+        )
+        yield Step(
+            summary=f"add a CHECK of the bounds to {table.name}",
+            locks=tuple(_locked([table], ACCESS_EXCLUSIVE)),
+            statements=(check,),
+            off=table,
         )
     yield _unhurried(
         table,
@@ -287,7 +294,7 @@ def _unhurried(
         locks=tuple(_locked([table], mode)),
         statements=statements,
         is_unhurried=True,
-        off=table if mode == ACCESS_EXCLUSIVE else None,
+        off=None if mode == SHARE_UPDATE_EXCLUSIVE else table,
         tablespace=tablespace,
     )
 

@@ -161,7 +161,8 @@ class Template:
     """Some index of the parent names a tablespace, which ``LIKE`` would copy."""
 
     default_pages: int
-    """Size of the default partition in pages as last counted, or 0."""
+    """Size of the default partition in pages as last counted, or as its rows suggest since then;
+    0 where there is none."""
 
     default_checks: tuple[str, ...]
     """Checks on the default partition that an interrupted create of ours left there."""

@@ -24,6 +24,9 @@ class Step:
     watched: tuple[Lock, ...] = ()
     """What the statements take by themselves: looked at before a try, and not taken earlier."""
 
+    awaits_snapshots: bool = False
+    """Whether the statements wait for every older snapshot in the database."""
+
     statements: tuple[Statement, ...] = ()
     """Run once all locks are there."""
 

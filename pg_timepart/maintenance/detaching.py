@@ -50,13 +50,12 @@ def finalize(work: Work, action: Action, session: Session) -> str:
 def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: Session) -> None:
     """Detach while others use the table; where that was cut short, end it in small tries.
 
-    With foreign keys the statement waits for their targets while their writers queue behind it,
-    so it gets no longer than the lock budget, and FINALIZE does the rest.
+    It waits for those who use the parent while nobody waits for it. Then it locks the partition,
+    and the targets of foreign keys, whose users would queue behind it: where that is not had
+    within the lock budget, FINALIZE does the rest.
     """
-    template = work.template()
-    step = detach_steps(work.parent, template, leaf, plain=False)
-    budget = session.budget
-    limit = budget.lock_ms / 1000 if template.referenced else max(budget.wait_seconds, 1.0)
+    step = detach_steps(work.parent, work.template(), leaf, plain=False)
+    limit = max(session.budget.wait_seconds, 1.0)
     if session.run_alone(step, look=lambda: _in_the_way(work, leaf), limit_seconds=limit):
         return
     work.reread()
@@ -69,10 +68,7 @@ def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: S
 
 
 def _finalize(work: Work, leaf: Partition, session: Session) -> None:
-    """End the pending detach, once nobody has an old snapshot, for which FINALIZE would wait."""
-    step = finalize_step(work.parent, work.template(), leaf)
-    session.wait_for_short(lambda: oldest_snapshots(work.target.connection), step)
-    session.run([step])
+    session.run([finalize_step(work.parent, work.template(), leaf)])
 
 
 def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from django.db import OperationalError
@@ -16,6 +14,7 @@ from pg_timepart.catalog import hangs_on_nothing
 from pg_timepart.ddl import Statement
 from pg_timepart.errors import Deferred, InsideTransaction
 from pg_timepart.faults import GAVE_WAY, sqlstate
+from pg_timepart.guarding import guarded
 from pg_timepart.holders import Holder
 from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
 from pg_timepart.steps import Step
@@ -43,7 +42,8 @@ class Session:
         """Run a statement that cannot be in a transaction; return whether it ended.
 
         First waits from afar until ``look`` finds nobody who has been there for long. A statement
-        that takes longer than ``limit_seconds`` is cancelled. Raises InsideTransaction.
+        that takes longer than ``limit_seconds`` is cancelled, and one that stops others is so
+        before they have waited longer than the budget. Raises InsideTransaction.
         """
         if self.connection.in_atomic_block:
             raise InsideTransaction(
@@ -51,9 +51,16 @@ class Session:
                 " or pass concurrently=False, which holds an exclusive lock on the table until"
                 " the transaction ends."
             )
-        self.wait_for_short(look, step)
+        wait_for_short(look, self.budget, self.waiting, step.summary)
+        (statement,) = step.statements
+        text = statement.as_string(self.connection.connection)
         try:
-            with _cancelled_after(self.connection, limit_seconds):
+            with guarded(
+                self.connection,
+                text,
+                budget_ms=self.budget.lock_ms,
+                limit_seconds=limit_seconds,
+            ):
                 self._execute(step.statements)
         except OperationalError as error:
             if sqlstate(error) not in GAVE_WAY:
@@ -61,10 +68,6 @@ class Session:
             self.waiting.tries += 1
             return False
         return True
-
-    def wait_for_short(self, look: Callable[[], list[Holder]], step: Step) -> None:
-        """Wait from afar until ``look`` finds nobody who has been there for long."""
-        wait_for_short(look, self.budget, self.waiting, step.summary)
 
     def _run_one(self, step: Step) -> None:
         begun = len(self.statements)
@@ -86,6 +89,7 @@ class Session:
             setup=setup,
             locks=step.locks,
             watched=step.watched,
+            awaits_snapshots=step.awaits_snapshots,
             body=body,
             tablespace=step.tablespace,
             is_unhurried=step.is_unhurried,
@@ -129,19 +133,3 @@ def budget() -> Budget:
         wait_seconds=options.LOCK_WAIT_SECONDS,
         long_transaction_ms=options.LONG_TRANSACTION_MS,
     )
-
-
-@contextmanager
-def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """Cancel what runs on the connection when time is up.
-
-    ``SET LOCAL statement_timeout`` needs a transaction, and a plain SET would outlive the
-    statement on a pooled server connection. The driver's cancel request does neither.
-    """
-    timer = threading.Timer(seconds, connection.connection.cancel)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()

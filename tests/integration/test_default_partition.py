@@ -10,6 +10,7 @@ from pg_timepart.covering import runs_out_at
 from pg_timepart.maintenance.passes import maintain, plan
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
+from tests.processes import wait_until
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -29,11 +30,16 @@ def rest(yard: Yard) -> Yard:
 
 def make_big(yard: Yard) -> None:
     """Fill the default partition beyond what is scanned within the lock budget."""
+    fill(yard)
+    yard.execute("ANALYZE fleet_rest")
+
+
+def fill(yard: Yard) -> None:
+    yard.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
     yard.execute(
         "INSERT INTO fleet_rest (id, sailed_at, name) SELECT n, '1999-01-01', repeat('x', 50)"
         " FROM generate_series(1, 40000) n"
     )
-    yard.execute("ANALYZE fleet_rest")
 
 
 def test_room_is_made_beside_it_and_it_is_noted(rest: Yard) -> None:
@@ -73,6 +79,15 @@ def test_a_big_one_promises_first_and_is_left_without_the_promise(rest: Yard) ->
     for action in report.actions:
         assert any("VALIDATE CONSTRAINT" in each for each in action.statements)
     assert rest.query(CHECKS) == []
+
+
+def test_a_big_one_that_was_never_analyzed_promises_first_too(rest: Yard) -> None:
+    fill(rest)
+    # A session tells of its rows once it is done with a statement, and not all the time.
+    wait_until(lambda: rest.one("SELECT pg_stat_get_live_tuples('fleet_rest'::regclass)"))
+    report = maintain("fleet.ship", now=MAY)
+    assert outcomes(report) == [("create", "done")] * 3
+    assert all("VALIDATE CONSTRAINT" in "; ".join(each.statements) for each in report.actions)
 
 
 def test_a_big_one_with_rows_of_the_range_fails_and_is_left_without_the_promise(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.db.backends.postgresql.psycopg_any import IsolationLevel, sql
-from django.db.utils import OperationalError
 from django.test import override_settings
 
 from pg_timepart.advisory import advisory_lock
@@ -23,21 +21,25 @@ from pg_timepart.errors import OperationDeferred
 from pg_timepart.holders import NAMESPACE
 from pg_timepart.locks import Budget, LockTimeout
 from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
-from pg_timepart.models import PartitionLog
 from pg_timepart.steps import Step
-from tests.plant.models import Machine, Measurement, Reading, Shift
-from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
+from tests.plant.models import Measurement, Reading, Shift
+from tests.plant.observing import clear_plant, locked_tables
+from tests.plant.scenery import (
+    NOW,
+    OLD,
+    a_machine,
+    leave_a_detach_pending,
+    prepare,
+    run_pass,
+    the_old,
+)
 from tests.processes import forked, session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
-OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 REPORT = "nightly report"
-LEAF = "plant_reading_20240305_20240306"
 WAIT_SECONDS = 1.0
 UNTROUBLED_SECONDS = 1.0
 """A lock budget is 50 ms; who is really blocked waits until the report ends. Machines are noisy."""
@@ -100,29 +102,6 @@ def open_for_long(*statements: str) -> Iterator[Any]:
             cursor.execute(each)
         time.sleep(0.3)
         yield cursor
-
-
-def prepare(model: Any, **policy: Any) -> None:
-    """Make room ahead, and an old partition with a row."""
-    wipe(model)
-    maintain(model._meta.label_lower, now=NOW)
-    model.partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
-    key = model.partitioning.declaration.key
-    extra: dict[str, Any] = {"machine": a_machine()} if model is Measurement else {}
-    model.objects.create(value=1, **{key: OLD.date() if key == "day" else OLD}, **extra)
-    change_policy(model, **policy)
-
-
-def a_machine() -> Machine:
-    return Machine.objects.get_or_create(name="press")[0]
-
-
-def run_pass(model: Any) -> Report:
-    return maintain(model._meta.label_lower, now=NOW)
-
-
-def the_old(model: Any) -> PartitionLog:
-    return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
 
 
 def assert_gave_way(report: Report, began: float) -> None:
@@ -225,20 +204,9 @@ def test_detach_with_a_foreign_key_gives_way_to_an_old_snapshot() -> None:
         assert run_pass(Measurement).outcome is Outcome.DONE
 
 
-def leave_a_detach_pending() -> None:
-    """Cancel one by hand while it waits for a reader."""
-    with session("reader") as reader, session("operator") as operator:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM plant_reading")
-        operator.execute("SET statement_timeout = '100ms'")
-        with pytest.raises(OperationalError):
-            operator.execute(f"ALTER TABLE plant_reading DETACH PARTITION {LEAF} CONCURRENTLY")
-        reader.execute("COMMIT")
-
-
 def test_a_pending_detach_waits_for_an_old_snapshot() -> None:
     prepare(Reading, interval=2)
-    leave_a_detach_pending()
+    leave_a_detach_pending(Reading)
     snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
     with open_for_long(*snapshot) as report, readings():
         began = time.monotonic()
@@ -248,9 +216,33 @@ def test_a_pending_detach_waits_for_an_old_snapshot() -> None:
     assert not the_old(Reading).is_attached
 
 
+def test_calling_off_a_pending_detach_waits_for_an_old_snapshot_and_names_it() -> None:
+    prepare(Reading)
+    leave_a_detach_pending(Reading)
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+    with open_for_long(*snapshot) as report, readings():
+        with pytest.raises(OperationDeferred, match=rf"application '{REPORT}'.* snapshot"):
+            the_old(Reading).attach()
+        report.execute("COMMIT")
+        the_old(Reading).attach()
+    assert the_old(Reading).is_attached
+
+
+def test_a_snapshot_that_stays_after_the_first_look_is_named() -> None:
+    """Not long enough to be waited out from afar, and in the way of every try."""
+    prepare(Reading, interval=2)
+    leave_a_detach_pending(Reading)
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
+    never_long = {"LOCK_WAIT_SECONDS": 0.3, "LONG_TRANSACTION_MS": 60_000}
+    with open_for_long(*snapshot), override_settings(PG_TIMEPART=never_long):
+        report = run_pass(Reading)
+    assert report.outcome is Outcome.DEFERRED
+    assert re.search(rf"application '{REPORT}'.* holds snapshot on the database", report.reason)
+
+
 def test_a_pending_detach_is_taken_back_by_hand() -> None:
     prepare(Reading)
-    leave_a_detach_pending()
+    leave_a_detach_pending(Reading)
     the_old(Reading).attach()
     assert the_old(Reading).is_attached
     assert Reading.objects.count() == 1
@@ -348,7 +340,7 @@ def test_attaching_back_scans_nothing_under_its_lock(model: Any, concurrently: b
 def test_a_snapshot_of_our_own_does_not_stand_in_the_way() -> None:
     """A project may set another isolation level; the lock's connection then has a snapshot."""
     prepare(Reading, interval=2)
-    leave_a_detach_pending()
+    leave_a_detach_pending(Reading)
     options = connections["default"].settings_dict["OPTIONS"]
     assert "isolation_level" not in options
     connection.close()

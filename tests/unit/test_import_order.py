@@ -34,6 +34,7 @@ LAYOUT = (
     "faults",
     "locks",
     "advisory",
+    "guarding",
     "leftovers",
     "flushing",
     "widening",

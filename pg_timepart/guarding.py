@@ -1,0 +1,142 @@
+"""A statement that can have no timeout is cancelled where it makes others wait.
+
+What cannot be in a transaction cannot have a ``lock_timeout`` of its own: ``SET LOCAL`` needs a
+transaction, and a plain ``SET`` would outlive it on a pooled server connection. So the server is
+asked, by a second connection, to watch the statement and to cancel it once it has stopped others
+for too long. That goes on in the server, also when this process stalls or dies.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.psycopg_any import sql
+
+from pg_timepart.ddl import Statement, dollar_quote
+
+LOOK_SECONDS = 0.01
+"""How often the server looks."""
+
+GRACE_SECONDS = 0.05
+"""How long what is over may take to end by itself."""
+
+# Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
+# transaction of its own: who looks for old snapshots shall not find one here.
+WATCH = """DO {quote}
+DECLARE
+    ends_at timestamptz := pg_catalog.clock_timestamp() + {seconds} * interval '1 second';
+    stalling timestamptz;
+    watched integer;
+    is_strong boolean;
+    is_waiting boolean;
+    was_seen boolean := false;
+BEGIN
+    WHILE pg_catalog.clock_timestamp() < ends_at LOOP
+        SELECT a.pid, pg_catalog.count(l.pid) > 0,
+               COALESCE(pg_catalog.bool_or(NOT l.granted), false)
+        INTO watched, is_strong, is_waiting
+        FROM pg_catalog.pg_stat_activity a
+        LEFT JOIN pg_catalog.pg_locks l ON l.pid = a.pid
+            AND l.locktype = 'relation' AND l.mode NOT IN
+            ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')
+        WHERE a.query = {statement} AND a.state = 'active' AND a.usename = current_user
+        AND a.datname = pg_catalog.current_database()
+        GROUP BY a.pid;
+        EXIT WHEN was_seen AND watched IS NULL;
+        was_seen := watched IS NOT NULL;
+        stalling := CASE WHEN is_strong
+                    THEN COALESCE(stalling, pg_catalog.clock_timestamp()) END;
+        IF pg_catalog.clock_timestamp() >= stalling + interval '1 millisecond'
+            * (CASE WHEN is_waiting THEN {waiting_ms} ELSE {stalling_ms} END)
+        THEN
+            PERFORM pg_catalog.pg_cancel_backend(watched);
+        END IF;
+        COMMIT;
+        PERFORM pg_catalog.pg_sleep({look_seconds});
+    END LOOP;
+END {quote}"""
+
+
+@contextmanager
+def guarded(
+    connection: BaseDatabaseWrapper, statement: str, *, budget_ms: int, limit_seconds: float
+) -> Iterator[None]:
+    """Cancel ``statement``, which the block runs on the connection, before it stalls others.
+
+    It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
+    one that stops others, or has not ended in twice that; and after ``limit_seconds`` in any case.
+    Where the watch itself fails, it is cancelled at once.
+    """
+    guard = connection.copy()
+    try:
+        guard.ensure_connection()
+        guard.inc_thread_sharing()
+        watch = _watch(statement, budget_ms, limit_seconds)
+        with _cancelled_after(connection, limit_seconds), _running(guard, connection, watch):
+            yield
+    finally:
+        guard.close()
+
+
+def _watch(statement: str, budget_ms: int, limit_seconds: float) -> Statement:
+    look_ms = LOOK_SECONDS * 1000
+    watch: Statement = sql.SQL(WATCH).format(
+        quote=sql.SQL(dollar_quote(statement)),
+        statement=sql.Literal(statement),
+        seconds=sql.Literal(limit_seconds + 1),
+        waiting_ms=sql.Literal(max(budget_ms - look_ms, 0)),
+        stalling_ms=sql.Literal(max(2 * budget_ms - look_ms, 0)),
+        look_seconds=sql.Literal(LOOK_SECONDS),
+    )
+    return watch
+
+
+@contextmanager
+def _running(
+    guard: BaseDatabaseWrapper, watched: BaseDatabaseWrapper, watch: Statement
+) -> Iterator[None]:
+    """Run ``watch`` beside the block, and end it with the block."""
+    is_over = threading.Event()
+
+    def run() -> None:
+        try:
+            with guard.cursor() as cursor:
+                cursor.execute(watch.as_string(guard.connection))
+        except DatabaseError:
+            _cancel_until(is_over.wait, watched)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        _cancel_until(lambda seconds: _has_ended(thread, seconds), guard)
+
+
+def _has_ended(thread: threading.Thread, seconds: float) -> bool:
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def _cancel_until(is_over: Callable[[float], bool], connection: BaseDatabaseWrapper) -> None:
+    """Cancel again and again what runs there: a request that comes too early does nothing."""
+    while not is_over(GRACE_SECONDS):
+        with suppress(DatabaseError), connection.wrap_database_errors:
+            connection.connection.cancel()
+
+
+@contextmanager
+def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
+    """Cancel what runs on the connection when time is up, by the driver's cancel request."""
+    timer = threading.Timer(seconds, connection.connection.cancel)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()

@@ -1,0 +1,205 @@
+"""One cell of the matrix: an operation beside somebody who holds the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from tests.locks.application import Application, jobs, locks_of, working
+from tests.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
+from tests.locks.operations import SCENES, Ending, Scene
+from tests.locks.watching import Locks, Taken, Watch, hits, watching
+from tests.locks.worker import Worker
+
+BUDGET_MS = 200
+SMALL_BUDGET_MS = 50
+"""What is too short to scan a big default partition; the default of LOCK_BUDGET_MS."""
+
+MARGIN_MS = 100
+
+NEVER_LONG_MS = 86_400_000
+TRIES_SECONDS = 1.2
+GIVING_UP_SECONDS = 0.4
+WITH_TIME_SECONDS = 20.0
+
+MAX_ROUNDS = 8
+
+NEVER, MOMENT, BUDGET, ENDLESS = "-", "a moment", "the budget", "as long as it takes"
+
+MODES = (
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+SPELLED = (
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A scene, who is in the way, and since when."""
+
+    scene: Scene
+    holder: Holder | None
+    for_long: bool = False
+    """Whether the holder has been there for longer than LONG_TRANSACTION_MS."""
+
+    @property
+    def budget_ms(self) -> int:
+        """LOCK_BUDGET_MS."""
+        return SMALL_BUDGET_MS if self.scene.table.rest == "big" else BUDGET_MS
+
+    @property
+    def bound_ms(self) -> int:
+        """How long a statement of the application may wait for us at most."""
+        return 2 * self.budget_ms + MARGIN_MS
+
+    @property
+    def title(self) -> str:
+        """Who is in the way, in words."""
+        if self.holder is None:
+            return "nobody"
+        return f"{self.holder.title}, {'for long' if self.for_long else 'just begun'}"
+
+    def __str__(self) -> str:
+        return f"{self.scene}: {self.title}"
+
+
+def _cells(scene: Scene) -> Iterator[Cell]:
+    yield Cell(scene=scene, holder=None)
+    for holder in HOLDERS:
+        if holder.may_meet(scene.table):
+            yield Cell(scene=scene, holder=holder)
+            yield Cell(scene=scene, holder=holder, for_long=True)
+
+
+CELLS = tuple(cell for scene in SCENES for cell in _cells(scene))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was found in one cell."""
+
+    outcome: str
+    waits: Mapping[str, str]
+    """By statement, for how long it may wait, in words."""
+
+    locks: tuple[str, ...] = ()
+    """What the operation takes, where nobody is in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A cell, and all who take part."""
+
+    cell: Cell
+    worker: Worker
+    application: Application
+    watch: Watch
+    wanted: dict[str, Locks]
+    """The locks that each of the application's statements takes before and after."""
+
+    def ask(self, wait_seconds: float) -> Ending:
+        """Have the operation done, and return how it ended."""
+        ending = self._ask(wait_seconds)
+        for title, locks in locks_of(self.application.jobs).items():
+            self.wanted[title] &= locks
+        return ending
+
+    def _ask(self, wait_seconds: float) -> Ending:
+        limit = LONG_MS if self.cell.for_long else NEVER_LONG_MS
+        settings = {
+            "LOCK_BUDGET_MS": self.cell.budget_ms,
+            "LOCK_WAIT_SECONDS": wait_seconds,
+            "LONG_TRANSACTION_MS": limit,
+        }
+        return self.worker.ask(self.cell.scene, settings)
+
+    def words(self, taken: Taken) -> dict[str, str]:
+        """Return for each statement how long it may wait for these locks of ours."""
+        return {title: _word(wanted, taken) for title, wanted in self.wanted.items()}
+
+    def judge(self, words: Mapping[str, str]) -> None:
+        """Hold what the application saw since the last time against the words."""
+        assert not self.application.errors, self.application.errors
+        for wait in self.watch.take_waits():
+            assert words[wait.title] != NEVER, f"{wait} waited for us"
+            assert wait.milliseconds <= self.cell.bound_ms, f"{wait} was too long"
+
+
+def explore(cell: Cell, worker: Worker) -> Found:
+    """Do the operation beside the holder, and again once it is gone; return what was found."""
+    table = cell.scene.table
+    cell.scene.prepare()
+    some, roles = jobs(table), table.roles()
+    with working(some, cell.bound_ms) as application, watching() as watch:
+        trial = Trial(
+            cell=cell,
+            worker=worker,
+            application=application,
+            watch=watch,
+            wanted=locks_of(some),
+        )
+        with _holding(cell):
+            ending, taken = _beside(trial)
+            words = trial.words(taken)
+            trial.judge(words)
+        if ending.outcome != "done":
+            assert trial.ask(WITH_TIME_SECONDS) == Ending(outcome="done")
+        trial.judge(trial.words(watch.take()))
+    locks = _described(taken.held, roles) if cell.holder is None else ()
+    return Found(outcome=ending.outcome, waits=words, locks=locks)
+
+
+def _holding(cell: Cell) -> AbstractContextManager[None]:
+    if cell.holder is None:
+        return nullcontext()
+    return cell.holder.holding(cell.scene.table, for_long=cell.for_long)
+
+
+def _beside(trial: Trial) -> tuple[Ending, Taken]:
+    """Do it, again while it gives way and somebody who must wait for it was not seen waiting."""
+    trial.application.go_round()
+    assert not trial.watch.take_waits(), "it waits, and not for us"
+    trial.watch.take()
+    taken = Taken()
+    for _ in range(MAX_ROUNDS):
+        ending = trial.ask(GIVING_UP_SECONDS if trial.cell.for_long else TRIES_SECONDS)
+        taken.add(trial.watch.take())
+        _assert_named(ending)
+        queued = {title for title, word in trial.words(taken).items() if word == BUDGET}
+        if ending.outcome == "done" or queued <= trial.watch.waited():
+            return ending, taken
+    raise AssertionError(f"{queued - trial.watch.waited()} should wait, and do not")
+
+
+def _assert_named(ending: Ending) -> None:
+    assert ending.outcome in ("done", "deferred"), ending
+    if ending.outcome == "deferred":
+        assert f"application '{HOLDER}'" in ending.reason, ending.reason
+
+
+def _word(wanted: Locks, taken: Taken) -> str:
+    if hits(wanted, taken.endless):
+        return ENDLESS
+    if hits(wanted, taken.while_waiting):
+        return BUDGET
+    return MOMENT if hits(wanted, taken.held) else NEVER
+
+
+def _described(held: Iterable[tuple[int, str]], roles: Mapping[int, str]) -> tuple[str, ...]:
+    """Return the strongest lock on each table, for those that stop more than other DDL."""
+    strongest: dict[str, int] = {}
+    for oid, mode in held:
+        role = roles.get(oid, "")
+        if role and mode in MODES:
+            strongest[role] = max(strongest.get(role, 0), MODES.index(mode))
+    return tuple(f"{SPELLED[rank]} on {role}" for role, rank in sorted(strongest.items()))

@@ -1,0 +1,151 @@
+"""What is done to a table, through the public API, and what must be there before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from pg_timepart.constants import Outcome
+from pg_timepart.errors import OperationDeferred, OperationFailed
+from tests.locks import tables
+from tests.locks.tables import Table, execute
+from tests.plant.scenery import leave_a_detach_pending, run_pass, the_old
+
+RECORDS_TRUNCATE = """
+CREATE TRIGGER noted BEFORE TRUNCATE ON {} EXECUTE FUNCTION locks_note_statement()
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation on any table."""
+
+    title: str
+    perform: Callable[[Any], object]
+    """Does it to the model's table; its answer, if that is a report, says how it ended."""
+
+    prepare: Callable[[Any], object] = lambda _model: None
+    """Brings the old partition of a usual table into the state before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """An operation on one table."""
+
+    operation: Operation
+    table: Table
+
+    def __str__(self) -> str:
+        return f"{self.operation.title}, {self.table.title}"
+
+    @property
+    def moves(self) -> bool:
+        """Whether it needs a second tablespace."""
+        return self.operation in (MOVE, MOVE_DETACHED)
+
+    def prepare(self) -> None:
+        """Make the table anew, in the state before the operation."""
+        self.table.prepare()
+        self.operation.prepare(self.table.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an operation ended, and why."""
+
+    outcome: str
+    reason: str = ""
+
+
+def perform(scene: Scene) -> Ending:
+    """Do it and return how it ended."""
+    try:
+        answer: Any = scene.operation.perform(scene.table.model)
+    except (OperationDeferred, OperationFailed) as error:
+        outcome = Outcome.DEFERRED if isinstance(error, OperationDeferred) else Outcome.FAILED
+        return Ending(outcome=outcome.value, reason=str(error))
+    outcome = getattr(answer, "outcome", Outcome.DONE)
+    return Ending(outcome=outcome.value, reason=getattr(answer, "reason", ""))
+
+
+def has_archive() -> bool:
+    """Whether the server can have a second tablespace without a folder of its own: from 15 on."""
+    return int(connection.pg_version) >= 150000  # type: ignore[attr-defined]
+
+
+def archive() -> str:
+    """Return the name of the second tablespace that the tests make."""
+    return f"locks_of_{connection.settings_dict['NAME']}"
+
+
+def _detach(model: Any) -> object:
+    return the_old(model).detach()
+
+
+def _detach_and_spoil(model: Any) -> None:
+    leaf = the_old(model)
+    leaf.detach()
+    execute(f"DROP INDEX {leaf.table_name}_value_idx")
+
+
+def _detach_plainly(model: Any) -> object:
+    return model.partitioning.detach_partition(the_old(model), concurrently=False)
+
+
+def _move(model: Any) -> object:
+    return the_old(model).set_tablespace(archive())
+
+
+def _note_truncate(model: Any) -> None:
+    execute(RECORDS_TRUNCATE.format(the_old(model).table_name))
+
+
+CREATE = Operation(title="create", perform=lambda model: model.partitioning.create_partition(0))
+DETACH = Operation(title="detach", perform=_detach)
+DETACH_PLAINLY = Operation(title="detach, not concurrently", perform=_detach_plainly)
+FINALIZE = Operation(title="finalize", prepare=leave_a_detach_pending, perform=run_pass)
+ATTACH = Operation(title="attach", prepare=_detach, perform=lambda model: the_old(model).attach())
+REBUILD = Operation(
+    title="attach, an index to build",
+    prepare=_detach_and_spoil,
+    perform=lambda model: the_old(model).attach(),
+)
+CALL_OFF = Operation(
+    title="attach, its detach pending",
+    prepare=leave_a_detach_pending,
+    perform=lambda model: the_old(model).attach(),
+)
+MOVE = Operation(title="move, attached", perform=_move)
+MOVE_DETACHED = Operation(title="move, detached", prepare=_detach, perform=_move)
+DROP = Operation(title="drop", prepare=_detach, perform=lambda model: the_old(model).delete())
+TRUNCATE = Operation(
+    title="truncate",
+    prepare=_note_truncate,
+    perform=lambda model: model.partitioning.truncate_partition(the_old(model)),
+)
+
+_ANY = (tables.PLAIN, tables.REFERRING)
+_REST = (tables.WITH_REST, tables.REFERRING_WITH_REST)
+_BIG_REST = (tables.WITH_BIG_REST, tables.REFERRING_WITH_BIG_REST)
+
+# With a default partition a detach is never concurrent, so none can be pending.
+SCENES = tuple(
+    Scene(operation=operation, table=table)
+    for operation, where in (
+        (CREATE, (*_ANY, *_REST, *_BIG_REST)),
+        (DETACH, (*_ANY, *_REST)),
+        (DETACH_PLAINLY, _ANY),
+        (FINALIZE, _ANY),
+        (ATTACH, (*_ANY, *_REST)),
+        (REBUILD, _ANY),
+        (CALL_OFF, _ANY),
+        (MOVE, (*_ANY, *_REST)),
+        (MOVE_DETACHED, _ANY),
+        (DROP, (*_ANY, *_REST)),
+        (TRUNCATE, (*_ANY, *_REST)),
+    )
+    for table in where
+)

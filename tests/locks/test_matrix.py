@@ -1,0 +1,64 @@
+"""The lock matrix: no statement of the application waits for us longer than the budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.locks import page
+from tests.locks.cells import CELLS, Cell, Found, explore
+from tests.locks.operations import has_archive
+from tests.locks.worker import Worker
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+SHORT = frozenset(
+    {
+        "create, a foreign key: nobody",
+        "create, a foreign key: an open writer of the referenced table, just begun",
+        "create, a foreign key and a default partition: an open reader, just begun",
+        "detach, no foreign key: an open reader of the partition by name, just begun",
+        "detach, a foreign key: an open writer of the referenced table, just begun",
+        "detach, a foreign key and a default partition: an open writer, just begun",
+        "detach, not concurrently, a foreign key: an open reader, for long",
+        "finalize, a foreign key: a running report, just begun",
+        "attach, a foreign key: an open writer of the referenced table, just begun",
+        "attach, an index to build, a foreign key: an open writer, just begun",
+        "attach, its detach pending, a foreign key: a running report, just begun",
+        "move, attached, a foreign key: an open reader, just begun",
+        "move, detached, a foreign key: an open reader of the partition by name, just begun",
+        "drop, a foreign key: an open writer of the referenced table, just begun",
+        "truncate, a foreign key: an open reader, just begun",
+    }
+)
+"""Each operation beside the holder that is hardest on it; ``make locks`` runs all."""
+
+found: dict[str, Found] = {}
+
+
+def _marked(cell: Cell) -> object:
+    marks = () if str(cell) in SHORT else (pytest.mark.long,)
+    return pytest.param(cell, marks=marks, id=str(cell))
+
+
+@pytest.mark.parametrize("cell", [_marked(cell) for cell in CELLS])
+def test_cell(cell: Cell, worker: Worker) -> None:
+    if cell.scene.moves and not has_archive():
+        pytest.skip("in-place tablespaces need PostgreSQL 15")
+    found[str(cell)] = explore(cell, worker)
+
+
+@pytest.mark.long
+def test_the_page_is_written() -> None:
+    page.write(found)
+
+
+def test_the_page_says_what_was_found() -> None:
+    said = page.read()
+    assert found
+    assert not [f"{each}: {found[each]}" for each in found if found[each] != said.get(each)]
+
+
+def test_the_page_has_every_cell_and_no_other() -> None:
+    said = page.read()
+    assert list(said) == [str(cell) for cell in CELLS]
+    assert page.written(said) == page.on_page()

@@ -1,0 +1,59 @@
+"""A table as it usually is: room ahead, and one old partition with a row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.models import PartitionLog
+from tests.plant.models import Machine, Measurement
+from tests.plant.observing import change_policy, wipe
+from tests.processes import session
+
+NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
+OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
+
+
+def prepare(model: Any, **policy: Any) -> None:
+    """Make room ahead, and an old partition with a row."""
+    wipe(model)
+    maintain(model._meta.label_lower, now=NOW)
+    model.partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
+    key = model.partitioning.declaration.key
+    extra: dict[str, Any] = {"machine": a_machine()} if model is Measurement else {}
+    model.objects.create(value=1, **{key: OLD.date() if key == "day" else OLD}, **extra)
+    change_policy(model, **policy)
+
+
+def a_machine(name: str = "press") -> Machine:
+    """Return the machine of this name."""
+    return Machine.objects.get_or_create(name=name)[0]
+
+
+def run_pass(model: Any) -> Report:
+    """Run a pass as if it was NOW."""
+    return maintain(model._meta.label_lower, now=NOW)
+
+
+def the_old(model: Any) -> PartitionLog:
+    """Return the row of the old partition."""
+    return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
+
+
+def leave_a_detach_pending(model: Any) -> None:
+    """Cancel one by hand while it waits for a reader."""
+    table = model._meta.db_table
+    with session("reader") as reader, session("operator") as operator:
+        reader.execute("BEGIN")
+        reader.execute(f"SELECT count(*) FROM {table}")
+        operator.execute("SET statement_timeout = '100ms'")
+        with pytest.raises(OperationalError):
+            operator.execute(
+                f"ALTER TABLE {table} DETACH PARTITION {the_old(model).table_name} CONCURRENTLY"
+            )
+        reader.execute("COMMIT")
