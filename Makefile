@@ -4,6 +4,7 @@
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   make matrix                   the tests on all supported versions: docs/matrix.md
+#   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
@@ -25,7 +26,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -39,7 +40,7 @@ types: $(INSTALLED)
 
 # Side by side, each on servers of its own: the acceptance tests, which mostly wait, and two
 # processes for all others.
-pytest: $(INSTALLED)
+pytest: $(INSTALLED) django-source
 ifneq ($(ARGS)$(DATABASE_URL),)
 	$(BIN)/python -m pytest --cov=pg_timepart --cov-report=term $(ARGS)
 else
@@ -81,6 +82,21 @@ matrix: $(INSTALLED)
 locks: $(INSTALLED)
 	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
 
+# Django's tests want a PostgreSQL that has its extensions: the wheel's has not, and npm's has.
+SUITE_SERVER := $(or $(PG_VERSION),17)
+django-suite: $(INSTALLED) django-source
+ifeq ($(DATABASE_URL),)
+	@$(MAKE) --no-print-directory postgresql PG_VERSION=$(SUITE_SERVER)
+	$(BIN)/python -m deploy.local run --pg-version $(SUITE_SERVER) -- \
+		$(BIN)/python -m proof.django_suite $(ARGS)
+else
+	$(BIN)/python -m proof.django_suite $(ARGS)
+endif
+
+# The tests of the Django that is installed: a part of them runs in `make test`.
+django-source: $(INSTALLED)
+	@$(BIN)/python -m proof.django_suite --fetch
+
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)
 	$(BIN)/python -m deploy.local start $(if $(PG_VERSION),--pg-version $(PG_VERSION))
@@ -90,7 +106,7 @@ stop: $(INSTALLED)
 
 clean:
 	if [ -x $(BIN)/python ] && [ -d .services ]; then $(BIN)/python -m deploy.local stop; fi
-	rm -rf $(VENV) .services .postgresql .matrix .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	rm -rf $(VENV) .services .postgresql .matrix .django-suite .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.

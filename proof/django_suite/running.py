@@ -1,0 +1,98 @@
+"""Running a suite of Django's tests on our server, without and with pg_timepart, at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from proof.django_suite.comparing import Comparison, Record
+from proof.django_suite.environments import Environment
+from proof.django_suite.errors import SuiteError
+from proof.django_suite.places import ROOT, last_words
+
+OURS = "django_celery_beat pg_timepart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """One of the two runs."""
+
+    suite: str
+    name: str
+    apps: str
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+
+def compare(suite: str, environment: Environment, tests: Path) -> Comparison:
+    """Run a suite, or a part of one by its dotted name, both ways, and return how that went.
+
+    Raises SuiteError when a run ends before its tests do.
+    """
+    with tempfile.TemporaryDirectory(prefix="django-suite-") as scratch:
+        folder = Path(scratch)
+        without = _Way(suite=suite, name="without", apps="", folder=folder)
+        including = _Way(suite=suite, name="with", apps=OURS, folder=folder)
+        with ExitStack() as stack:
+            begun = [
+                stack.enter_context(_begun(each, environment, tests))
+                for each in (without, including)
+            ]
+            for process in begun:
+                process.wait()
+        return Comparison(suite=suite, without=_record_of(without), including=_record_of(including))
+
+
+@contextmanager
+def _begun(way: _Way, environment: Environment, tests: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [
+        *(str(environment.python), "runtests.py", "--settings=proof.django_suite.settings"),
+        *("--parallel=1", "--noinput", way.suite),
+    ]
+    with way.log.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=tests,
+            env=_variables(way),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _variables(way: _Way) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SUITE_APPS": way.apps,
+        "DJANGO_SUITE_DATABASE": f"django_suite_{os.getpid()}_{way.name}",
+        "DJANGO_SUITE_RECORD": str(way.record),
+    }
+
+
+def _record_of(way: _Way) -> Record:
+    if not way.record.exists():
+        said = last_words(way.log.read_text(errors="replace"))
+        raise SuiteError(f"{way.suite} {way.name} pg_timepart did not get to its tests: {said}")
+    return Record(**json.loads(way.record.read_text()))

@@ -1,0 +1,42 @@
+"""Django's own tests give the same with pg_timepart as without: here two suites, quick ones.
+
+``make django-suite`` runs them all.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def suite(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "proof.django_suite", *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["schema", "migrate_signals"])
+def test_a_suite_of_django_ends_the_same(name: str) -> None:
+    done = suite(name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The same, test by test." in done.stdout
+    ran = re.search(rf"^{name} .* (\d+) of (\d+)$", done.stdout, re.MULTILINE)
+    assert ran is not None
+    assert ran[1] == ran[2] != "0"
+
+
+def test_a_suite_that_cannot_begin_is_no_success() -> None:
+    done = suite("no_such_suite")
+    assert done.returncode == 1
+    assert "no_such_suite" in done.stdout + done.stderr
