@@ -49,13 +49,13 @@ def health_command(service: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def own_database() -> Iterator[str]:
-    """Make an empty database on the tests' server, give its URL, and drop it."""
+def own_database(template: str = "template1") -> Iterator[str]:
+    """Make a database on the tests' server, empty or like another; give its URL, and drop it."""
     name = f"deployed_{secrets.token_hex(4)}"
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
             try:
                 yield urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
             finally:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
-from django.db import connections
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -23,12 +21,12 @@ from deploy.local import Server, start_postgres, start_redis, stop
 from deploy.local.binaries import find_redis
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
+from tests.databases import default_database
 
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
 START_SECONDS = 40.0
 END_SECONDS = 20.0
-_CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +117,8 @@ class Installation:
     @contextmanager
     def database(self) -> Iterator[None]:
         """Make it the default database of this process for a while."""
-        connection = connections["default"]
-        connection.close()
-        before = {name: connection.settings_dict[name] for name in _CONNECTING}
-        ours: dict[str, Any] = {**dj_database_url.parse(self.postgres.url)}
-        connection.settings_dict.update({name: ours[name] for name in _CONNECTING})
-        try:
+        with default_database(self.postgres.url):
             yield
-        finally:
-            connection.close()
-            connection.settings_dict.update(before)
 
     def crash_postgres(self) -> None:
         """End PostgreSQL as a crash does, without a checkpoint and in the middle of things."""
