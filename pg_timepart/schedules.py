@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
 
 BEAT_APP = "django_celery_beat"
-MAINTAIN = "pg_timepart.maintain"
-DISPATCH = "pg_timepart.dispatch"
+TASK_PREFIX = "pg_timepart."
+MAINTAIN = f"{TASK_PREFIX}maintain"
+DISPATCH = f"{TASK_PREFIX}dispatch"
 DISPATCHER_NAME = "pg_timepart: send what is due"
 DISPATCHER_SECONDS = 60
 NAME_PREFIX = "pg_timepart: maintain "
@@ -54,6 +55,22 @@ def sync_all() -> list[str]:
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     changes = [change for config in configs for change in _sync(config)]
     return [*changes, *_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
+
+
+def retire_all() -> None:
+    """Leave nothing that sends our tasks, where our own tables are there no more.
+
+    Entries that maintain a table and the dispatcher are removed; those of a person that send
+    another task of ours are switched off. Does nothing without beat.
+    """
+    if not is_beat_installed() or _exists(_config_using(), PartitionConfig._meta.db_table):
+        return
+    for entry in _entries().filter(task__startswith=TASK_PREFIX):
+        if entry.task in {MAINTAIN, DISPATCH}:
+            entry.delete()
+        elif entry.enabled:
+            entry.enabled = False
+            entry.save(using=_using())
 
 
 def sync(config: PartitionConfig) -> list[str]:

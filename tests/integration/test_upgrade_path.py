@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 
-import pytest
 from django.core.management import call_command
-from pytest_django import DjangoDbBlocker
 
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.databases import default_database
-from tests.deployed import own_database
 from tests.integration.upgrading import (
     APP,
     apply_only,
@@ -31,29 +26,7 @@ DAY = dt.timedelta(days=1)
 OLDEST, SECOND = "plant_reading_20240101_20240102", "plant_reading_20240102_20240103"
 
 
-@pytest.fixture
-def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A database in which nothing is migrated, in the place of the default one."""
-    with django_db_blocker.unblock(), own_database() as url, default_database(url):
-        yield
-
-
-@pytest.fixture(scope="module")
-def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    with django_db_blocker.unblock(), own_database() as url:
-        with default_database(url):
-            migrate("django_celery_beat")
-            migrate("plant")
-            migrate(APP)
-        yield url
-
-
-@pytest.fixture
-def database(migrated_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A database in which beat, the plant and our own tables are migrated."""
-    name = migrated_url.rpartition("/")[2]
-    with django_db_blocker.unblock(), own_database(name) as url, default_database(url):
-        yield
+pytest_plugins = ("tests.integration.upgrade_fixtures",)
 
 
 def use_the_plant() -> None:

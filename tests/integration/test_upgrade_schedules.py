@@ -1,0 +1,92 @@
+"""What becomes of beat's entries when the migrations of those who own them go back and forth."""
+
+from __future__ import annotations
+
+import json
+
+from django.db import connection
+from django.test import override_settings
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from pg_timepart import schedules, tasks
+from pg_timepart.models import PartitionConfig
+from tests.integration.beat_rows import last_change
+from tests.integration.upgrading import APP, migrate
+from tests.plant.models import Reading
+
+pytest_plugins = ("tests.integration.upgrade_fixtures",)
+
+OURS = {"plant.reading", "plant.measurement", "plant.shift"}
+
+
+def entries() -> dict[str, str]:
+    """Return which models' maintenance is scheduled, by which entry."""
+    sent = PeriodicTask.objects.filter(task=schedules.MAINTAIN, enabled=True)
+    return {json.loads(each.args)[0]: each.name for each in sent}
+
+
+def of_a_person(name: str, task: str, *args: str) -> PeriodicTask:
+    interval = IntervalSchedule.objects.create(every=7, period="hours")
+    return PeriodicTask.objects.create(
+        name=name, task=task, args=json.dumps(args), interval=interval
+    )
+
+
+def test_back_to_zero_nothing_is_sent_any_more_and_forward_it_is(database: None) -> None:
+    assert set(entries()) == OURS
+    config = PartitionConfig.objects.get(model_label="plant.reading")
+    PeriodicTask.objects.filter(pk=config.schedule_id).update(name="At night")
+    before = last_change()
+    migrate(APP, "zero")
+    assert not PeriodicTask.objects.filter(task__startswith="pg_timepart.").exists()
+    assert last_change() != before, "beat does not hear of it"
+    migrate(APP)
+    assert set(entries()) == OURS
+    assert entries()["plant.reading"] == "pg_timepart: maintain plant.reading"
+
+
+def test_back_to_zero_a_persons_entries_stay_and_those_that_send_our_tasks_are_switched_off(
+    database: None,
+) -> None:
+    theirs = of_a_person("Report", "shop.report")
+    sending = of_a_person("All at night", tasks.maintain_all.name)
+    migrate(APP, "zero")
+    theirs.refresh_from_db()
+    sending.refresh_from_db()
+    assert theirs.enabled
+    assert not sending.enabled
+
+
+def test_back_to_an_older_state_of_ours_the_schedules_stay(database: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE pg_timepart_partitionconfig DROP COLUMN last_message")
+    before = entries()
+    migrate()
+    assert entries() == before != {}
+
+
+@override_settings(PG_TIMEPART={"DISPATCHER": True})
+def test_back_to_zero_the_dispatcher_goes_too(database: None) -> None:
+    schedules.sync_all()
+    assert PeriodicTask.objects.filter(task=schedules.DISPATCH).exists()
+    migrate(APP, "zero")
+    assert not PeriodicTask.objects.filter(task=schedules.DISPATCH).exists()
+    migrate(APP)
+    assert PeriodicTask.objects.filter(task=schedules.DISPATCH).exists()
+
+
+def test_back_to_zero_without_beats_tables_nothing_breaks(database: None) -> None:
+    migrate("django_celery_beat", "zero")
+    migrate(APP, "zero")
+    migrate(APP)
+    migrate("django_celery_beat")
+    assert set(entries()) == OURS
+
+
+def test_a_model_that_goes_takes_its_entry_along_and_comes_back_with_one(database: None) -> None:
+    migrate("plant", "zero")
+    assert entries() == {}
+    assert not PartitionConfig.objects.exists()
+    migrate("plant")
+    assert set(entries()) == OURS
+    assert Reading.partitioning.config.schedule_id is not None

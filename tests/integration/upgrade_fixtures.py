@@ -1,0 +1,38 @@
+"""Databases with the plant's tables, to migrate as one likes; a module names this as a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.databases import default_database
+from tests.deployed import own_database
+from tests.integration.upgrading import APP, migrate
+
+
+@pytest.fixture
+def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A database in which nothing is migrated, in the place of the default one."""
+    with django_db_blocker.unblock(), own_database() as url, default_database(url):
+        yield
+
+
+@pytest.fixture(scope="session")
+def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Where a database is in which beat, the plant and our own tables are migrated."""
+    with django_db_blocker.unblock(), own_database() as url:
+        with default_database(url):
+            migrate("django_celery_beat")
+            migrate("plant")
+            migrate(APP)
+        yield url
+
+
+@pytest.fixture
+def database(migrated_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A copy of that database, in the place of the default one."""
+    name = migrated_url.rpartition("/")[2]
+    with django_db_blocker.unblock(), own_database(name) as url, default_database(url):
+        yield
