@@ -9,6 +9,7 @@ https://django-celery-beat.readthedocs.io/
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ def sync_all() -> list[str]:
     if not is_beat_installed():
         return []
     configs = list(PartitionConfig.objects.using(_config_using()).all())
+    _forget_lost(configs)
     changes = [change for config in configs for change in _sync(config)]
     return [*changes, *_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
 
@@ -300,6 +302,17 @@ def _interval(seconds: int) -> Any:
     size, unit = next(each for each in UNITS if seconds % each[0] == 0)
     wanted = {"every": seconds // size, "period": unit}
     return rows.filter(**wanted).first() or rows.create(**wanted)
+
+
+def _forget_lost(configs: Sequence[PartitionConfig]) -> None:
+    """Forget the numbers of entries that are there no more.
+
+    Once beat's tables are made anew, the entries of other configs get them.
+    """
+    known = {None, *_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
+    for config in configs:
+        if config.schedule_id not in known:
+            _remember(config, schedule_id=None)
 
 
 def _remember(config: PartitionConfig, **facts: object) -> None:

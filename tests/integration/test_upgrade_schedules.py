@@ -83,6 +83,25 @@ def test_back_to_zero_without_beats_tables_nothing_breaks(database: None) -> Non
     assert set(entries()) == OURS
 
 
+def test_after_beat_itself_went_back_and_forth_each_config_has_its_own_entry(
+    database: None,
+) -> None:
+    """The numbers that configs remember come again, for other configs' entries."""
+    configs = PartitionConfig.objects.order_by("model_label")
+    for number, config in enumerate(reversed(configs), start=1):
+        PartitionConfig.objects.filter(pk=config.pk).update(schedule_id=number)
+    migrate("django_celery_beat", "zero")
+    migrate("django_celery_beat")
+    for _ in range(2):
+        schedules.sync_all()
+        assert set(entries()) == OURS
+        keys = {each.model_label: each.schedule_id for each in PartitionConfig.objects.all()}
+        named = PeriodicTask.objects.filter(task=schedules.MAINTAIN).values_list("pk", "name")
+        assert {f"pg_timepart: maintain {label}": key for label, key in keys.items()} == {
+            name: key for key, name in named
+        }
+
+
 def test_a_model_that_goes_takes_its_entry_along_and_comes_back_with_one(database: None) -> None:
     migrate("plant", "zero")
     assert entries() == {}
