@@ -43,7 +43,7 @@ def after_migrate(
     """
     if connections[using].vendor != "postgresql":
         return
-    if _has_rows(using):
+    if _has_rows(_rows_alias()):
         _follow_models(plan, using)
     for target in _targets(using):
         report = provision(target, origin=Origin(started_by="migrate"))
@@ -51,7 +51,7 @@ def after_migrate(
             raise OperationFailed(
                 f"{report.label} has no partitions for new rows: {report.reason}", report
             )
-    if using == router.db_for_write(PartitionConfig):
+    if using == _rows_alias():
         _follow_schedules(using)
 
 
@@ -76,7 +76,7 @@ def _targets(using: str) -> list[Target]:
         for name, parent in parents.items()
         if _is_declared(models_here[name], parent.key)
     ]
-    has_rows = _has_rows(router.db_for_write(PartitionConfig))
+    has_rows = _has_rows(_rows_alias())
     return [_target(each, using, has_rows) for each in here]
 
 
@@ -115,14 +115,35 @@ def _follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
             if isinstance(operation, RenameModel):
                 names = (operation.old_name_lower, operation.new_name_lower)
                 old, new = reversed(names) if backwards else names
-                _rename(f"{migration.app_label}.{old}", f"{migration.app_label}.{new}", using)
+                if _decides(using, migration.app_label, new):
+                    _rename(f"{migration.app_label}.{old}", f"{migration.app_label}.{new}")
             elif isinstance(operation, CreateModel if backwards else DeleteModel):
-                label = f"{migration.app_label}.{operation.name_lower}"
-                PartitionConfig.objects.using(using).filter(model_label=label).delete()
+                name = operation.name_lower
+                if _decides(using, migration.app_label, name):
+                    _configs().filter(model_label=f"{migration.app_label}.{name}").delete()
 
 
-def _rename(old: str, new: str, using: str) -> None:
-    if PartitionConfig.objects.using(using).filter(model_label=old).update(model_label=new):
+def _decides(using: str, app_label: str, model_name: str) -> bool:
+    """Whether the model's table is in ``using``: not just recorded as migrated there.
+
+    Where it may be in several databases, the one of our rows decides.
+    """
+    rows = _rows_alias()
+    if using != rows and router.allow_migrate(rows, app_label, model_name=model_name):
+        return False
+    return bool(router.allow_migrate(using, app_label, model_name=model_name))
+
+
+def _rename(old: str, new: str) -> None:
+    if _configs().filter(model_label=old).update(model_label=new):
         model = next((each for each in registry() if each._meta.label_lower == new), None)
         if model is not None:
             mark_again(target_of(model))
+
+
+def _configs() -> models.QuerySet[PartitionConfig]:
+    return PartitionConfig.objects.using(_rows_alias())
+
+
+def _rows_alias() -> str:
+    return router.db_for_write(PartitionConfig)

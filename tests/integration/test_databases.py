@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.apps import apps
+from django.db import migrations
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart import declaring
@@ -121,13 +123,47 @@ def test_a_database_that_is_away_stops_no_other(
 
 
 def test_after_migrate_of_the_other_its_tables_accept_rows(yard: Yard, other: Yard) -> None:
-    from django.apps import apps
-
     after_migrate(apps.get_app_config("pg_timepart"), using="other")
     Ship.objects.create(sailed_at=yard.one("SELECT now()"))
     assert len(other.ranges(Ship)) == 3
     assert len(yard.logs(Ship)) == 3
     assert yard.ranges(Ship) == []
+
+
+def unapplied(using: str, *operations: Any) -> None:
+    """Tell the receiver that a migration of the fleet was taken back in that database."""
+    migration: Any = migrations.Migration("0001_initial", "fleet")
+    migration.operations = list(operations)
+    sender = apps.get_app_config("pg_timepart")
+    after_migrate(sender, using=using, plan=[(migration, True)])
+
+
+def test_a_config_goes_with_the_table_where_that_is(yard: Yard, other: Yard) -> None:
+    maintain("fleet.ship", now=MAY)
+    maintain("fleet.crossing", now=MAY)
+    creations = [migrations.CreateModel(each, fields=[]) for each in ("Ship", "Crossing")]
+    before = PartitionConfig.objects.get(model_label="fleet.ship").pk
+    unapplied("default", creations[0])
+    assert PartitionConfig.objects.filter(pk=before).exists()
+    other.execute("ALTER TABLE fleet_ship RENAME TO gone")
+    try:
+        unapplied("other", *creations)
+        labels = set(PartitionConfig.objects.values_list("model_label", flat=True))
+        assert "fleet.ship" not in labels
+        assert "fleet.crossing" in labels
+    finally:
+        other.execute("ALTER TABLE gone RENAME TO fleet_ship")
+
+
+def test_a_config_is_renamed_with_the_table_where_that_is(yard: Yard, other: Yard) -> None:
+    maintain("fleet.ship", now=MAY)
+    PartitionConfig.objects.filter(model_label="fleet.ship").update(model_label="fleet.boat")
+    before = PartitionConfig.objects.get(model_label="fleet.boat").pk
+    renaming = migrations.RenameModel("Ship", "Boat")
+    unapplied("default", renaming)
+    assert PartitionConfig.objects.get(pk=before).model_label == "fleet.boat"
+    unapplied("other", renaming)
+    assert PartitionConfig.objects.get(pk=before).model_label == "fleet.ship"
 
 
 def test_work_inside_a_transaction_of_the_other(yard: Yard, other: Yard) -> None:
