@@ -32,7 +32,10 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     @property
     def config(self) -> PartitionConfig:
         """The model's config row, made from the decorator's defaults if there is none."""
-        return self._target.config
+        from pg_timepart.maintenance.targets import config_of
+
+        target = self._target
+        return target.config if target.keeps_rows else config_of(target.model)
 
     @property
     def latest(  # type: ignore[override]  # the name is promised; it is no manager method here

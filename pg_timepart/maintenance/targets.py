@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections, models, router
+from django.db import DatabaseError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
@@ -26,7 +26,7 @@ class Target:
     model: type[models.Model]
     declaration: Declaration
     config: PartitionConfig
-    """Not saved where our tables are not migrated yet; then there are no rows to keep."""
+    """Not saved where our tables or the model's own are not migrated: no rows are kept then."""
 
     alias: str
     """The database of the table, through which statements run."""
@@ -104,20 +104,24 @@ def decorated(label: str) -> type[models.Model]:
 def target_of(
     model: type[models.Model], using: str | None = None, config: PartitionConfig | None = None
 ) -> Target:
-    """Return what a run on ``model`` works on; makes the config row if none is given or there.
+    """Return what a run on ``model`` works on.
+
+    Where no config is given or there, its row is made, unless the table is not there either: a
+    message that outlives its model shall not bring back what ``migrate`` removed with the table.
 
     ``using`` is the alias of the table's database; the routers' answer for writes by default.
     """
+    declaration, alias = _declared(model), using or router.db_for_write(model)
+    known = config or _saved_config(model)
+    if known is None and not _has_table(model, alias):
+        return target_without_rows(model, alias)
     return Target(
-        model=model,
-        declaration=_declared(model),
-        config=config or config_of(model),
-        alias=using or router.db_for_write(model),
+        model=model, declaration=declaration, config=known or config_of(model), alias=alias
     )
 
 
 def target_without_rows(model: type[models.Model], using: str) -> Target:
-    """Return what a run works on where our rows are elsewhere, or not migrated yet."""
+    """Return what a run works on that keeps no rows: they are elsewhere, or not migrated yet."""
     return Target(
         model=model,
         declaration=_declared(model),
@@ -130,8 +134,21 @@ def config_of(model: type[models.Model]) -> PartitionConfig:
     """Return the config row, made from the decorator's defaults if there is none."""
     rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
     label = model._meta.label_lower
-    found = rows.filter(model_label=label).first()
+    found = _saved_config(model)
     return found or rows.get_or_create(model_label=label, defaults=defaults_of(model))[0]
+
+
+def _saved_config(model: type[models.Model]) -> PartitionConfig | None:
+    rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
+    return rows.filter(model_label=model._meta.label_lower).first()
+
+
+def _has_table(model: type[models.Model], alias: str) -> bool:
+    try:
+        parent = read_parent(connections[alias], model._meta.db_table, zone=conf.zone())
+    except DatabaseError:  # the run itself meets it again, and records it
+        return True
+    return parent is not None
 
 
 def defaults_of(model: type[models.Model]) -> dict[str, Any]:

@@ -102,6 +102,17 @@ def test_after_beat_itself_went_back_and_forth_each_config_has_its_own_entry(
         }
 
 
+def test_a_message_that_arrives_after_its_model_went_leaves_no_config_and_no_entry(
+    database: None,
+) -> None:
+    migrate("plant", "zero")
+    result = tasks.maintain("plant.reading")
+    assert result["outcome"] == "failed"
+    assert "does not exist" in result["message"]
+    assert not PartitionConfig.objects.exists()
+    assert entries() == {}
+
+
 def test_a_model_that_goes_takes_its_entry_along_and_comes_back_with_one(database: None) -> None:
     migrate("plant", "zero")
     assert entries() == {}
