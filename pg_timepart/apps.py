@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_delete, post_migrate, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,6 +18,7 @@ class TimepartConfig(AppConfig):
     def ready(self) -> None:
         """Install the parts of the schema editor and of flush, the checks and the receivers."""
         from pg_timepart import checks, flushing, schedules, schema
+        from pg_timepart.maintenance.recording import hold_for_deletion
         from pg_timepart.provisioning import after_migrate
 
         schema.install()
@@ -25,6 +26,7 @@ class TimepartConfig(AppConfig):
         checks.register()
         config = self.get_model("PartitionConfig")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")
+        pre_delete.connect(hold_for_deletion, sender=config, dispatch_uid="pg_timepart")
         post_save.connect(schedules.after_config_saved, sender=config, dispatch_uid="pg_timepart")
         post_delete.connect(
             schedules.after_config_deleted, sender=config, dispatch_uid="pg_timepart"

@@ -23,6 +23,7 @@ from django.db.backends.signals import connection_created
 _fork = get_context("fork")
 
 barrier = _fork.Barrier
+event = _fork.Event
 KILLED = -signal.SIGKILL
 
 

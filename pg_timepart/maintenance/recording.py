@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import router
+from django.db import router, transaction
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
@@ -42,38 +42,61 @@ def record(
 ) -> PartitionRun | None:
     """Save what a run did and return the row; None for a run that found nothing to do.
 
-    Such a run only updates ``last_checked_at``. Old records are pruned on the way.
+    Such a run only updates ``last_checked_at``. Old records are pruned on the way. The row stands
+    alone where the config was deleted meanwhile.
     """
     if config._state.adding:
         return None
     if report.outcome is Outcome.UNCHANGED and not report.message:
         _touch(config, last_checked_at=started_at)
         return None
-    run = PartitionRun.objects.using(config._state.db).create(
-        config=config,
-        model_label=report.label,
-        operation=report.operation,
-        outcome=report.outcome.value,
-        message=report.message or " ".join((*report.problems, *report.repairs)),
-        started_at=started_at,
-        seconds=seconds,
-        waited_seconds=sum(each.waited_seconds for each in report.actions),
-        started_by=origin.started_by,
-        worker=origin.worker or f"{socket.gethostname()}:{os.getpid()}",
-        task_id=origin.task_id,
-        actions=[
-            {**each.as_json(), "statements": list(each.statements)} for each in report.actions
-        ],
-    )
-    _touch(
-        config,
-        last_checked_at=started_at,
-        last_run_at=started_at,
-        last_outcome=report.outcome.value,
-        last_message=report.reason,
-    )
-    prune(config._state.db, started_at)
+    using = config._state.db
+    with transaction.atomic(using=using):
+        run = PartitionRun.objects.using(using).create(
+            config=_held(config),
+            model_label=report.label,
+            operation=report.operation,
+            outcome=report.outcome.value,
+            message=report.message or " ".join((*report.problems, *report.repairs)),
+            started_at=started_at,
+            seconds=seconds,
+            waited_seconds=sum(each.waited_seconds for each in report.actions),
+            started_by=origin.started_by,
+            worker=origin.worker or f"{socket.gethostname()}:{os.getpid()}",
+            task_id=origin.task_id,
+            actions=[
+                {**each.as_json(), "statements": list(each.statements)} for each in report.actions
+            ],
+        )
+        _touch(
+            config,
+            last_checked_at=started_at,
+            last_run_at=started_at,
+            last_outcome=report.outcome.value,
+            last_message=report.reason,
+        )
+    prune(using, started_at)
     return run
+
+
+def hold_for_deletion(
+    sender: type[PartitionConfig],  # noqa: ARG001
+    instance: PartitionConfig,
+    using: str,
+    **_kwargs: object,
+) -> None:
+    """Receive pre_delete of a config: let nobody refer to it any more until it is gone.
+
+    Whoever records a run at the moment holds the row, and is waited for.
+    """
+    rows = PartitionConfig.objects.using(using).select_for_update().filter(pk=instance.pk)
+    rows.values_list("pk", flat=True).first()
+
+
+def is_deleted(config: PartitionConfig) -> bool:
+    """Return whether the row of a config that was saved is there no more."""
+    rows = PartitionConfig.objects.using(config._state.db)
+    return not config._state.adding and not rows.filter(pk=config.pk).exists()
 
 
 def prune(using: str | None, now: datetime) -> int:
@@ -87,6 +110,12 @@ def touch_all(configs: list[PartitionConfig], now: datetime) -> None:
     using = router.db_for_write(PartitionConfig)
     keys = [each.pk for each in configs]
     PartitionConfig.objects.using(using).filter(pk__in=keys).update(last_checked_at=now)
+
+
+def _held(config: PartitionConfig) -> PartitionConfig | None:
+    """Return the config and keep it from being deleted for now, or None where it is gone."""
+    rows = PartitionConfig.objects.using(config._state.db).select_for_update(no_key=True)
+    return rows.filter(pk=config.pk).first()
 
 
 def _touch(config: PartitionConfig, **facts: object) -> None:

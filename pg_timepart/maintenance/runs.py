@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from pg_timepart import signals
 from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.errors import Deferred, TimepartError
+from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.applying import apply
-from pg_timepart.maintenance.recording import Origin, record
+from pg_timepart.maintenance.recording import Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
@@ -101,8 +101,11 @@ def run(target: Target, request: Request) -> Report:
     except ending as error:
         report = _ended(target, request, course, error)
     except DatabaseError as error:
-        _record_lost(target, request, course, error)
-        raise
+        if not _lost_its_config(target, error):
+            _record_lost(target, request, course, error)
+            raise
+        gone = Conflict("Its config was deleted while the run was at work.")
+        report = _ended(target, request, course, gone)
     _record(target, request, course, report)
     if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
         level = logging.ERROR if report.outcome is Outcome.FAILED else logging.WARNING
@@ -180,6 +183,12 @@ def _ended(target: Target, request: Request, course: Course, error: Exception) -
         repairs=tuple(course.repaired),
         message=str(error) or type(error).__name__,
     )
+
+
+def _lost_its_config(target: Target, error: DatabaseError) -> bool:
+    if not isinstance(error, IntegrityError) or target.connection.in_atomic_block:
+        return False
+    return is_deleted(target.config)
 
 
 def _announce(work: Work, results: list[ActionResult]) -> None:
