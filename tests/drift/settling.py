@@ -1,0 +1,161 @@
+"""What must hold after a pass, and after ``reconcile`` and a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.reports import ActionResult, Report
+from pg_timepart.naming import partition_name
+from pg_timepart.periods import Bounds
+from tests.drift.agreeing import disagreements, is_marked
+from tests.drift.ledger import Allowed, expired, holes, span, window
+from tests.drift.sight import Table, visible
+from tests.drift.world import World
+from tests.integration.commanding import timepart
+
+UNTIMELY = "past retention, more than"
+"""What a pass says of the fuse."""
+
+
+class Settling(World):
+    """Passes and their proof."""
+
+    def run_pass(self) -> Report:
+        """Run a pass; it makes room, retires what is past retention, and nothing else."""
+        late = self.late()
+        wanted = {each.partition: each.bounds for each in plan(self.label, now=self.now).actions}
+        report = self.ours(lambda: maintain(self.label, now=self.now), self._allowed(late))
+        failed = [each for each in report.actions if each.outcome not in ("done", "unchanged")]
+        unexplained = [each for each in failed if not self._is_explained(each, wanted)]
+        assert not unexplained, unexplained
+        self._assert_room(failed)
+        self._assert_retired(late, report)
+        self._assert_dropped()
+        self._assert_agreement()
+        assert (report.outcome is Outcome.FAILED) == bool(failed or report.problems), report
+        return report
+
+    def run_reconcile(self) -> Report:
+        """Run reconcile; it touches no table, mends our rows, and names what it leaves."""
+        before = self.there
+        report = self.ours(lambda: reconcile(self.label, now=self.now), Allowed())
+        assert self.there == before, "reconcile touched a table"
+        assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report
+        self._assert_agreement()
+        self._assert_notes(report.notes)
+        return report
+
+    def settle(self) -> None:
+        """Reconcile, run a pass, and see that nothing is left to do but what only a person can."""
+        self.run_reconcile()
+        report = self.run_pass()
+        if self.policy.drop_after is not None:
+            report = self.run_pass()  # what the first one detached without a grace
+        assert not self.there.pending
+        again = self.run_pass()
+        if report.outcome is Outcome.FAILED:
+            assert again.reason == report.reason
+            self.did("blocked by what a person must decide")
+        else:
+            assert again.outcome is Outcome.UNCHANGED, again
+        attached = [each.values for each in self.there if each.is_attached]
+        assert visible(self.model) == frozenset().union(*attached)
+        self._assert_status()
+
+    def late(self) -> list[Table]:
+        """Return what is past retention and, as far as is known, not pinned."""
+        found = expired(self.there, self.policy, self.now)
+        return [each for each in found if self.ledger.pins.get(each.oid, self.now) <= self.now]
+
+    def _allowed(self, late: list[Table]) -> Allowed:
+        grace = self.policy.drop_after
+        retired = {each.oid for each in late}
+        sure = retired - self.ledger.unsure
+        if len(sure) > self.policy.max_retire:
+            retired = set()
+        dropped = {
+            each.oid
+            for each in self.there.loose
+            if grace is not None
+            and each.oid in self.ledger.since
+            and self.ledger.since[each.oid] + grace <= self.now
+        }
+        pending = {each.oid for each in self.there.pending}
+        return Allowed(detach=frozenset(retired | pending), drop=frozenset(dropped))
+
+    def _is_explained(self, result: ActionResult, wanted: dict[str, Bounds | None]) -> bool:
+        """Whether only a person can decide about what stood in the way, and it is named."""
+        bounds = wanted.get(result.partition)
+        if result.kind is not ActionKind.CREATE or bounds is None:
+            return False
+        default = self.there.default
+        if default is not None and any(
+            bounds.contains(self.ledger.rows[v]) for v in default.values
+        ):
+            return default.name in result.detail and "holds rows of this range" in result.detail
+        return self._is_in_the_way(result.partition) and result.partition in result.detail
+
+    def _is_in_the_way(self, name: str) -> bool:
+        strangers = [
+            each.name
+            for each in self.there.loose
+            if each.schema == "public" and not is_marked(each, self.label)
+        ]
+        return name in self.obstacles or name in strangers
+
+    def _assert_room(self, failed: list[ActionResult]) -> None:
+        names = {each.partition for each in failed}
+        missing = [each for each in self._uncovered() if self._name(each) not in names]
+        assert not missing, f"no room in {missing}, and nobody says why"
+
+    def _uncovered(self) -> Iterator[Bounds]:
+        policy = self.policy
+        for start, end in holes(self.there.firm, *window(policy, self.now)):
+            yield from policy.period.cut(start, end, policy.zone)
+
+    def _name(self, bounds: Bounds) -> str:
+        return partition_name(self.table, bounds, self.policy.zone)
+
+    def _assert_retired(self, late: list[Table], report: Report) -> None:
+        sure = [each for each in late if each.oid not in self.ledger.unsure]
+        fuse = self.policy.max_retire
+        if len(sure) > fuse:
+            assert any(UNTIMELY in each for each in report.problems), report
+        elif len(late) <= fuse:
+            kept = [each.name for each in sure if self.there.by_oid[each.oid].is_attached]
+            assert not kept, f"past retention and kept: {kept}"
+
+    def _assert_dropped(self) -> None:
+        grace = self.policy.drop_after
+        if grace is None:
+            return
+        kept = [
+            log.table_name
+            for log in self.logs
+            if not log.is_attached and log.detached_at and log.detached_at + grace < self.now
+        ]
+        assert not kept, f"past the grace and kept: {kept}"
+
+    def _assert_agreement(self) -> None:
+        found = disagreements(self.there, self.logs, self.ledger, self.label)
+        assert not found, found
+
+    def _assert_notes(self, notes: tuple[str, ...]) -> None:
+        ends = span(self.there)
+        gaps = list(holes(self.there.firm, *ends)) if ends else []
+        for start, end in gaps:
+            assert any(f"[{start}, {end})" in each for each in notes), (start, end, notes)
+        if self.there.default is not None:
+            assert any(self.there.default.name in each for each in notes), notes
+
+    def _assert_status(self) -> None:
+        ended = timepart("status", self.label, "--json")
+        assert ended.status in (0, 1)
+        (found,) = ended.json["tables"] if isinstance(ended.json, dict) else ended.json
+        states = {each["partition"]: each["state"] for each in found["partitions"]}
+        assert len(states) >= len(self.there.ranged)
+        for each in self.there.ranged:
+            assert states[each.name] == "attached"
