@@ -26,8 +26,9 @@ MAX_NAMES = 20
 def create(work: Work, action: Action, session: Session) -> str:
     """Create the partition and attach it; return what there is to say about how.
 
-    A table of ours that was made and never attached is attached; a detached partition that has
-    the name keeps it, and the new one gets another. Raises Conflict for anything else in the way.
+    A table of ours that was made and never attached is attached; a partition that has the name,
+    attached or not, keeps it, and the new one gets another. Raises Conflict for anything else in
+    the way.
     """
     _refuse_beside_pending(work, action)
     name = action.partition
@@ -86,6 +87,10 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
 
 def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
     """Attach the table that has the name, if we made it for this; return False to take another."""
+    if any(
+        (each.schema, each.name) == (work.parent.schema, name) for each in work.parent.partitions
+    ):
+        return False
     found = read_named(work.target.connection, work.parent.schema, name)
     if found is None or found.mark is None or found.mark.label != work.target.label:
         raise Conflict(

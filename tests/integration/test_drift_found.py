@@ -19,7 +19,9 @@ from tests.plant.observing import clear_plant, wipe
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
 TODAY = "plant_reading_20240310_20240311"
+AFTER = "plant_reading_20240312_20240313"
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,13 @@ def test_a_second_row_about_a_detached_partition_goes() -> None:
     assert row_of(TODAY).relid == oid
     run_pass()
     assert run_pass().outcome == "unchanged"
+
+
+def test_a_partition_that_has_the_next_name_is_not_in_the_way() -> None:
+    execute(f"ALTER TABLE {TODAY} RENAME TO {AFTER}")
+    report = run_pass(NOW + DAY)
+    assert [(each.partition, each.outcome) for each in report.actions] == [(f"{AFTER}_2", "done")]
+    assert run_pass(NOW + DAY).outcome == "unchanged"
 
 
 def test_rows_of_detached_partitions_follow_the_names_when_oids_change_places() -> None:
