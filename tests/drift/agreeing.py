@@ -11,11 +11,18 @@ from tests.drift.sight import Sight, Table
 Facts = tuple[int, str, str, object, object, bool]
 
 
-def disagreements(
-    there: Sight, logs: Sequence[PartitionLog], ledger: Ledger, label: str
-) -> list[str]:
+def lost(there: Sight, logs: Sequence[PartitionLog], label: str) -> list[str]:
+    """Return the detached tables that are ours by their comments and have no row.
+
+    Looking for them is what ``reconcile`` does and a pass does not.
+    """
+    known = {each.relid for each in logs}
+    return [each.name for each in there.loose if is_marked(each, label) and each.oid not in known]
+
+
+def disagreements(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> list[str]:
     """Return in what our rows differ from the catalog, and from what we knew before."""
-    return [*_attached(there, logs), *_loose(there, logs, ledger), *_missing(there, logs, label)]
+    return [*_attached(there, logs), *_loose(there, logs, ledger)]
 
 
 def _attached(there: Sight, logs: Sequence[PartitionLog]) -> Iterator[str]:
@@ -41,13 +48,6 @@ def _loose(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> Iterat
             yield f"the row of {table.name} does not say since when it is detached"
         elif log.bounds != ledger.bounds.get(log.relid, log.bounds):
             yield f"the row of {table.name} has forgotten {ledger.bounds[log.relid]}"
-
-
-def _missing(there: Sight, logs: Sequence[PartitionLog], label: str) -> Iterator[str]:
-    known = {each.relid for each in logs}
-    for each in there.loose:
-        if is_marked(each, label) and each.oid not in known:
-            yield f"{each.name} is ours by its comment and has no row"
 
 
 def is_marked(table: Table, label: str) -> bool:

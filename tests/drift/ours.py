@@ -11,27 +11,21 @@ from hypothesis.stateful import precondition, rule
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import by_hand
 from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import Target, target_of
 from pg_timepart.models import PartitionLog
 from tests.drift.ledger import Allowed
 from tests.drift.settling import Settling
 from tests.drift.sight import Table
 from tests.drift.tablespaces import elsewhere
-from tests.drift.world import HOURS, PICKS, World, one_of
+from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
 
-PAUSES = st.sampled_from([1, 1, 5, 24, 24, 25, 48, 72, 168, 336, 744, 2232]).map(
-    lambda hours: timedelta(hours=hours)
-)
+PAUSES = st.sampled_from([4, 1, 5, 8, 12, 40])
+"""In quarters of a period."""
+
 GRACES = st.sampled_from([None, None, timedelta(0), timedelta(hours=30), timedelta(days=40)])
 
 
 class Ours(Settling, World):
     """Passes, operations by hand, and changes of what is wanted."""
-
-    @property
-    def target(self) -> Target:
-        """What operations by hand work on."""
-        return target_of(self.model)
 
     @rule()
     def our_pass(self) -> None:
@@ -53,13 +47,12 @@ class Ours(Settling, World):
         report = self.ours(lambda: by_hand.create_next(self.target, days, now=self.now), Allowed())
         self.note("our create", report)
 
-    @rule(hours=HOURS, length=st.integers(1, 60), odd=st.booleans())
-    def our_create_range(self, hours: int, length: int, odd: bool) -> None:
-        start = self.moment(hours, odd)
+    @rule(quarters=QUARTERS, length=LENGTHS, odd=st.booleans())
+    def our_create_range(self, quarters: int, length: int, odd: bool) -> None:
+        start = self.moment(quarters, odd)
+        end = start + length * self.quarter
         report = self.ours(
-            lambda: by_hand.create_range(
-                self.target, start, start + timedelta(hours=length), now=self.now
-            ),
+            lambda: by_hand.create_range(self.target, start, end, now=self.now),
             Allowed(),
         )
         self.note("our create of a range", report)
@@ -85,7 +78,7 @@ class Ours(Settling, World):
         assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report.reason
         self.note("our detach of expired", report)
 
-    @rule(pick=PICKS, pin=st.none() | st.integers(1, 2000))
+    @rule(pick=PICKS, pin=st.none() | st.integers(1, 60))
     @precondition(lambda self: self.there.loose and self.logs)
     def our_attach(self, pick: int, pin: int | None) -> None:
         loose = {each.oid for each in self.there.loose}
@@ -93,7 +86,7 @@ class Ours(Settling, World):
         if logs:
             self._attach([one_of(logs, pick)], None if pin is None else self.moment(pin))
 
-    @rule(pin=st.none() | st.integers(1, 2000))
+    @rule(pin=st.none() | st.integers(1, 60))
     @precondition(lambda self: self.there.loose and self.logs)
     def our_attach_of_all(self, pin: int | None) -> None:
         self._attach(None, None if pin is None else self.moment(pin))
@@ -181,13 +174,13 @@ class Ours(Settling, World):
             self.did("our zone")
 
     @rule(pause=PAUSES)
-    def time_passes(self, pause: timedelta) -> None:
-        if self.try_later(pause):
+    def time_passes(self, pause: int) -> None:
+        if self.try_later(pause * self.quarter):
             self.did("time passes")
 
-    @rule(hours=HOURS, odd=st.booleans())
-    def row_at_a_moment(self, hours: int, odd: bool) -> None:
-        if self.insert(self.table, self.moment(hours, odd)):
+    @rule(quarters=QUARTERS, odd=st.booleans())
+    def row_at_a_moment(self, quarters: int, odd: bool) -> None:
+        if self.insert(self.table, self.moment(quarters, odd)):
             self.did("row")
 
     @rule(pick=PICKS, side=st.sampled_from(["start", "end"]), before=st.booleans())

@@ -8,18 +8,18 @@ from hypothesis.stateful import precondition, rule
 
 from tests.drift.sight import Table
 from tests.drift.tablespaces import elsewhere
-from tests.drift.world import HOURS, PICKS, World, one_of
+from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
 from tests.processes import session
-
-LENGTHS = st.sampled_from([1, 5, 24, 24, 36, 168, 744])
 
 
 class Theirs(World):
     """Partitions made, attached, detached and dropped by hand."""
 
-    @rule(pick=PICKS, hours=HOURS, length=LENGTHS, side=st.sampled_from(["", "", "min", "max"]))
-    def their_partition(self, pick: int, hours: int, length: int, side: str) -> None:
-        start = self.edge_or_moment(pick, hours)
+    @rule(
+        pick=PICKS, quarters=QUARTERS, length=LENGTHS, side=st.sampled_from(["", "", "min", "max"])
+    )
+    def their_partition(self, pick: int, quarters: int, length: int, side: str) -> None:
+        start = self.edge_or_moment(pick, quarters)
         lower = "MINVALUE" if side == "min" else f"'{start.isoformat()}'"
         upper = "MAXVALUE" if side == "max" else f"'{self.later(start, length)}'"
         made = self.by_hand(
@@ -29,9 +29,9 @@ class Theirs(World):
         if made:
             self.did(f"their partition {side}".strip())
 
-    @rule(pick=PICKS, hours=HOURS, length=LENGTHS)
-    def their_sub_partitioned(self, pick: int, hours: int, length: int) -> None:
-        start, name = self.edge_or_moment(pick, hours), self.new_name()
+    @rule(pick=PICKS, quarters=QUARTERS, length=LENGTHS)
+    def their_sub_partitioned(self, pick: int, quarters: int, length: int) -> None:
+        start, name = self.edge_or_moment(pick, quarters), self.new_name()
         made = self.by_hand(
             f"CREATE TABLE {name} PARTITION OF {self.table} FOR VALUES"
             f" FROM ('{start.isoformat()}') TO ('{self.later(start, length)}')"
@@ -41,9 +41,9 @@ class Theirs(World):
         if made:
             self.did("their sub-partitioned")
 
-    @rule(pick=PICKS, hours=HOURS, length=LENGTHS, rows=st.booleans())
-    def their_attach_of_a_new_one(self, pick: int, hours: int, length: int, rows: bool) -> None:
-        start, name = self.edge_or_moment(pick, hours), self.new_name()
+    @rule(pick=PICKS, quarters=QUARTERS, length=LENGTHS, rows=st.booleans())
+    def their_attach_of_a_new_one(self, pick: int, quarters: int, length: int, rows: bool) -> None:
+        start, name = self.edge_or_moment(pick, quarters), self.new_name()
         if not self.by_hand(f"CREATE TABLE {name} (LIKE {self.table} INCLUDING INDEXES)"):
             return
         if rows:
@@ -51,7 +51,7 @@ class Theirs(World):
         if self.attach(name, f"'{start.isoformat()}'", f"'{self.later(start, length)}'"):
             self.did("their attach of a new one")
 
-    @rule(pick=PICKS, shift=st.sampled_from([0, 0, 0, 1, -1, 24]))
+    @rule(pick=PICKS, shift=st.sampled_from([0, 0, 0, 1, -1, 4]))
     @precondition(lambda self: self.there.loose)
     def their_attach(self, pick: int, shift: int) -> None:
         table = one_of(self.there.loose, pick)
@@ -132,10 +132,10 @@ class Theirs(World):
         if self.by_hand(end, losing=default.values if empty else frozenset()):
             self.did("their end of the default partition")
 
-    @rule(pick=PICKS, hours=HOURS)
+    @rule(pick=PICKS, quarters=QUARTERS)
     @precondition(lambda self: self.there.loose)
-    def their_row_in_a_detached_one(self, pick: int, hours: int) -> None:
-        if self.insert(one_of(self.there.loose, pick).sql, self.moment(hours)):
+    def their_row_in_a_detached_one(self, pick: int, quarters: int) -> None:
+        if self.insert(one_of(self.there.loose, pick).sql, self.moment(quarters)):
             self.did("their row in a detached one")
 
     def attach(self, name: str, lower: str, upper: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import DatabaseError, connection, models, transaction
 from django.test import override_settings
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
+from pg_timepart.maintenance import by_hand
 from pg_timepart.maintenance.passes import plan
 from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.targets import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.naming import partition_name
 from pg_timepart.plans import Policy
@@ -31,9 +34,11 @@ T = TypeVar("T")
 PICKS = st.integers(0, 60)
 """Which of some tables: the number modulo how many there are."""
 
-HOURS = st.sampled_from([0, 1, -1, 24, -24, 12, -36, 48, 170, -170, 745, -745]) | st.integers(
-    -900, 900
-)
+QUARTERS = st.integers(-24, 40)
+"""How far from now, in quarters of a period."""
+
+LENGTHS = st.sampled_from([1, 3, 4, 4, 4, 6, 8, 20])
+"""How long, in quarters of a period."""
 
 STARTS = (
     datetime(2024, 3, 10, 12, tzinfo=UTC),
@@ -68,16 +73,37 @@ class World(RuleBasedStateMachine):
     @initialize(
         model=st.sampled_from([Reading, Measurement]),
         start=st.sampled_from(STARTS),
-        period=st.sampled_from(["Hour", "Day", "Day", "Week", "Month"]),
-        premake=st.integers(1, 3),
+        period=st.sampled_from(["Day", "Hour", "Week", "Month"]),
+        interval=st.sampled_from([4, None, 2]),
+        grace=st.sampled_from([None, timedelta(days=3), timedelta(0)]),
     )
-    def begin(self, model: type[models.Model], start: datetime, period: str, premake: int) -> None:
-        """Start with an empty table and a policy."""
+    def begin(
+        self,
+        model: type[models.Model],
+        start: datetime,
+        period: str,
+        interval: int | None,
+        grace: timedelta | None,
+    ) -> None:
+        """Start with partitions around now, two of them detached, and a row in each."""
         self.model, self.now = model, start
         clear(model)
-        wipe(model, period=period, premake=premake)
+        wipe(model, period=period)
         self.see()
         self.tally["sequences"] += 1
+        for first, last in ((0, 8), (-16, 0)):
+            self.ours(partial(self._create, self.moment(first), self.moment(last)), Allowed())
+        for each in self.there.firm:
+            self.insert(self.table, _start_of(each))
+        for log in self.logs[:2]:
+            self.ours(partial(self._detach, log), Allowed(detach=frozenset([log.relid])))
+        change_policy(model, interval=interval, drop_after=grace)
+
+    def _create(self, start: datetime, end: datetime) -> Report:
+        return by_hand.create_range(self.target, start, end, now=self.now)
+
+    def _detach(self, log: PartitionLog) -> Report:
+        return by_hand.detach(self.target, [log], now=self.now)
 
     def teardown(self) -> None:
         """Leave nothing."""
@@ -110,6 +136,11 @@ class World(RuleBasedStateMachine):
         """Our rows."""
         return list(PartitionLog.objects.filter(config__model_label=self.label).order_by("pk"))
 
+    @property
+    def target(self) -> Target:
+        """What operations by hand work on."""
+        return target_of(self.model)
+
     def see(self) -> None:
         """Look at the server; every row that was accepted must be somewhere, once."""
         self.there = look(self.model)
@@ -121,21 +152,30 @@ class World(RuleBasedStateMachine):
         self.tally[what] += 1
         event(what)
 
-    def moment(self, hours: int, odd: bool = False) -> datetime:
-        """Return a moment so far from now, on a full hour unless ``odd``."""
-        whole = self.now.replace(minute=0, second=0, microsecond=0)
-        return whole + timedelta(hours=hours, minutes=17 if odd else 0)
+    @property
+    def quarter(self) -> timedelta:
+        """A quarter of the current period."""
+        bounds = self.policy.period.bounds_at(self.now, self.policy.zone)
+        assert bounds.start is not None
+        assert bounds.end is not None
+        return (bounds.end - bounds.start) / 4
 
-    def edge_or_moment(self, pick: int, hours: int) -> datetime:
+    def moment(self, quarters: int, odd: bool = False) -> datetime:
+        """Return a moment so far from the start of the current period, or an odd one."""
+        start = self.policy.period.bounds_at(self.now, self.policy.zone).start
+        assert start is not None
+        return start + quarters * self.quarter + timedelta(seconds=17 if odd else 0)
+
+    def edge_or_moment(self, pick: int, quarters: int) -> datetime:
         """Return where some partition ends, or for an odd pick another moment."""
         ends = [each.bounds.end for each in self.there.ranged if each.bounds and each.bounds.end]
         if pick % 2 or not ends:
-            return self.moment(hours, odd=pick % 3 == 0)
+            return self.moment(quarters, odd=pick % 3 == 0)
         return one_of(sorted(ends), pick // 2)
 
-    def later(self, moment: datetime, hours: int) -> str:
-        """Return the literal of a moment so many hours after another."""
-        return (moment + timedelta(hours=hours)).isoformat()
+    def later(self, moment: datetime, quarters: int) -> str:
+        """Return the literal of a moment so many quarters of a period after another."""
+        return (moment + quarters * self.quarter).isoformat()
 
     def new_name(self) -> str:
         """Return a name that nothing has."""
@@ -189,8 +229,7 @@ class World(RuleBasedStateMachine):
         try:
             report = work()
         except (OperationFailed, OperationDeferred) as error:
-            assert isinstance(error.report, Report)
-            report = error.report
+            report = cast("Report", error.report)
         self._judge(before, look(self.model), allowed)
         self.see()
         self.ledger.is_seen(self.there)
@@ -258,6 +297,12 @@ class World(RuleBasedStateMachine):
 def one_of(choices: Sequence[T], pick: int) -> T:
     """Return one of the choices, which must not be empty."""
     return choices[pick % len(choices)]
+
+
+def _start_of(table: Table) -> datetime:
+    assert table.bounds is not None
+    assert table.bounds.start is not None
+    return table.bounds.start
 
 
 def _machine() -> int:
