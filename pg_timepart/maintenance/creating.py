@@ -92,14 +92,15 @@ def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
     ):
         return False
     found = read_named(work.target.connection, work.parent.schema, name)
+    if found is not None and work.row_of(found.oid) is not None:
+        return False
     if found is None or found.mark is None or found.mark.label != work.target.label:
         raise Conflict(
             f"A table, view or index named {name} is in the way, and pg_timepart did not make it:"
             " rename it or drop it, and the next pass makes the partition. If it holds rows of"
             " this range, attach it by hand and run timepart reconcile."
         )
-    is_recorded = work.row_of(found.oid) is not None
-    if found.mark.bounds != action.bounds or is_recorded or _has_rows(work, found):
+    if found.mark.bounds != action.bounds or _has_rows(work, found):
         return False
     assert action.bounds is not None  # noqa: S101
     sides = work.sides(action.bounds)

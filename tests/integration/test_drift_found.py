@@ -87,3 +87,10 @@ def test_rows_of_detached_partitions_follow_the_names_when_oids_change_places() 
     assert {
         row.relid: row.bounds for row in PartitionLog.objects.filter(is_attached=False)
     } == bounds
+
+
+def test_a_recorded_partition_without_a_comment_is_not_in_the_way() -> None:
+    row_of(TODAY).detach()
+    execute(f"COMMENT ON TABLE {TODAY} IS NULL")
+    report = run_pass()
+    assert [(each.partition, each.outcome) for each in report.actions] == [(f"{TODAY}_2", "done")]
