@@ -96,12 +96,11 @@ class Settling(World):
         bounds = wanted.get(result.partition)
         if result.kind is not ActionKind.CREATE or bounds is None:
             return False
+        if result.partition in strangers:
+            return result.partition in result.detail
         default = self.there.default
-        if default is not None and any(
-            bounds.contains(self.ledger.rows[v]) for v in default.values
-        ):
-            return default.name in result.detail and "holds rows of this range" in result.detail
-        return result.partition in strangers and result.partition in result.detail
+        is_full = default and any(bounds.contains(self.ledger.rows[v]) for v in default.values)
+        return bool(default and is_full and f"{default.name} holds rows" in result.detail)
 
     def strangers(self) -> set[str]:
         """Return the names that something has which is no partition, as far as can be known."""
