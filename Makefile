@@ -7,6 +7,7 @@
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
+#   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,7 +26,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks drift services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -80,6 +81,10 @@ matrix: $(INSTALLED)
 # Every cell of the lock matrix; some ten minutes.
 locks: $(INSTALLED)
 	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
+
+# Random sequences for DRIFT_SECONDS; a failure prints its DRIFT_SEED.
+drift: $(INSTALLED)
+	$(BIN)/python -m pytest tests/drift -m long -s --show-capture=no $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

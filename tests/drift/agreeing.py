@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from pg_timepart.models import PartitionLog
+from pg_timepart.periods import Bounds
 from tests.drift.ledger import Ledger
 from tests.drift.sight import Sight, Table
 
@@ -53,6 +56,13 @@ def _loose(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> Iterat
 def is_marked(table: Table, label: str) -> bool:
     """Return whether the table's comment says that it is a partition of the model."""
     return (table.comment or "").startswith(f'pg_timepart {{"model": "{label}",')
+
+
+def marked_bounds(table: Table) -> Bounds:
+    """Return the bounds that the comment of a table of ours tells."""
+    told = json.loads((table.comment or "").removeprefix("pg_timepart "))
+    start, end = (told[side] and datetime.fromisoformat(told[side]) for side in ("from", "to"))
+    return Bounds(start=start, end=end)
 
 
 def _facts_of_table(table: Table) -> Facts:

@@ -173,10 +173,12 @@ class Ours(Settling, World):
         if self.try_zone(zone):
             self.did("our zone")
 
-    @rule(pause=PAUSES)
-    def time_passes(self, pause: int) -> None:
+    @rule(pause=PAUSES, is_idle=st.sampled_from([False, False, True]))
+    def time_passes(self, pause: int, is_idle: bool) -> None:
         if self.try_later(pause * self.quarter):
             self.did("time passes")
+            if not is_idle:
+                self.our_pass()
 
     @rule(quarters=QUARTERS, odd=st.booleans())
     def row_at_a_moment(self, quarters: int, odd: bool) -> None:

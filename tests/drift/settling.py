@@ -38,6 +38,7 @@ class Settling(World):
         self._assert_dropped()
         self._assert_agreement()
         assert (report.outcome is Outcome.FAILED) == bool(failed or report.problems), report
+        assert failed or self.insert(self.table, self.now), "no room for a row of now"
         return report
 
     def run_reconcile(self) -> Report:
