@@ -81,13 +81,13 @@ class Ours(Settling, World):
     @rule(pick=PICKS, pin=st.none() | st.integers(1, 60))
     @precondition(lambda self: self.there.loose and self.logs)
     def our_attach(self, pick: int, pin: int | None) -> None:
-        loose = {each.oid for each in self.there.loose}
+        loose = {each.oid for each in self.attachable}
         logs = [each for each in self.logs if each.relid in loose]
         if logs:
             self._attach([one_of(logs, pick)], None if pin is None else self.moment(pin))
 
     @rule(pin=st.none() | st.integers(1, 60))
-    @precondition(lambda self: self.there.loose and self.logs)
+    @precondition(lambda self: self.logs and self.attachable == self.there.loose)
     def our_attach_of_all(self, pin: int | None) -> None:
         self._attach(None, None if pin is None else self.moment(pin))
 
@@ -233,7 +233,7 @@ class Ours(Settling, World):
             return []
         table, bounds = tables[0], self.ledger.bounds.get(tables[0].oid)
         default = self.there.default
-        if bounds is None or table.kind == "p":
+        if bounds is None:
             return []
         if any(each.bounds and bounds.overlaps(each.bounds) for each in self.there.ranged):
             return []

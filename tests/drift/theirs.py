@@ -52,9 +52,9 @@ class Theirs(World):
             self.did("their attach of a new one")
 
     @rule(pick=PICKS, shift=st.sampled_from([0, 0, 0, 1, -1, 4]))
-    @precondition(lambda self: self.there.loose)
+    @precondition(lambda self: self.attachable)
     def their_attach(self, pick: int, shift: int) -> None:
-        table = one_of(self.there.loose, pick)
+        table = one_of(self.attachable, pick)
         bounds = self.ledger.bounds.get(table.oid)
         if bounds is None or bounds.start is None or bounds.end is None:
             return
