@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, Phase, settings
 
 _COMMON = settings(
-    phases=[Phase.generate],
+    phases=[Phase.generate, Phase.shrink],
     deadline=None,
     database=None,
     report_multiple_bugs=False,

@@ -76,6 +76,7 @@ class World(RuleBasedStateMachine):
         period=st.sampled_from(["Day", "Hour", "Week", "Month"]),
         interval=st.sampled_from([4, None, 2]),
         grace=st.sampled_from([None, timedelta(days=3), timedelta(0)]),
+        fuse=st.sampled_from([31, 1]),
     )
     def begin(
         self,
@@ -84,6 +85,7 @@ class World(RuleBasedStateMachine):
         period: str,
         interval: int | None,
         grace: timedelta | None,
+        fuse: int,
     ) -> None:
         """Start with partitions around now, two of them detached, and a row in each."""
         self.model, self.now = model, start
@@ -97,7 +99,7 @@ class World(RuleBasedStateMachine):
             self.insert(self.table, _start_of(each))
         for log in self.logs[:2]:
             self.ours(partial(self._detach, log), Allowed(detach=frozenset([log.relid])))
-        change_policy(model, interval=interval, drop_after=grace)
+        change_policy(model, interval=interval, drop_after=grace, max_retire_per_pass=fuse)
 
     def _create(self, start: datetime, end: datetime) -> Report:
         return by_hand.create_range(self.target, start, end, now=self.now)
