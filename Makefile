@@ -8,6 +8,7 @@
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
+#   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +27,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -96,6 +97,9 @@ endif
 # The tests of the Django that is installed: a part of them runs in `make test`.
 django-source: $(INSTALLED)
 	@$(BIN)/python -m proof.django_suite --fetch
+# Random sequences for DRIFT_SECONDS; a failure prints its DRIFT_SEED.
+drift: $(INSTALLED)
+	$(BIN)/python -m pytest tests/drift -m long -s --show-capture=no $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

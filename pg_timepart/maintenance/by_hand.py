@@ -2,7 +2,7 @@
 
 Each waits its turn while another run has the table, for as long as the settings let it wait for
 locks. Each returns a report if all went well, and raises OperationDeferred or OperationFailed,
-which carry the report, if not.
+which carry the report, if not. ``now`` is the moment to plan for, by default the server's clock.
 """
 
 from __future__ import annotations
@@ -25,17 +25,24 @@ from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 
 
-def create_next(target: Target, days: int, *, origin: Origin | None = None) -> Report:
+def create_next(
+    target: Target, days: int, *, origin: Origin | None = None, now: datetime | None = None
+) -> Report:
     """Create following partitions until the newest ends more than ``days`` from now."""
 
     def planner(parent: Parent, _known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
         return plan_next(parent, policy, now, days)
 
-    return ask(target, "create", planner, origin=origin)
+    return ask(target, "create", planner, origin=origin, now=now)
 
 
 def create_range(
-    target: Target, start: datetime, end: datetime, *, origin: Origin | None = None
+    target: Target,
+    start: datetime,
+    end: datetime,
+    *,
+    origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Create what is missing in ``[start, end)``, widened to whole periods."""
     _refuse_no_moment("start", start)
@@ -44,14 +51,18 @@ def create_range(
     def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         return plan_range(parent, policy, start, end)
 
-    return ask(target, "create", planner, origin=origin)
+    return ask(target, "create", planner, origin=origin, now=now)
 
 
 def detach_expired(
-    target: Target, *, concurrently: bool = True, origin: Origin | None = None
+    target: Target,
+    *,
+    concurrently: bool = True,
+    origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Detach everything past retention; the fuse is for passes and does not hold here."""
-    return ask(target, "detach", plan_retirement, concurrently=concurrently, origin=origin)
+    return ask(target, "detach", plan_retirement, concurrently=concurrently, origin=origin, now=now)
 
 
 def detach(
@@ -60,6 +71,7 @@ def detach(
     *,
     concurrently: bool = True,
     origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Detach these partitions; what is detached already stays so."""
     names = _names(target, logs)
@@ -68,7 +80,7 @@ def detach(
         found = [each for each in _present(parent, names) if each.is_attached]
         return replace(plan_detach(found, policy), problems=_gone(parent, names))
 
-    return ask(target, "detach", planner, concurrently=concurrently, origin=origin)
+    return ask(target, "detach", planner, concurrently=concurrently, origin=origin, now=now)
 
 
 def attach(
@@ -77,6 +89,7 @@ def attach(
     *,
     detach_time: datetime | None = None,
     origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Attach these, or all that are detached; ``detach_time`` pins them until then."""
     _refuse_naive(detach_time)
@@ -91,32 +104,49 @@ def attach(
     # The pin comes first: a pass that runs right after the attach must know of it already.
     pinned = [row for row in target.rows() if _is_pinned(row, names)]
     _pin(target, pinned, detach_time)
-    return ask(target, "attach", planner, origin=origin)
+    return ask(target, "attach", planner, origin=origin, now=now)
 
 
 def move(
-    target: Target, logs: Sequence[PartitionLog], tablespace: str, *, origin: Origin | None = None
+    target: Target,
+    logs: Sequence[PartitionLog],
+    tablespace: str,
+    *,
+    origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Move these tables with their indexes to ``tablespace``."""
     if not isinstance(tablespace, str):
         raise InvalidPolicy(f"A tablespace is given by its name, not by {tablespace!r}.")
     planner = _each(target, logs, ActionKind.MOVE, tablespace)
-    return ask(target, "move", planner, origin=origin)
+    return ask(target, "move", planner, origin=origin, now=now)
 
 
-def drop(target: Target, logs: Sequence[PartitionLog], *, origin: Origin | None = None) -> Report:
+def drop(
+    target: Target,
+    logs: Sequence[PartitionLog],
+    *,
+    origin: Origin | None = None,
+    now: datetime | None = None,
+) -> Report:
     """Drop these tables, which must be detached, and for as long as the config's grace says."""
-    return ask(target, "drop", _each(target, logs, ActionKind.DROP), origin=origin)
+    return ask(target, "drop", _each(target, logs, ActionKind.DROP), origin=origin, now=now)
 
 
 def truncate(
-    target: Target, logs: Sequence[PartitionLog], *, origin: Origin | None = None
+    target: Target,
+    logs: Sequence[PartitionLog],
+    *,
+    origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Empty these tables."""
-    return ask(target, "truncate", _each(target, logs, ActionKind.TRUNCATE), origin=origin)
+    return ask(target, "truncate", _each(target, logs, ActionKind.TRUNCATE), origin=origin, now=now)
 
 
-def truncate_all(target: Target, *, origin: Origin | None = None) -> Report:
+def truncate_all(
+    target: Target, *, origin: Origin | None = None, now: datetime | None = None
+) -> Report:
     """Empty every attached partition, a default partition included, each by itself."""
 
     def planner(parent: Parent, _known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
@@ -128,7 +158,7 @@ def truncate_all(target: Target, *, origin: Origin | None = None) -> Report:
             )
         )
 
-    return ask(target, "truncate", planner, origin=origin)
+    return ask(target, "truncate", planner, origin=origin, now=now)
 
 
 def ask(
@@ -138,12 +168,14 @@ def ask(
     *,
     concurrently: bool = True,
     origin: Origin | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Run what a person asked for; raises OperationDeferred or OperationFailed."""
     request = Request(
         operation=operation,
         planner=planner,
         origin=origin or Origin(),
+        now=now,
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         concurrently=concurrently,
     )

@@ -26,8 +26,9 @@ MAX_NAMES = 20
 def create(work: Work, action: Action, session: Session) -> str:
     """Create the partition and attach it; return what there is to say about how.
 
-    A table of ours that was made and never attached is attached; a detached partition that has
-    the name keeps it, and the new one gets another. Raises Conflict for anything else in the way.
+    A table of ours that was made and never attached is attached; a partition that has the name,
+    attached or not, keeps it, and the new one gets another. Raises Conflict for anything else in
+    the way.
     """
     _refuse_beside_pending(work, action)
     name = action.partition
@@ -86,15 +87,20 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
 
 def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
     """Attach the table that has the name, if we made it for this; return False to take another."""
+    if any(
+        (each.schema, each.name) == (work.parent.schema, name) for each in work.parent.partitions
+    ):
+        return False
     found = read_named(work.target.connection, work.parent.schema, name)
+    if found is not None and work.row_of(found.oid) is not None:
+        return False
     if found is None or found.mark is None or found.mark.label != work.target.label:
         raise Conflict(
             f"A table, view or index named {name} is in the way, and pg_timepart did not make it:"
             " rename it or drop it, and the next pass makes the partition. If it holds rows of"
             " this range, attach it by hand and run timepart reconcile."
         )
-    is_recorded = work.row_of(found.oid) is not None
-    if found.mark.bounds != action.bounds or is_recorded or _has_rows(work, found):
+    if found.mark.bounds != action.bounds or _has_rows(work, found):
         return False
     assert action.bounds is not None  # noqa: S101
     sides = work.sides(action.bounds)

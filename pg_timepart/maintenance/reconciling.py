@@ -16,7 +16,7 @@ from pg_timepart.plans import Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 
 
-def reconcile(label: str, *, origin: Origin | None = None) -> Report:
+def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:
     """Bring our rows of ``label`` in step with the catalog; touch no table.
 
     Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
@@ -28,6 +28,7 @@ def reconcile(label: str, *, origin: Origin | None = None) -> Report:
         operation="reconcile",
         planner=_look,
         origin=origin or Origin(),
+        now=now,
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         is_thorough=True,
     )

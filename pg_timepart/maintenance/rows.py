@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,9 +39,7 @@ def repairs(
         if row is not None:
             left.remove(row)
         found += _attached_repair(row, partition, target)
-    for row in left:
-        found += _detached_repair(row, parent, target, now)
-    return found
+    return [*found, *_detached_repairs(left, parent, target, now)]
 
 
 def adoptions(rows: Iterable[PartitionLog], target: Target, now: datetime) -> list[Repair]:
@@ -127,13 +125,27 @@ def _follow(row: PartitionLog, partition: Partition) -> bool:
     return _assign(row, wanted)
 
 
-def _detached_repair(
-    row: PartitionLog, parent: Parent, target: Target, now: datetime
+def _detached_repairs(
+    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> Iterator[Repair]:
-    partition = _detached_table(row, parent, target)
-    if partition is None:
-        yield Repair(row=row, sentence=f"{row.table_name} does not exist any more.", is_gone=True)
-        return
+    """Yield what differs in the rows of what is not attached: one row for each table."""
+    present = {each.oid: each for each in parent.detached}
+    certain_first = sorted(rows, key=lambda row: not _is_plain(row, present))
+    claimed: set[int] = set()
+    for row in certain_first:
+        partition = _detached_table(row, present, target)
+        if partition is None:
+            sentence = f"{row.table_name} does not exist any more."
+            yield Repair(row=row, sentence=sentence, is_gone=True)
+        elif partition.oid in claimed:
+            sentence = f"{partition.name} had a second row; that is gone."
+            yield Repair(row=row, sentence=sentence, is_gone=True)
+        else:
+            claimed.add(partition.oid)
+            yield from _detached_repair(row, partition, now)
+
+
+def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
     wanted = {
         "relid": partition.oid,
         "schema_name": partition.schema,
@@ -148,13 +160,30 @@ def _detached_repair(
         yield Repair(row=row, sentence=f"{partition.name} {what}; its row follows.")
 
 
-def _detached_table(row: PartitionLog, parent: Parent, target: Target) -> Partition | None:
-    """Return the row's table. A stranger that took over its OID or its name is not it."""
-    for each in parent.detached:
-        if each.oid == row.relid and (_has_name(row, each) or _is_ours(each, target)):
-            return each
+def _detached_table(
+    row: PartitionLog, present: Mapping[int, Partition], target: Target
+) -> Partition | None:
+    """Return the row's table: by OID, or after a dump and restore by name.
+
+    A stranger that took over its OID or its name is not it.
+    """
+    by_oid = present.get(row.relid)
+    if by_oid is not None and (_has_name(row, by_oid) or _says_so(by_oid, row, target)):
+        return by_oid
     namesake = read_named(target.connection, row.schema_name, row.table_name)
-    return namesake if namesake is not None and _is_ours(namesake, target) else None
+    if namesake is not None and _is_ours(namesake, target):
+        return namesake
+    return by_oid if by_oid is not None and _is_ours(by_oid, target) else None
+
+
+def _is_plain(row: PartitionLog, present: Mapping[int, Partition]) -> bool:
+    return row.relid in present and _has_name(row, present[row.relid])
+
+
+def _says_so(partition: Partition, row: PartitionLog, target: Target) -> bool:
+    """Whether the table's comment says just what the row says."""
+    is_ours = _is_ours(partition, target)
+    return is_ours and partition.mark is not None and partition.mark.bounds == row.bounds
 
 
 def _is_ours(partition: Partition, target: Target) -> bool:

@@ -1,0 +1,30 @@
+"""The whole machine: our operations and theirs, in any order, on one table."""
+
+from __future__ import annotations
+
+import sys
+
+from hypothesis.stateful import invariant
+
+from tests.drift.ours import Ours
+from tests.drift.renaming import Renaming
+from tests.drift.spoiling import Spoiling
+from tests.drift.tampering import Tampering
+from tests.drift.theirs import Theirs
+
+
+class Drift(Ours, Theirs, Renaming, Spoiling, Tampering):
+    """After any sequence, ``reconcile`` and a pass put everything right."""
+
+    @invariant()
+    def every_row_is_somewhere(self) -> None:
+        self.tally["steps"] += 1
+        self.see()
+
+    def teardown(self) -> None:
+        """Settle what the last steps left, unless a step has failed already."""
+        try:
+            if sys.exception() is None:
+                self.settle()
+        finally:
+            super().teardown()

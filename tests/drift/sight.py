@@ -1,0 +1,153 @@
+"""What is really there: the table, all that looks like a partition of it, and where the rows are.
+
+Read by queries of its own, so that a mistake in ``pg_timepart.catalog`` cannot hide itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models
+
+from pg_timepart.periods import Bounds
+
+TABLES = """
+SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,
+       i.inhrelid IS NOT NULL, COALESCE(i.inhdetachpending, false),
+       pg_get_expr(c.relpartbound, c.oid), COALESCE(s.spcname, 'pg_default'),
+       obj_description(c.oid, 'pg_class')
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = %(parent)s::regclass
+WHERE c.relkind IN ('r', 'p') AND starts_with(c.relname, %(parent)s)
+AND c.oid <> %(parent)s::regclass AND (i.inhrelid IS NOT NULL OR NOT c.relispartition)
+ORDER BY n.nspname, c.relname
+"""
+
+_BOUNDS = re.compile(r"FOR VALUES FROM \((.+)\) TO \((.+)\)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A partition, or a table that is or was meant to be one."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    """``r``, or ``p`` for one that is partitioned itself."""
+
+    is_attached: bool
+    is_pending: bool
+    is_default: bool
+    bounds: Bounds | None
+    tablespace: str
+    comment: str | None
+    values: frozenset[int] = frozenset()
+    """The rows in it, by their unique values."""
+
+    @property
+    def sql(self) -> str:
+        """Its name for statements."""
+        return f'"{self.schema}"."{self.name}"'
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether rows that come through the parent can end here."""
+        return self.is_attached and not self.is_pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Everything at one moment."""
+
+    tables: tuple[Table, ...] = ()
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.tables)
+
+    @property
+    def by_oid(self) -> dict[int, Table]:
+        """The tables by OID."""
+        return {each.oid: each for each in self.tables}
+
+    @property
+    def ranged(self) -> list[Table]:
+        """What hangs on the parent and has bounds, pending detaches included."""
+        return [each for each in self.tables if each.is_attached and each.bounds]
+
+    @property
+    def firm(self) -> list[Table]:
+        """What hangs on the parent, has bounds and no pending detach."""
+        return [each for each in self.ranged if not each.is_pending]
+
+    @property
+    def pending(self) -> list[Table]:
+        """What somebody has begun to detach."""
+        return [each for each in self.tables if each.is_pending]
+
+    @property
+    def loose(self) -> list[Table]:
+        """What hangs on nothing."""
+        return [each for each in self.tables if not each.is_attached]
+
+    @property
+    def default(self) -> Table | None:
+        """The default partition."""
+        return next((each for each in self.tables if each.is_default), None)
+
+    def has_name(self, name: str) -> bool:
+        """Whether a table has this name, in whatever schema."""
+        return any(each.name == name for each in self.tables)
+
+
+def look(model: type[models.Model]) -> Sight:
+    """Return what is there now; fail if a row is in two tables, or twice in one."""
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES, {"parent": model._meta.db_table})
+        found = [_table(row) for row in cursor.fetchall()]
+        values: dict[int, list[int]] = {each.oid: [] for each in found}
+        if found:
+            cursor.execute(
+                " UNION ALL ".join(f"SELECT {each.oid}, value FROM {each.sql}" for each in found)
+            )
+            for oid, value in cursor.fetchall():
+                values[oid].append(value)
+    everywhere = [value for group in values.values() for value in group]
+    assert len(everywhere) == len(set(everywhere)), "a row is there twice"
+    return Sight(tables=tuple(replace(each, values=frozenset(values[each.oid])) for each in found))
+
+
+def visible(model: type[models.Model]) -> frozenset[int]:
+    """Return the rows that the application finds."""
+    return frozenset(model._default_manager.values_list("value", flat=True))
+
+
+def _table(row: tuple[Any, ...]) -> Table:
+    oid, schema, name, kind, is_attached, is_pending, bound, tablespace, comment = row
+    return Table(
+        oid=oid,
+        schema=schema,
+        name=name,
+        kind=kind,
+        is_attached=is_attached,
+        is_pending=is_pending,
+        is_default=bound == "DEFAULT",
+        bounds=_bounds(bound or ""),
+        tablespace=tablespace,
+        comment=comment,
+    )
+
+
+def _bounds(text: str) -> Bounds | None:
+    match = _BOUNDS.match(text)
+    return Bounds(start=_moment(match[1]), end=_moment(match[2])) if match else None
+
+
+def _moment(text: str) -> datetime | None:
+    return None if text in {"MINVALUE", "MAXVALUE"} else datetime.fromisoformat(text.strip("'"))

@@ -1,0 +1,320 @@
+"""The place where it happens: a table, a moment, and the ledger of what must be there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db import DatabaseError, connection, models, transaction
+from django.test import override_settings
+from hypothesis import event
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize
+
+from pg_timepart.errors import OperationDeferred, OperationFailed
+from pg_timepart.maintenance import by_hand
+from pg_timepart.maintenance.passes import plan
+from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.targets import Target, target_of
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.naming import partition_name
+from pg_timepart.plans import Policy
+from tests.drift.clearing import clear
+from tests.drift.ledger import Allowed, Ledger, window
+from tests.drift.sight import Sight, Table, look
+from tests.plant.models import Machine, Measurement, Reading
+from tests.plant.observing import change_policy, wipe
+
+T = TypeVar("T")
+
+PICKS = st.integers(0, 60)
+"""Which of some tables: the number modulo how many there are."""
+
+QUARTERS = st.integers(-24, 40)
+"""How far from now, in quarters of a period."""
+
+LENGTHS = st.sampled_from([1, 3, 4, 4, 4, 6, 8, 20])
+"""How long, in quarters of a period."""
+
+STARTS = (
+    datetime(2024, 3, 10, 12, tzinfo=UTC),
+    datetime(2024, 3, 30, 22, 59, 59, 999_999, tzinfo=UTC),
+    datetime(2024, 2, 29, tzinfo=UTC),
+    datetime(2023, 12, 31, 23, 30, tzinfo=UTC),
+)
+
+MOST_CREATES = 40
+"""A step after which a pass would make more partitions than this is not taken: it shows no more."""
+
+PATIENT = {"LOCK_BUDGET_MS": 20_000, "LOCK_WAIT_SECONDS": 20}
+"""Nobody else is there, so what gives way is a defect, however slow the machine is."""
+
+
+class World(RuleBasedStateMachine):
+    """One table, from its first partition on; the rules are in the classes that inherit this."""
+
+    tally: ClassVar[Counter[str]] = Counter()
+    """How often each rule did something, and how many steps and sequences there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: type[models.Model] = Reading
+        self.now = STARTS[0]
+        self.there = Sight()
+        self.ledger = Ledger()
+        self.obstacles: dict[str, str] = {}
+        self.numbers = count(1)
+        self._zone = self._settings("UTC")
+
+    @initialize(
+        model=st.sampled_from([Reading, Measurement]),
+        start=st.sampled_from(STARTS),
+        period=st.sampled_from(["Day", "Hour", "Week", "Month"]),
+        interval=st.sampled_from([4, None, 2]),
+        grace=st.sampled_from([None, timedelta(days=3), timedelta(0)]),
+        fuse=st.sampled_from([31, 1]),
+    )
+    def begin(
+        self,
+        model: type[models.Model],
+        start: datetime,
+        period: str,
+        interval: int | None,
+        grace: timedelta | None,
+        fuse: int,
+    ) -> None:
+        """Start with partitions around now, two of them detached, and a row in each."""
+        self.model, self.now = model, start
+        clear(model)
+        wipe(model, period=period)
+        self.see()
+        self.tally["sequences"] += 1
+        for first, last in ((0, 8), (-16, 0)):
+            self.ours(partial(self._create, self.moment(first), self.moment(last)), Allowed())
+        for each in self.there.firm:
+            self.insert(self.table, _start_of(each))
+        for log in self.logs[:2]:
+            self.ours(partial(self._detach, log), Allowed(detach=frozenset([log.relid])))
+        change_policy(model, interval=interval, drop_after=grace, max_retire_per_pass=fuse)
+
+    def _create(self, start: datetime, end: datetime) -> Report:
+        return by_hand.create_range(self.target, start, end, now=self.now)
+
+    def _detach(self, log: PartitionLog) -> Report:
+        return by_hand.detach(self.target, [log], now=self.now)
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        clear(self.model)
+        wipe(self.model)
+        self._zone.disable()
+
+    @property
+    def label(self) -> str:
+        """``app.model``."""
+        return self.model._meta.label_lower
+
+    @property
+    def table(self) -> str:
+        """The name of the parent."""
+        return self.model._meta.db_table
+
+    @property
+    def config(self) -> PartitionConfig:
+        """The config as it is now."""
+        return PartitionConfig.objects.get(model_label=self.label)
+
+    @property
+    def policy(self) -> Policy:
+        """What is wanted."""
+        return self.config.policy()
+
+    @property
+    def logs(self) -> list[PartitionLog]:
+        """Our rows."""
+        return list(PartitionLog.objects.filter(config__model_label=self.label).order_by("pk"))
+
+    @property
+    def target(self) -> Target:
+        """What operations by hand work on."""
+        return target_of(self.model)
+
+    @property
+    def attachable(self) -> list[Table]:
+        """What may be attached again.
+
+        Not what is partitioned itself: PostgreSQL 17 and 18 do not let it go a second time where
+        the parent has an identity column.
+        """
+        return [each for each in self.there.loose if each.kind == "r"]
+
+    def see(self) -> None:
+        """Look at the server; every row that was accepted must be somewhere, once."""
+        self.there = look(self.model)
+        found = {value for each in self.there for value in each.values}
+        assert found == set(self.ledger.rows), "rows were lost, or came back"
+
+    def did(self, what: str) -> None:
+        """Count that a rule took effect."""
+        self.tally[what] += 1
+        event(what)
+
+    @property
+    def quarter(self) -> timedelta:
+        """A quarter of the current period."""
+        bounds = self.policy.period.bounds_at(self.now, self.policy.zone)
+        assert bounds.start is not None
+        assert bounds.end is not None
+        return (bounds.end - bounds.start) / 4
+
+    def moment(self, quarters: int, odd: bool = False) -> datetime:
+        """Return a moment so far from the start of the current period, or an odd one."""
+        start = self.policy.period.bounds_at(self.now, self.policy.zone).start
+        assert start is not None
+        return start + quarters * self.quarter + timedelta(seconds=17 if odd else 0)
+
+    def edge_or_moment(self, pick: int, quarters: int) -> datetime:
+        """Return where some partition ends, or for an odd pick another moment."""
+        ends = [each.bounds.end for each in self.there.ranged if each.bounds and each.bounds.end]
+        if pick % 2 or not ends:
+            return self.moment(quarters, odd=pick % 3 == 0)
+        return one_of(sorted(ends), pick // 2)
+
+    def later(self, moment: datetime, quarters: int) -> str:
+        """Return the literal of a moment so many quarters of a period after another."""
+        return (moment + quarters * self.quarter).isoformat()
+
+    def new_name(self) -> str:
+        """Return a name that nothing has."""
+        return f"{self.table}_by_hand_{next(self.numbers)}"
+
+    def next_name(self, ahead: int) -> str:
+        """Return the name that a partition gets which some pass will make."""
+        bounds = self.policy.period.bounds_at(window(self.policy, self.now)[1], self.policy.zone)
+        for _ in range(ahead):
+            assert bounds.end is not None
+            bounds = self.policy.period.bounds_at(bounds.end, self.policy.zone)
+        return partition_name(self.table, bounds, self.policy.zone)
+
+    def choice(self, attached: bool) -> list[Table]:
+        """Return what is attached or what is not; all, where there is nothing such."""
+        found = [each for each in self.there if each.is_attached == attached]
+        return found or list(self.there)
+
+    def by_hand(self, *statements: str, losing: frozenset[int] = frozenset()) -> bool:
+        """Run statements behind our back, in one transaction; return whether the server took them.
+
+        ``losing`` are the rows that they remove.
+        """
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                for each in statements:
+                    cursor.execute(each)
+        except DatabaseError:
+            return False
+        self.ledger.forget(losing)
+        self.see()
+        return True
+
+    def insert(self, table: str, at: datetime) -> bool:
+        """Insert a row, and enter it in the ledger if the server took it."""
+        value = next(self.numbers)
+        columns, more = ("", "") if self.model is Reading else (", machine_id", f", {_machine()}")
+        statement = (
+            f"INSERT INTO {table} (id, at, value{columns})"
+            f" VALUES ({value}, '{at.isoformat()}', {value}{more})"
+        )
+        self.ledger.rows[value] = at
+        if self.by_hand(statement):
+            return True
+        del self.ledger.rows[value]
+        return False
+
+    def ours(self, work: Callable[[], Report], allowed: Allowed) -> Report:
+        """Run an operation of ours; it may do what is allowed and nothing else."""
+        before = self.there
+        try:
+            report = work()
+        except (OperationFailed, OperationDeferred) as error:
+            report = cast("Report", error.report)
+        self._judge(before, look(self.model), allowed)
+        self.see()
+        self.ledger.is_seen(self.there)
+        return report
+
+    def try_policy(self, **policy: Any) -> bool:
+        """Change the config, unless a pass would then have very much to create."""
+        before = {name: getattr(self.config, name) for name in policy}
+        change_policy(self.model, **policy)
+        if self._is_too_much():
+            change_policy(self.model, **before)
+            return False
+        return True
+
+    def try_zone(self, name: str) -> bool:
+        """Let days begin elsewhere."""
+        before = self._zone
+        self._zone.disable()
+        self._zone = self._settings(name)
+        if self._is_too_much():
+            self._zone.disable()
+            before.enable()
+            self._zone = before
+            return False
+        return True
+
+    def try_later(self, passed: timedelta) -> bool:
+        """Let time pass, unless a pass would then have very much to create."""
+        self.now += passed
+        if self._is_too_much():
+            self.now -= passed
+            return False
+        return True
+
+    def _is_too_much(self) -> bool:
+        return len(plan(self.label, now=self.now).actions) > MOST_CREATES
+
+    def _settings(self, zone: str) -> override_settings:
+        changed = override_settings(PARTITION_TIMEZONE=zone, PG_TIMEPART=PATIENT)
+        changed.enable()
+        return changed
+
+    def _judge(self, before: Sight, after: Sight, allowed: Allowed) -> None:
+        now_there = after.by_oid
+        for old in before:
+            new = now_there.get(old.oid)
+            if new is None:
+                assert old.oid in allowed.drop, f"{old.name} was dropped"
+                self.ledger.forget(old.values)
+            else:
+                self._judge_one(old, new, allowed)
+
+    def _judge_one(self, old: Table, new: Table, allowed: Allowed) -> None:
+        if old.is_attached and not new.is_attached:
+            assert old.oid in allowed.detach, f"{old.name} was detached"
+            self.ledger.is_left(old.oid, self.now)
+            self.ledger.pins.pop(old.oid, None)
+        if new.is_attached and not old.is_attached:
+            assert old.oid in allowed.attach or not old.values, f"{old.name} was attached"
+        if old.values - new.values:
+            assert old.oid in allowed.empty, f"{old.name} was emptied"
+            self.ledger.forget(old.values - new.values)
+
+
+def one_of(choices: Sequence[T], pick: int) -> T:
+    """Return one of the choices, which must not be empty."""
+    return choices[pick % len(choices)]
+
+
+def _start_of(table: Table) -> datetime:
+    assert table.bounds is not None
+    assert table.bounds.start is not None
+    return table.bounds.start
+
+
+def _machine() -> int:
+    return Machine.objects.get_or_create(name="press")[0].pk
