@@ -11,6 +11,7 @@ from .binaries import find_redis
 from .command import ending_signals_raise, run_to_end
 from .errors import ServiceError
 from .folders import ROOT, servers_in, stop_all
+from .pgbouncer import get_pgbouncer
 from .postgresql import start_postgres
 from .redis_server import start_redis
 from .server import Server, find
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
     redis = commands.add_parser("find-redis", help="say where the redis-server program is")
     redis.set_defaults(handle=_find_redis)
+
+    pooler = commands.add_parser("get-pgbouncer", help="fetch pgbouncer where there is none")
+    pooler.set_defaults(handle=_get_pgbouncer)
     return parser
 
 
@@ -101,6 +105,11 @@ def _status(_options: argparse.Namespace) -> int:
 
 def _find_redis(_options: argparse.Namespace) -> int:
     print(find_redis())
+    return 0
+
+
+def _get_pgbouncer(_options: argparse.Namespace) -> int:
+    print(get_pgbouncer().path)
     return 0
 
 

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery import Celery
 from django.db import connections
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -57,13 +58,18 @@ class Process:
 class Installation:
     """The servers, and how to start what uses them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
         self._stack = ExitStack()
-        self.postgres = start_postgres(folder / "postgresql", durable=True)
+        self.postgres = start_postgres(folder / "postgresql", durable=durable)
         self._stack.callback(lambda: stop(self.postgres))
         self.redis = start_redis(folder / "redis", durable=True)
         self._stack.callback(lambda: stop(self.redis))
+
+    @property
+    def database_url(self) -> str:
+        """How what is deployed gets to the database."""
+        return self.postgres.url
 
     def close(self) -> None:
         """Stop the servers."""
@@ -74,7 +80,7 @@ class Installation:
         return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.acceptance.settings",
-            "DATABASE_URL": self.postgres.url,
+            "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis.url,
             "ACCEPTANCE_OPTIONS": json.dumps(options),
             "ACCEPTANCE_VISIBILITY_SECONDS": str(visibility_seconds),
@@ -117,18 +123,19 @@ class Installation:
             yield process
 
     @contextmanager
-    def database(self) -> Iterator[None]:
+    def client(self) -> Iterator[Celery]:
+        """Be somebody who sends tasks and waits for results."""
+        app = Celery("client", broker=self.redis.url, backend=self.redis.url, set_as_current=False)
+        yield app
+        backend: Any = app.backend
+        backend.result_consumer.stop()
+        backend.result_consumer._pubsub = None  # else results that go later would open it again
+        backend.client.close()
+        app.close()
+
+    def database(self) -> AbstractContextManager[None]:
         """Make it the default database of this process for a while."""
-        connection = connections["default"]
-        connection.close()
-        before = {name: connection.settings_dict[name] for name in _CONNECTING}
-        ours: dict[str, Any] = {**dj_database_url.parse(self.postgres.url)}
-        connection.settings_dict.update({name: ours[name] for name in _CONNECTING})
-        try:
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict.update(before)
+        return aimed_at(self.postgres.url)
 
     def crash_postgres(self) -> None:
         """End PostgreSQL as a crash does, without a checkpoint and in the middle of things."""
@@ -175,6 +182,21 @@ class Installation:
             yield process
         finally:
             process.kill()  # a polite end takes a worker seconds, and shows nothing here
+
+
+@contextmanager
+def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
+    """Make an alias of this process lead to the database of a URL for a while."""
+    connection = connections[alias]
+    connection.close()
+    before = {name: connection.settings_dict[name] for name in _CONNECTING}
+    wanted: dict[str, Any] = {**dj_database_url.parse(url)}
+    connection.settings_dict.update({name: wanted[name] for name in _CONNECTING})
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
 
 
 def wait_until(
