@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from django.db import OperationalError
+from django.db import Error, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
@@ -133,15 +133,24 @@ def budget() -> Budget:
 
 @contextmanager
 def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """Cancel what runs on the connection when time is up.
+    """Cancel what runs on the connection when time is up, and again as long as it does not end.
 
     ``SET LOCAL statement_timeout`` needs a transaction, and a plain SET would outlive the
-    statement on a pooled server connection. The driver's cancel request does neither.
+    statement on a pooled server connection. The driver's cancel request does neither. A pooler
+    drops one that comes while the statement still waits for a server connection.
     """
-    timer = threading.Timer(seconds, connection.connection.cancel)
-    timer.start()
+    is_over = threading.Event()
+    raw = connection.connection
+
+    def cancel() -> None:
+        while not is_over.wait(seconds):
+            with suppress(Error), connection.wrap_database_errors:  # the next one may get through
+                raw.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        is_over.set()
+        thread.join()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -16,17 +15,13 @@ from django.utils import timezone
 
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.models import PartitionLog, PartitionRun
+from pg_timepart.models import PartitionRun
 from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
-from tests.plant.models import Machine, Measurement, Reading, Shift
+from tests.plant.models import Reading
 from tests.plant.observing import change_policy, observe, wipe
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
-
-NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
-OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
-DAY = dt.timedelta(days=1)
-MODELS = (Reading, Measurement, Shift)
+from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
 
 
 @pytest.fixture
@@ -82,7 +77,7 @@ def test_status_and_the_admin_show_the_same(server: PooledInstallation) -> None:
 def life(model: type[models.Model], archive: str) -> Iterator[Any]:
     """Do everything that can be done with a table; yield its state after each step."""
     label = model._meta.label_lower
-    partitioning: Any = getattr(model, "partitioning")  # noqa: B009
+    partitioning = partitioning_of(model)
     wipe(model)
     steps: list[Callable[[], object]] = [
         lambda: partitioning.create_range(OLD, OLD + 2 * DAY),
@@ -106,17 +101,6 @@ def life(model: type[models.Model], archive: str) -> Iterator[Any]:
         yield observe(model)
 
 
-def insert(model: type[models.Model], at: dt.datetime, value: int) -> None:
-    moment: dict[str, Any] = {"day": at.date()} if model is Shift else {"at": at}
-    if model is Measurement:
-        moment["machine"] = Machine.objects.get_or_create(name="press")[0]
-    model._default_manager.create(value=value, **moment)
-
-
-def the_old(model: type[models.Model]) -> PartitionLog:
-    return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
-
-
 def recorded(model: type[models.Model]) -> list[Any]:
     """Return what the records of the runs say, without durations."""
     runs = PartitionRun.objects.filter(model_label=model._meta.label_lower).order_by("pk")
@@ -135,10 +119,6 @@ def status() -> Any:
     said = StringIO()
     call_command("timepart", "status", "plant.reading", "--json", stdout=said)
     (table,) = json.loads(said.getvalue())
-    return {name: value for name, value in table.items() if name not in ("read_at", "runway_seconds")}
-
-
-def execute(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        for each in statements:
-            cursor.execute(each)
+    return {
+        name: value for name, value in table.items() if name not in ("read_at", "runway_seconds")
+    }
