@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from django.db import connection
-
 from tests.pooler.pooled import POOL_SIZE, PooledInstallation
 from tests.processes import session
 
@@ -16,11 +14,6 @@ OWN_TO_EACH = ("application_name", "transaction_isolation", "transaction_read_on
 # Those with a dot belong to what a session has loaded.
 SETTINGS = """
 SELECT name, setting FROM pg_settings WHERE name <> ALL (%s) AND position('.' IN name) = 0
-"""
-POOLED_PIDS = """
-SELECT pid FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend'
-AND pid <> pg_backend_pid()
 """
 KEPT = """
 SELECT 'prepared statement ' || name FROM pg_prepared_statements
@@ -54,9 +47,7 @@ def leaks(installation: PooledInstallation) -> list[str]:
             found += [f"{name} = {value}" for name, value in changed]
             each.execute(KEPT)
             found += [what for (what,) in each.fetchall()]
-        with connection.cursor() as cursor:
-            cursor.execute(POOLED_PIDS)
-            missed = {pid for (pid,) in cursor.fetchall()} - seen
+        missed = installation.pooled_pids() - seen
     assert not missed, f"server connections that nobody looked at: {missed}"
     return found
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
 
 from deploy.local import pgbouncer, start_pgbouncer, stop
 from tests.acceptance.installation import Installation, aimed_at
@@ -32,7 +35,8 @@ class PooledInstallation(Installation):
     def environment(self, visibility_seconds: int = 3_600, **options: object) -> dict[str, str]:
         """Return what a process of this deployment gets, with the tests' own settings."""
         given = super().environment(visibility_seconds, **options)
-        return {**given, "DJANGO_SETTINGS_MODULE": "tests.pooler.settings"}
+        own = {"DJANGO_SETTINGS_MODULE": "tests.pooler.settings", "SERVER_URL": self.postgres.url}
+        return {**given, **own}
 
     def through(self) -> AbstractContextManager[None]:
         """Have this process use the pooler for a while."""
@@ -45,6 +49,16 @@ class PooledInstallation(Installation):
         with pgbouncer(self.folder / "narrow", self.postgres.url, settings=wanted) as pooler:
             with aimed_at(pooler.url):
                 yield
+
+    def pooled_pids(self) -> set[int]:
+        """Return the server processes of the pool's connections, as the pooler's console tells."""
+        console = urlsplit(self.pooler.url)._replace(path="/pgbouncer").geturl()
+        with closing(psycopg2.connect(console)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW SERVERS")
+                names = [each.name for each in cursor.description or ()]
+                return {dict(zip(names, row, strict=True))["remote_pid"] for row in cursor}
 
     def restart_pooler(self) -> None:
         """End it as a crash does, with all connections of both sides; start it on its port."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, models
+from django.test import override_settings
 
 from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, wipe
+from tests.processes import session
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
@@ -48,6 +53,32 @@ def insert(model: Model, at: dt.datetime, value: int) -> None:
 def the_old(model: Model) -> PartitionLog:
     """Return the row of the old partition."""
     return PartitionLog.objects.get(config__model_label=label_of(model), start=OLD)
+
+
+def run_pass(model: Model) -> Report:
+    return maintain(label_of(model), now=NOW)
+
+
+def pending(model: Model) -> list[str]:
+    """Return the partitions whose detach has begun and not ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits"
+            " WHERE inhparent = %s::regclass AND inhdetachpending",
+            [model._meta.db_table],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+@contextmanager
+def parent_held(model: Model = Reading) -> Iterator[Any]:
+    """Hold the parent as a transaction does that has used it: a detach begins, and has to wait."""
+    options = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 30}
+    with session("reader") as reader, override_settings(PG_TIMEPART=options):
+        reader.execute("BEGIN")
+        reader.execute(f"LOCK TABLE ONLY {model._meta.db_table} IN ACCESS SHARE MODE")
+        yield reader
+        reader.execute("ROLLBACK")
 
 
 def execute(*statements: str) -> None:

@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain
 from pg_timepart.models import PartitionRun
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import locked_tables, observe
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import NOW, label_of, partitioning_of, prepare_old
+from tests.pooler.table import Model, label_of, partitioning_of, prepare_old, run_pass
 from tests.processes import barrier, forked, session
 
 BOUND_SECONDS = 40.0
 """Every worker must have ended by then; without a bound PgBouncer would let it wait 120 s."""
 
 
-def run_pass(model: Any) -> tuple[Outcome, str]:
-    report = maintain(label_of(model), now=NOW)
+def ending(model: Model) -> tuple[Outcome, str]:
+    report = run_pass(model)
     return report.outcome, report.reason
 
 
@@ -29,7 +28,7 @@ def test_a_pool_of_one_is_too_small_and_the_pass_says_so(server: PooledInstallat
     prepare_old(Reading, interval=2)
     before = observe(Reading)
     with session("onlooker") as onlooker, server.narrow(1):
-        with forked(lambda: run_pass(Reading), "worker") as worker:
+        with forked(lambda: ending(Reading), "worker") as worker:
             outcome, reason = worker.result(BOUND_SECONDS)
         assert locked_tables(onlooker) == []
     assert outcome is Outcome.DEFERRED
@@ -38,7 +37,7 @@ def test_a_pool_of_one_is_too_small_and_the_pass_says_so(server: PooledInstallat
     assert "MAINTENANCE_DATABASES" in reason
     assert PartitionRun.objects.filter(outcome="deferred").latest("pk").message == reason
     assert before.difference(observe(Reading)) == ""
-    assert run_pass(Reading)[0] is Outcome.DONE
+    assert run_pass(Reading).outcome is Outcome.DONE
 
 
 def test_those_who_wait_their_turn_take_nothing_of_the_pool(server: PooledInstallation) -> None:
@@ -62,9 +61,9 @@ def test_passes_that_share_a_small_pool_all_end(server: PooledInstallation, pool
         prepare_old(model, interval=2)
     gate = barrier(2)
 
-    def work(model: Any) -> Any:
+    def work(model: Model) -> Any:
         gate.wait(30)
-        return run_pass(model)
+        return ending(model)
 
     with server.narrow(pool_size), ExitStack() as stack:
         workers = [
