@@ -1,4 +1,4 @@
-"""Settings of what the tests of the pooler start: all the applications of the tests."""
+"""Settings of what the tests of the pooler start: one partitioned application, and the admin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import os
 import dj_database_url
 
 from tests.acceptance.settings import *  # noqa: F403
-from tests.settings import INSTALLED_APPS, ROOT_URLCONF  # noqa: F401
 
+INSTALLED_APPS += [  # noqa: F405
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+]
 # Past the pooler: what MAINTENANCE_DATABASES may name.
 DATABASES["direct"] = {**dj_database_url.parse(os.environ["SERVER_URL"])}  # noqa: F405
