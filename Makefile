@@ -4,6 +4,7 @@
 #   make test PYTHON=python3.12   with another Python
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   DATABASE_URL=postgresql://... make test    on a server of yours
+#   make pooler                   everything behind PgBouncer, for longer than in make test
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,7 +21,7 @@ SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench fuzz services stop clean
+.PHONY: test lint types pytest format demo bench fuzz pooler services stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -64,6 +65,10 @@ bench: $(INSTALLED)
 # The tests with hostile names and values, with new ones and more of them.
 fuzz: $(INSTALLED)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile $(ARGS)
+
+# Everything behind PgBouncer, with the long proofs.
+pooler: $(INSTALLED)
+	$(BIN)/python -m pytest -m \"long or not long\" tests/pooler $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

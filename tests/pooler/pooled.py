@@ -43,9 +43,9 @@ class PooledInstallation(Installation):
         return aimed_at(self.pooler.url)
 
     @contextmanager
-    def narrow(self, pool_size: int, **settings: str) -> Iterator[None]:
+    def narrow(self, default_pool_size: int | str, **settings: str) -> Iterator[None]:
         """Have this process use another pooler for a while, with so many server connections."""
-        wanted = {"default_pool_size": str(pool_size), **settings}
+        wanted = {"default_pool_size": str(default_pool_size), **settings}
         with pgbouncer(self.folder / "narrow", self.postgres.url, settings=wanted) as pooler:
             with aimed_at(pooler.url):
                 yield

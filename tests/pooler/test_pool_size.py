@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from configparser import ConfigParser
 from contextlib import ExitStack
 from typing import Any
 
@@ -9,11 +10,21 @@ import pytest
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
+from tests.acceptance.installation import ROOT
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import locked_tables, observe
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import Model, label_of, partitioning_of, prepare_old, run_pass
-from tests.processes import barrier, forked, session
+from tests.pooler.table import (
+    DAY,
+    OLD,
+    Model,
+    label_of,
+    parent_held,
+    partitioning_of,
+    prepare_old,
+    run_pass,
+)
+from tests.processes import barrier, forked, session, wait_until
 
 BOUND_SECONDS = 40.0
 """Every worker must have ended by then; without a bound PgBouncer would let it wait 120 s."""
@@ -72,3 +83,42 @@ def test_passes_that_share_a_small_pool_all_end(server: PooledInstallation, pool
         ]
         for outcome, reason in [each.result(BOUND_SECONDS) for each in workers]:
             assert outcome is Outcome.DONE or "no second connection" in reason
+
+
+def test_a_pooler_that_ends_idle_transactions_takes_the_lock_and_the_run_says_so(
+    server: PooledInstallation,
+) -> None:
+    prepare_old(Reading, interval=2)
+    partitioning_of(Reading).create_range(OLD + DAY, OLD + 2 * DAY)
+    with parent_held() as reader, session("onlooker") as onlooker:
+        with server.narrow(4, idle_transaction_timeout="1"):
+            with forked(lambda: ending(Reading), "worker") as worker:
+                wait_until(lambda: locked_tables(onlooker))
+                wait_until(lambda: not locked_tables(onlooker))
+                reader.execute("ROLLBACK")
+                outcome, reason = worker.result(BOUND_SECONDS)
+    assert outcome is Outcome.DEFERRED
+    assert "advisory lock was lost" in reason
+    assert run_pass(Reading).outcome is Outcome.DONE
+
+
+def test_the_sample_is_enough_for_a_pass(server: PooledInstallation) -> None:
+    sample = ConfigParser()
+    sample.read(ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini")
+    settings = dict(sample["pgbouncer"])
+    for own in ("auth_file", "listen_port"):
+        del settings[own]
+    prepare_old(Reading, interval=2)
+    with server.narrow(**settings):
+        assert run_pass(Reading).outcome is Outcome.DONE
+
+
+def test_the_documented_file_is_the_sample() -> None:
+    sample = _lines((ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini").read_text())
+    documented = (ROOT / "docs" / "pgbouncer.md").read_text().split("```ini\n")[1].split("```")[0]
+    assert _lines(documented) <= sample
+
+
+def _lines(text: str) -> set[str]:
+    lines = (line.partition(";")[0].strip() for line in text.splitlines())
+    return {line for line in lines if line}
