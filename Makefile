@@ -68,7 +68,7 @@ fuzz: $(INSTALLED)
 
 # Everything behind PgBouncer, with the long proofs.
 pooler: $(INSTALLED)
-	$(BIN)/python -m pytest -m \"long or not long\" tests/pooler $(ARGS)
+	$(BIN)/python -m pytest -m "long or not long" tests/pooler $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)
