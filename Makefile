@@ -9,6 +9,7 @@
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
+#   make pooler                   everything behind PgBouncer, for longer than in make test
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -27,7 +28,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift pooler services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -100,6 +101,9 @@ django-source: $(INSTALLED)
 # Random sequences for DRIFT_SECONDS; a failure prints its DRIFT_SEED.
 drift: $(INSTALLED)
 	$(BIN)/python -m pytest tests/drift -m long -s --show-capture=no $(ARGS)
+# Everything behind PgBouncer, with the long proofs.
+pooler: $(INSTALLED)
+	$(BIN)/python -m pytest -m "long or not long" tests/pooler $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

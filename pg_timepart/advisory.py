@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Deferred
@@ -23,6 +25,12 @@ WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
 CHECK_SECONDS = 1.0
 """How long it is believed, without asking, that the lock's connection is still there."""
 
+SECOND_CONNECTION_SECONDS = (2.0, 4.0)
+"""How long a pooler may let the working connection wait while the lock's connection has the lock.
+
+By chance in between: of two runs that wait for each other's connection, one gives up first.
+"""
+
 
 class AdvisoryLockTaken(Deferred):
     """Another worker maintains the table; ``holders`` says which."""
@@ -31,6 +39,18 @@ class AdvisoryLockTaken(Deferred):
         who = "; ".join(map(str, holders)) or "somebody who has just finished"
         super().__init__(f"Another run maintains {table}: {who} holds its advisory lock.")
         self.holders = tuple(holders)
+
+
+class NoSecondConnection(Deferred):
+    """The pooler has no connection to work with beside the one that holds the lock."""
+
+    def __init__(self, table: str, seconds: float) -> None:
+        super().__init__(
+            f"There was no second connection within {seconds:.1f} s while this run held the"
+            f" advisory lock of {table}. A run needs two at once: let the pooler have more"
+            " (default_pool_size of PgBouncer), or name a database past it in"
+            " MAINTENANCE_DATABASES."
+        )
 
 
 @contextmanager
@@ -44,18 +64,23 @@ def advisory_lock(
     Outside a transaction, a second connection holds it at transaction level: right for statements
     that run in autocommit and behind a pooler, and gone when this process is. Inside a
     transaction of the caller, the same connection takes it and keeps it until that ends.
+
+    Behind a pooler that has no connection left for the work, the lock is let go again, and
+    NoSecondConnection raised: each would wait for the other.
     """
     if connection.in_atomic_block:
         _take(connection, parent, wait_seconds)
         yield lambda: True
         return
     holder = connection.copy()
+    holder.set_autocommit(False)
     try:
-        with _transaction_of(holder):
-            _take(holder, parent, wait_seconds)
-            yield _asked_rarely(holder.is_usable)
+        # Between two tries it has no transaction, and so no server connection of a pool.
+        _take(holder, parent, wait_seconds, begin=lambda: _begin(holder), between=holder.rollback)
+        _see_that_there_are_two(connection, holder, parent)
+        yield _asked_rarely(holder.is_usable)
     finally:
-        holder.close()
+        _end(holder)
 
 
 def _asked_rarely(is_usable: Callable[[], bool]) -> Callable[[], bool]:
@@ -73,27 +98,66 @@ def _asked_rarely(is_usable: Callable[[], bool]) -> Callable[[], bool]:
     return is_held
 
 
-@contextmanager
-def _transaction_of(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Keep a transaction open on a connection that is not in ``django.db.connections``."""
-    connection.set_autocommit(False)
-    with connection.cursor() as cursor:
+def _begin(holder: BaseDatabaseWrapper) -> None:
+    """Open a transaction on a connection that is not in ``django.db.connections``."""
+    with holder.cursor() as cursor:
         # At a higher level it would keep a snapshot, for which FINALIZE waits.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(NO_TIMEOUT)
+
+
+def _end(holder: BaseDatabaseWrapper) -> None:
     try:
-        yield
+        with suppress(Error):  # lost, and so rolled back
+            holder.rollback()
     finally:
-        if connection.connection is not None and connection.is_usable():
-            connection.rollback()
+        holder.close()
 
 
-def _take(connection: BaseDatabaseWrapper, parent: Relation, wait_seconds: float) -> None:
+def _take(
+    connection: BaseDatabaseWrapper,
+    parent: Relation,
+    wait_seconds: float,
+    *,
+    begin: Callable[[], None] = lambda: None,
+    between: Callable[[], None] = lambda: None,
+) -> None:
     deadline = time.monotonic() + wait_seconds
+    begin()
     while not _try_advisory(connection, parent):
         if time.monotonic() >= deadline:
             raise AdvisoryLockTaken(parent.name, advisory_holders(connection, parent))
+        between()
         time.sleep(random.uniform(0.02, 0.08))  # noqa: S311
+        begin()
+
+
+def _see_that_there_are_two(
+    connection: BaseDatabaseWrapper, holder: BaseDatabaseWrapper, parent: Relation
+) -> None:
+    """Have the working connection answer while the lock is held; else let go of the lock.
+
+    Nothing but the end of the holder's transaction can end that wait: a cancel request does not
+    reach a statement that has no server connection yet.
+    """
+    seconds = random.uniform(*SECOND_CONNECTION_SECONDS)  # noqa: S311
+    is_let_go = threading.Event()
+
+    def let_go() -> None:
+        is_let_go.set()
+        with suppress(Error), holder.wrap_database_errors:  # lost, and so let go
+            holder.connection.rollback()
+
+    timer = threading.Timer(seconds, let_go)
+    timer.start()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        timer.cancel()
+        timer.join()
+    if is_let_go.is_set():
+        raise NoSecondConnection(parent.name, seconds)
 
 
 def _try_advisory(connection: BaseDatabaseWrapper, parent: Relation) -> bool:

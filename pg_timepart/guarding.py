@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from django.db import DatabaseError
+from django.db import DatabaseError, Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
@@ -124,19 +124,28 @@ def _has_ended(thread: threading.Thread, seconds: float) -> bool:
 
 
 def _cancel_until(is_over: Callable[[float], bool], connection: BaseDatabaseWrapper) -> None:
-    """Cancel again and again what runs there: a request that comes too early does nothing."""
+    """Cancel again and again what runs there: a request that comes too early does nothing.
+
+    So does one to a pooler that has not given the statement a server connection yet.
+    """
     while not is_over(GRACE_SECONDS):
-        with suppress(DatabaseError), connection.wrap_database_errors:
+        with suppress(Error), connection.wrap_database_errors:
             connection.connection.cancel()
 
 
 @contextmanager
 def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
     """Cancel what runs on the connection when time is up, by the driver's cancel request."""
-    timer = threading.Timer(seconds, connection.connection.cancel)
-    timer.start()
+    is_over = threading.Event()
+
+    def cancel() -> None:
+        if not is_over.wait(seconds):
+            _cancel_until(is_over.wait, connection)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        is_over.set()
+        thread.join()

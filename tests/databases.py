@@ -1,4 +1,4 @@
-"""Another database in the place of the default one."""
+"""Another database in the place of one that the settings name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 
 @contextmanager
-def default_database(url: str) -> Iterator[None]:
-    """Make it the default database of this process for a while."""
-    connection = connections["default"]
+def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
+    """Make it the database of this alias in this process for a while."""
+    connection = connections[alias]
     connection.close()
     before = {name: connection.settings_dict[name] for name in _CONNECTING}
     theirs: dict[str, Any] = {**dj_database_url.parse(url)}

@@ -12,6 +12,7 @@ from .command import ending_signals_raise, run_to_end
 from .errors import ServiceError
 from .folders import ROOT, servers_in, stop_all
 from .npm import fetch_postgres, find_npm
+from .pgbouncer import get_pgbouncer
 from .postgresql import start_postgres
 from .redis_server import start_redis
 from .server import Server, find
@@ -74,6 +75,9 @@ def _add_program_commands(commands: argparse._SubParsersAction[argparse.Argument
     fetch.add_argument("version", help="major version")
     fetch.set_defaults(handle=_fetch_postgres)
 
+    pooler = commands.add_parser("get-pgbouncer", help="fetch pgbouncer where there is none")
+    pooler.set_defaults(handle=_get_pgbouncer)
+
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pg-version", help="PostgreSQL's major version (default: PG_VERSION)")
@@ -132,6 +136,11 @@ def _find_npm(_options: argparse.Namespace) -> int:
 
 def _fetch_postgres(options: argparse.Namespace) -> int:
     print(fetch_postgres(options.version))
+    return 0
+
+
+def _get_pgbouncer(_options: argparse.Namespace) -> int:
+    print(get_pgbouncer().path)
     return 0
 
 

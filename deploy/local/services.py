@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis together, for as long as they are needed."""
+"""PostgreSQL, Redis and PgBouncer, for as long as they are needed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from . import server
 from .errors import ServiceError
 from .folders import scratch_folder
+from .pgbouncer import start_pgbouncer
 from .postgresql import start_postgres
 from .redis_server import start_redis
 from .server import Server
@@ -31,6 +32,19 @@ def postgres(
 def redis(folder: Path, *, port: int | None = None, durable: bool = False) -> Iterator[Server]:
     """Run Redis in ``folder`` for as long as the block runs. See start_redis."""
     with _stopped(start_redis(folder, port=port, durable=durable)) as running:
+        yield running
+
+
+@contextmanager
+def pgbouncer(
+    folder: Path,
+    database_url: str,
+    *,
+    port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run PgBouncer in ``folder`` for as long as the block runs. See start_pgbouncer."""
+    with _stopped(start_pgbouncer(folder, database_url, port=port, settings=settings)) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ from pg_timepart.checks.beat import check_beat
 from pg_timepart.checks.databases import check_databases
 from pg_timepart.checks.foreign_keys import check_foreign_keys
 from pg_timepart.checks.models import check_models
+from pg_timepart.checks.pools import check_pools
 from pg_timepart.checks.settings import check_settings
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "check_databases",
     "check_foreign_keys",
     "check_models",
+    "check_pools",
     "check_settings",
     "register",
 ]
@@ -26,4 +28,5 @@ def register() -> None:
     checks.register(check_foreign_keys, checks.Tags.models)
     checks.register(check_settings, "pg_timepart")
     checks.register(check_beat, "pg_timepart")
+    checks.register(check_pools, "pg_timepart")
     checks.register(check_databases, checks.Tags.database)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from celery import Celery
@@ -47,15 +46,5 @@ def database(installation: Installation, django_db_blocker: DjangoDbBlocker) -> 
 @pytest.fixture
 def client(installation: Installation) -> Iterator[Celery]:
     """Who sends tasks and waits for results."""
-    app = Celery(
-        "client",
-        broker=installation.redis.url,
-        backend=installation.redis.url,
-        set_as_current=False,
-    )
-    yield app
-    backend: Any = app.backend
-    backend.result_consumer.stop()
-    backend.result_consumer._pubsub = None  # else results that go later would open it again
-    backend.client.close()
-    app.close()
+    with installation.client() as app:
+        yield app

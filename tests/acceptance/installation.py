@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -21,7 +22,7 @@ from deploy.local import Server, start_postgres, start_redis, stop
 from deploy.local.binaries import find_redis
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
-from tests.databases import default_database
+from tests.databases import aimed_at
 
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
@@ -55,13 +56,18 @@ class Process:
 class Installation:
     """The servers, and how to start what uses them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder
         self._stack = ExitStack()
-        self.postgres = start_postgres(folder / "postgresql", durable=True)
+        self.postgres = start_postgres(folder / "postgresql", durable=durable)
         self._stack.callback(lambda: stop(self.postgres))
         self.redis = start_redis(folder / "redis", durable=True)
         self._stack.callback(lambda: stop(self.redis))
+
+    @property
+    def database_url(self) -> str:
+        """How what is deployed gets to the database."""
+        return self.postgres.url
 
     def close(self) -> None:
         """Stop the servers."""
@@ -72,7 +78,7 @@ class Installation:
         return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.acceptance.settings",
-            "DATABASE_URL": self.postgres.url,
+            "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis.url,
             "ACCEPTANCE_OPTIONS": json.dumps(options),
             "ACCEPTANCE_VISIBILITY_SECONDS": str(visibility_seconds),
@@ -115,10 +121,19 @@ class Installation:
             yield process
 
     @contextmanager
-    def database(self) -> Iterator[None]:
+    def client(self) -> Iterator[Celery]:
+        """Be somebody who sends tasks and waits for results."""
+        app = Celery("client", broker=self.redis.url, backend=self.redis.url, set_as_current=False)
+        yield app
+        backend: Any = app.backend
+        backend.result_consumer.stop()
+        backend.result_consumer._pubsub = None  # else results that go later would open it again
+        backend.client.close()
+        app.close()
+
+    def database(self) -> AbstractContextManager[None]:
         """Make it the default database of this process for a while."""
-        with default_database(self.postgres.url):
-            yield
+        return aimed_at(self.postgres.url)
 
     def crash_postgres(self) -> None:
         """End PostgreSQL as a crash does, without a checkpoint and in the middle of things."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.databases import default_database
+from tests.databases import aimed_at
 from tests.deployed import own_database
 from tests.integration.upgrading import APP, migrate
 
@@ -15,7 +15,7 @@ from tests.integration.upgrading import APP, migrate
 @pytest.fixture
 def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which nothing is migrated, in the place of the default one."""
-    with django_db_blocker.unblock(), own_database() as url, default_database(url):
+    with django_db_blocker.unblock(), own_database() as url, aimed_at(url):
         yield
 
 
@@ -23,7 +23,7 @@ def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """Where a database is in which beat, the plant and our own tables are migrated."""
     with django_db_blocker.unblock(), own_database() as url:
-        with default_database(url):
+        with aimed_at(url):
             migrate("django_celery_beat")
             migrate("plant")
             migrate(APP)
@@ -34,5 +34,5 @@ def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
 def database(migrated_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A copy of that database, in the place of the default one."""
     name = migrated_url.rpartition("/")[2]
-    with django_db_blocker.unblock(), own_database(name) as url, default_database(url):
+    with django_db_blocker.unblock(), own_database(name) as url, aimed_at(url):
         yield

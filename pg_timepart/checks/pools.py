@@ -1,0 +1,45 @@
+"""W014: a run needs two connections at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core import checks
+from django.db import connections, router
+
+from pg_timepart import conf
+from pg_timepart.declaring import registry
+
+NEEDED = 2
+DEFAULT_MIN_SIZE = 4
+"""Of psycopg_pool, whose max_size is its min_size where it is not given."""
+
+
+def check_pools(**_: Any) -> list[checks.CheckMessage]:
+    """Return a warning for each database whose connection pool in this process is too small."""
+    if conf.problems():
+        return []
+    return [
+        checks.Warning(
+            f"The connection pool of the database {alias!r} holds one connection, and whatever"
+            " maintains a table needs two at once: one has the advisory lock, one works.",
+            hint=f"Set max_size in DATABASES[{alias!r}]['OPTIONS']['pool'] to {NEEDED} or more.",
+            id="pg_timepart.W014",
+        )
+        for alias in sorted(set(_aliases()))
+        if _pool_size(connections[alias].settings_dict) < NEEDED
+    ]
+
+
+def _aliases() -> Iterator[str]:
+    """Yield the databases that maintain tables."""
+    for model in registry():
+        yield conf.maintenance_alias(router.db_for_write(model))
+
+
+def _pool_size(settings: dict[str, Any]) -> float:
+    pool = settings.get("OPTIONS", {}).get("pool")
+    if not isinstance(pool, dict):
+        return float("inf") if not pool else DEFAULT_MIN_SIZE
+    return float(pool.get("max_size") or pool.get("min_size", DEFAULT_MIN_SIZE))

@@ -1,0 +1,3 @@
+"""Everything through PgBouncer in transaction mode, with fewer server connections than clients."""
+
+from __future__ import annotations

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from pytest_django import DjangoDbBlocker
+
+from deploy.local import ServiceError, get_pgbouncer
+from deploy.local.folders import scratch_folder
+from tests.plant.observing import clear_plant
+from tests.pooler.pooled import PooledInstallation
+
+
+@pytest.fixture(scope="session")
+def program() -> None:
+    """Skip where there is no PgBouncer and none can be fetched; fail there under CI."""
+    try:
+        get_pgbouncer()
+    except ServiceError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs pgbouncer (apt-get install pgbouncer). {error}")
+
+
+@pytest.fixture(scope="session")
+def installation(program: None) -> Iterator[PooledInstallation]:
+    """Servers of our own, migrated through the pooler."""
+    with scratch_folder() as folder:
+        installation = PooledInstallation(folder)
+        try:
+            installation.run("-m", "django", "migrate", "--verbosity=0")
+            yield installation
+        finally:
+            installation.close()
+
+
+@pytest.fixture
+def server(
+    installation: PooledInstallation, django_db_blocker: DjangoDbBlocker
+) -> Iterator[PooledInstallation]:
+    """The installation, with this process on the server itself: it prepares and looks on."""
+    with django_db_blocker.unblock(), installation.database():
+        yield installation
+        clear_plant()
+
+
+@pytest.fixture
+def client(installation: PooledInstallation) -> Iterator[Celery]:
+    """Who sends tasks and waits for results."""
+    with installation.client() as app:
+        yield app

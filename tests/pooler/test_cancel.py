@@ -1,0 +1,63 @@
+"""What bounds a concurrent detach is a cancel request: it meets that statement, and no other."""
+
+from __future__ import annotations
+
+import re
+from threading import Timer
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.psycopg_any import sql
+from django.test import override_settings
+
+from pg_timepart.constants import Outcome
+from pg_timepart.locks import Budget
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.steps import Step
+from tests.plant.models import Measurement, Reading
+from tests.pooler.application import Application
+from tests.pooler.pooled import PooledInstallation
+from tests.pooler.table import Model, parent_held, prepare_old, run_pass
+from tests.processes import session
+
+BUDGET = Budget(lock_ms=50, wait_seconds=1, long_transaction_ms=250)
+BOLD = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 1}
+"""Begins to detach although somebody has the table for long, and is cancelled after a second."""
+
+CANCELLED = re.compile(r"canceling statement due to user request\n.*?STATEMENT:\s+(.*)")
+
+
+@pytest.mark.parametrize("model", [Reading, Measurement])
+def test_the_cancel_meets_the_detach_and_nobody_else(
+    server: PooledInstallation, model: Model
+) -> None:
+    prepare_old(model, interval=2)
+    said = len(server.postgres.log.read_text())
+    with parent_held(model), override_settings(PG_TIMEPART=BOLD), server.through():
+        with Application(server, "SELECT pg_sleep(0.02)", count=4).at_work() as application:
+            report = run_pass(model)
+    assert report.outcome is Outcome.DONE
+    (detached,) = (each for each in report.actions if each.kind == "detach")
+    assert detached.statements[-1] == "-- ended by FINALIZE"
+    assert application.errors == []
+    cancelled = CANCELLED.findall(server.postgres.log.read_text()[said:])
+    assert cancelled
+    assert all(re.match("ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY", s) for s in cancelled)
+
+
+def test_a_statement_that_waited_for_the_pool_is_cancelled_too(server: PooledInstallation) -> None:
+    """A request that comes while the statement has no server connection yet is lost."""
+    step = Step(summary="sleep", statements=(sql.SQL("SELECT pg_sleep(8)"),), is_alone=True)
+    with server.narrow(1), session("other") as other:
+
+        def fill_the_pool() -> list[Any]:
+            other.execute("BEGIN")
+            return []
+
+        release = Timer(1.0, other.execute, ["COMMIT"])
+        alone = Session(connection=connection, budget=BUDGET)
+        connection.ensure_connection()
+        release.start()
+        assert not alone.run_alone(step, look=fill_the_pool, limit_seconds=0.3)
+        release.join()

@@ -1,0 +1,70 @@
+"""The application through the pooler, what maintains tables past it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from pg_timepart.constants import Outcome
+from tests.databases import aimed_at
+from tests.plant.models import Measurement, Reading
+from tests.plant.observing import observe
+from tests.pooler.application import Application
+from tests.pooler.leaks import leaks
+from tests.pooler.pooled import PooledInstallation
+from tests.pooler.table import Model, parent_held, pending, prepare_old, run_pass
+from tests.processes import forked, wait_until
+
+PAST = {"MAINTENANCE_DATABASES": {"default": "other"}}
+AT_WORK = """
+SELECT pid FROM pg_stat_activity WHERE application_name = 'worker' AND state <> 'idle'
+"""
+
+
+@pytest.fixture
+def past(server: PooledInstallation) -> Iterator[None]:
+    """Have the alias ``other`` lead to the server itself."""
+    with aimed_at(server.postgres.url, "other"):
+        yield
+
+
+@pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("model", [Reading, Measurement])
+def test_a_pool_of_one_is_enough_for_all_else(server: PooledInstallation, model: Model) -> None:
+    prepare_old(model, interval=2)
+    run_pass(model)
+    wanted = observe(model)
+    prepare_old(model, interval=2)
+    with override_settings(PG_TIMEPART=PAST), server.narrow(1):
+        assert run_pass(model).outcome is Outcome.DONE
+        assert run_pass(model).outcome is Outcome.UNCHANGED
+        assert wanted.difference(observe(model)) == ""
+
+
+@pytest.mark.usefixtures("past")
+def test_nothing_that_holds_a_connection_for_long_is_in_the_pool(
+    server: PooledInstallation,
+) -> None:
+    prepare_old(Reading, interval=2)
+    with parent_held() as reader, Application(server, "SELECT 1").at_work() as application:
+        with forked(lambda: pass_past(server), "worker") as worker:
+            wait_until(lambda: pending(Reading))
+            with connection.cursor() as cursor:
+                cursor.execute(AT_WORK)
+                busy = {pid for (pid,) in cursor.fetchall()}
+            # One has the advisory lock, the other waits in the detach.
+            assert len(busy) == 2
+            assert not busy & server.pooled_pids()
+            reader.execute("ROLLBACK")
+            assert worker.result() is Outcome.DONE
+    assert application.errors == []
+    assert leaks(server) == []
+
+
+def pass_past(server: PooledInstallation) -> Outcome:
+    patience = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 30}
+    with override_settings(PG_TIMEPART={**PAST, **patience}), server.through():
+        return run_pass(Reading).outcome
