@@ -101,13 +101,14 @@ def _running(
 ) -> Iterator[None]:
     """Run ``watch`` beside the block, and end it with the block."""
     is_over = threading.Event()
+    cancel_watched = _cancelling(watched)
 
     def run() -> None:
         try:
             with guard.cursor() as cursor:
                 cursor.execute(watch.as_string(guard.connection))
         except DatabaseError:
-            _cancel_until(is_over.wait, watched)
+            _repeat_until(is_over.wait, cancel_watched)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -115,7 +116,7 @@ def _running(
         yield
     finally:
         is_over.set()
-        _cancel_until(lambda seconds: _has_ended(thread, seconds), guard)
+        _repeat_until(lambda seconds: _has_ended(thread, seconds), _cancelling(guard))
 
 
 def _has_ended(thread: threading.Thread, seconds: float) -> bool:
@@ -123,29 +124,40 @@ def _has_ended(thread: threading.Thread, seconds: float) -> bool:
     return not thread.is_alive()
 
 
-def _cancel_until(is_over: Callable[[float], bool], connection: BaseDatabaseWrapper) -> None:
-    """Cancel again and again what runs there: a request that comes too early does nothing.
-
-    So does one to a pooler that has not given the statement a server connection yet.
-    """
-    while not is_over(GRACE_SECONDS):
-        with suppress(Error), connection.wrap_database_errors:
-            connection.connection.cancel()
-
-
 @contextmanager
 def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
     """Cancel what runs on the connection when time is up, by the driver's cancel request."""
     is_over = threading.Event()
+    cancel = _cancelling(connection)
 
-    def cancel() -> None:
+    def run() -> None:
         if not is_over.wait(seconds):
-            _cancel_until(is_over.wait, connection)
+            _repeat_until(is_over.wait, cancel)
 
-    thread = threading.Thread(target=cancel)
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield
     finally:
         is_over.set()
         thread.join()
+
+
+def _cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
+    """Return what cancels whatever runs on the connection, to be called from any thread."""
+    raw, translated = connection.connection, connection.wrap_database_errors
+
+    def cancel() -> None:
+        with suppress(Error), translated:
+            raw.cancel()
+
+    return cancel
+
+
+def _repeat_until(is_over: Callable[[float], bool], cancel: Callable[[], None]) -> None:
+    """Cancel again and again what runs there: a request that comes too early does nothing.
+
+    So does one to a pooler that has not given the statement a server connection yet.
+    """
+    while not is_over(GRACE_SECONDS):
+        cancel()
