@@ -23,8 +23,8 @@ from pg_timepart.maintenance.targets import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.naming import partition_name
 from pg_timepart.plans import Policy
-from tests.drift.clearing import clear
 from tests.drift.ledger import Allowed, Ledger, window
+from tests.drift.place import clear
 from tests.drift.sight import Sight, Table, look
 from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.observing import change_policy, wipe
