@@ -12,7 +12,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import by_hand
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionLog
-from tests.drift.ledger import Allowed
+from tests.drift.judging import Allowed
 from tests.drift.place import elsewhere
 from tests.drift.settling import Settling
 from tests.drift.sight import Table
