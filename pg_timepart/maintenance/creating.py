@@ -87,9 +87,7 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
 
 def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
     """Attach the table that has the name, if we made it for this; return False to take another."""
-    if any(
-        (each.schema, each.name) == (work.parent.schema, name) for each in work.parent.partitions
-    ):
+    if _is_attached(work, name):
         return False
     found = read_named(work.target.connection, work.parent.schema, name)
     if found is not None and work.row_of(found.oid) is not None:
@@ -106,6 +104,11 @@ def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
     sides = work.sides(action.bounds)
     session.run(finish_leaf_steps(work.parent, work.template(), found, sides))
     return True
+
+
+def _is_attached(work: Work, name: str) -> bool:
+    own, partitions = work.parent.schema, work.parent.partitions
+    return any((each.schema, each.name) == (own, name) for each in partitions)
 
 
 def _has_rows(work: Work, leaf: Partition) -> bool:

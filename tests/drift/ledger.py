@@ -45,6 +45,11 @@ class Ledger:
         """Note that a table was detached, by whomever."""
         self.since.setdefault(oid, now)
 
+    def is_detached_by_us(self, oid: int, now: datetime) -> None:
+        """Note that a table was detached by us, which ends its pin."""
+        self.is_left(oid, now)
+        self.pins.pop(oid, None)
+
     def is_seen(self, there: Sight) -> None:
         """Note what a run of ours has seen, and so recorded."""
         for each in there.ranged:
@@ -57,16 +62,6 @@ class Ledger:
         if not grace:
             return True
         return oid in self.since and self.since[oid] + grace <= now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
-    """What an operation of ours may do, by OID; everything else must stay as it is."""
-
-    detach: frozenset[int] = frozenset()
-    attach: frozenset[int] = frozenset()
-    drop: frozenset[int] = frozenset()
-    empty: frozenset[int] = frozenset()
 
 
 def expired(there: Sight, policy: Policy, now: datetime) -> list[Table]:

@@ -12,10 +12,10 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import by_hand
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionLog
-from tests.drift.ledger import Allowed
+from tests.drift.judging import Allowed
+from tests.drift.place import elsewhere
 from tests.drift.settling import Settling
 from tests.drift.sight import Table
-from tests.drift.tablespaces import elsewhere
 from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
 
 PAUSES = st.sampled_from([4, 1, 5, 8, 12, 40])
@@ -92,7 +92,7 @@ class Ours(Settling, World):
         self._attach(None, None if pin is None else self.moment(pin))
 
     @rule(pick=PICKS)
-    @precondition(lambda self: bool(elsewhere() and self.logs))
+    @precondition(lambda self: self.logs)
     def our_move(self, pick: int) -> None:
         log = self.a_log(pick)
         there = self.there.by_oid.get(log.relid)
@@ -160,7 +160,6 @@ class Ours(Settling, World):
         self.did("our grace")
 
     @rule(attached=st.booleans(), detached=st.booleans())
-    @precondition(lambda _: bool(elsewhere()))
     def our_tablespaces(self, attached: bool, detached: bool) -> None:
         self.try_policy(
             attach_tablespace=elsewhere() if attached else "",

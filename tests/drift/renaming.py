@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.drift.agreeing import is_marked
-from tests.drift.clearing import ASIDE
+from tests.drift.place import ASIDE
 from tests.drift.sight import Table
 from tests.drift.world import PICKS, World, one_of
 

@@ -12,7 +12,8 @@ from pg_timepart.maintenance.reports import ActionResult, Report
 from pg_timepart.naming import partition_name
 from pg_timepart.periods import Bounds
 from tests.drift.agreeing import disagreements, is_marked, lost
-from tests.drift.ledger import Allowed, expired, holes, span, window
+from tests.drift.judging import Allowed
+from tests.drift.ledger import expired, holes, span, window
 from tests.drift.sight import Table, visible
 from tests.drift.world import World
 from tests.integration.commanding import timepart

@@ -9,19 +9,17 @@ from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.drift import profiles
-from tests.drift.clearing import drop_aside
 from tests.drift.machine import Drift
-from tests.drift.tablespaces import second_tablespace
+from tests.drift.place import place
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def place() -> Iterator[None]:
+def somewhere(transactional_db: None) -> Iterator[None]:
     Drift.tally.clear()
-    with second_tablespace():
+    with place():
         yield
-        drop_aside()
 
 
 def test_a_few_sequences() -> None:

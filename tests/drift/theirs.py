@@ -6,8 +6,8 @@ from django.db import OperationalError, connection
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from tests.drift.place import elsewhere
 from tests.drift.sight import Table
-from tests.drift.tablespaces import elsewhere
 from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
 from tests.processes import session
 
@@ -111,7 +111,7 @@ class Theirs(World):
             self.did("their drop" if not again else "their drop and another of the name")
 
     @rule(pick=PICKS)
-    @precondition(lambda self: bool(elsewhere() and self.there.tables))
+    @precondition(lambda self: self.there.tables)
     def their_move(self, pick: int) -> None:
         table = one_of(self.there.tables, pick)
         if self.by_hand(f"ALTER TABLE {table.sql} SET TABLESPACE {elsewhere()}"):

@@ -23,8 +23,9 @@ from pg_timepart.maintenance.targets import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.naming import partition_name
 from pg_timepart.plans import Policy
-from tests.drift.clearing import clear
-from tests.drift.ledger import Allowed, Ledger, window
+from tests.drift.judging import Allowed, judge
+from tests.drift.ledger import Ledger, window
+from tests.drift.place import clear
 from tests.drift.sight import Sight, Table, look
 from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.observing import change_policy, wipe
@@ -241,7 +242,7 @@ class World(RuleBasedStateMachine):
             report = work()
         except (OperationFailed, OperationDeferred) as error:
             report = cast("Report", error.report)
-        self._judge(before, look(self.model), allowed)
+        judge(before, look(self.model), allowed, self.ledger, self.now)
         self.see()
         self.ledger.is_seen(self.there)
         return report
@@ -282,27 +283,6 @@ class World(RuleBasedStateMachine):
         changed = override_settings(PARTITION_TIMEZONE=zone, PG_TIMEPART=PATIENT)
         changed.enable()
         return changed
-
-    def _judge(self, before: Sight, after: Sight, allowed: Allowed) -> None:
-        now_there = after.by_oid
-        for old in before:
-            new = now_there.get(old.oid)
-            if new is None:
-                assert old.oid in allowed.drop, f"{old.name} was dropped"
-                self.ledger.forget(old.values)
-            else:
-                self._judge_one(old, new, allowed)
-
-    def _judge_one(self, old: Table, new: Table, allowed: Allowed) -> None:
-        if old.is_attached and not new.is_attached:
-            assert old.oid in allowed.detach, f"{old.name} was detached"
-            self.ledger.is_left(old.oid, self.now)
-            self.ledger.pins.pop(old.oid, None)
-        if new.is_attached and not old.is_attached:
-            assert old.oid in allowed.attach or not old.values, f"{old.name} was attached"
-        if old.values - new.values:
-            assert old.oid in allowed.empty, f"{old.name} was emptied"
-            self.ledger.forget(old.values - new.values)
 
 
 def one_of(choices: Sequence[T], pick: int) -> T:

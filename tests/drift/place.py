@@ -1,15 +1,19 @@
-"""Taking away what ``tests.plant.observing.wipe`` does not know of."""
+"""Where it happens: a second schema, a second tablespace, and how all is taken away again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection, models
+
+from tests.tablespaces import tablespaces_named
 
 ASIDE = "plant_aside"
 """A schema to move partitions to."""
 
 CLEAR = """
 DO $$ DECLARE each record; BEGIN
-CREATE SCHEMA IF NOT EXISTS plant_aside;
 FOR each IN SELECT format('%I.%I', n.nspname, c.relname) AS name,
             CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -32,7 +36,15 @@ def clear(model: type[models.Model]) -> None:
         cursor.execute("RESET client_min_messages")
 
 
-def drop_aside() -> None:
-    """Drop the schema, which must be empty."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP SCHEMA IF EXISTS {ASIDE}")
+def elsewhere() -> str:
+    """Return the name of the second tablespace."""
+    return f"drift_of_{connection.settings_dict['NAME']}"
+
+
+@contextmanager
+def place() -> Iterator[None]:
+    """Make the schema and the tablespace, and drop them at the end, when they must be empty."""
+    with tablespaces_named(elsewhere()), connection.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {ASIDE}")
+        yield
+        cursor.execute(f"DROP SCHEMA {ASIDE}")
