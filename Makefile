@@ -6,6 +6,7 @@
 #   make matrix                   the tests on all supported versions: docs/matrix.md
 #   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
+#   make faults                   faults of the database at every statement; takes long
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
@@ -28,7 +29,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift pooler services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift pooler faults services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -98,12 +99,18 @@ endif
 # The tests of the Django that is installed: a part of them runs in `make test`.
 django-source: $(INSTALLED)
 	@$(BIN)/python -m proof.django_suite --fetch
+
 # Random sequences for DRIFT_SECONDS; a failure prints its DRIFT_SEED.
 drift: $(INSTALLED)
 	$(BIN)/python -m pytest tests/drift -m long -s --show-capture=no $(ARGS)
+
 # Everything behind PgBouncer, with the long proofs.
 pooler: $(INSTALLED)
 	$(BIN)/python -m pytest -m "long or not long" tests/pooler $(ARGS)
+
+# Faults of the database at every statement of every operation.
+faults: $(INSTALLED)
+	$(BIN)/python -m pytest tests/faults -m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

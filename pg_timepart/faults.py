@@ -1,8 +1,9 @@
-"""Which errors of the server go away by themselves."""
+"""Errors of the server: which go away by themselves, and what to say of them."""
 
 from __future__ import annotations
 
 from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
@@ -10,12 +11,31 @@ QUERY_CANCELED = "57014"
 DEADLOCK_DETECTED = "40P01"
 READ_ONLY = "25006"
 IDLE_IN_TRANSACTION = "25P03"
+INSUFFICIENT_PRIVILEGE = "42501"
 
 GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 """A try that did not get its locks in time."""
 
-_PASSING_CLASSES = ("08", "53", "57P")
-"""Connection exception, insufficient resources, operator intervention such as a restart."""
+_GONE_CLASSES = ("08", "57P")
+"""Connection exception, operator intervention such as a restart."""
+
+_SHORT_CLASS = "53"
+"""Insufficient resources: disk, memory, locks, connections."""
+
+_ADVICE = {
+    READ_ONLY: (
+        "The server is a standby, or default_transaction_read_only is on: maintenance needs the"
+        " primary, and a role that may write."
+    ),
+    "53100": "Free or add room on that disk of the server.",
+    "58P01": (
+        "A file or folder of the server is missing: see that the disk of the tablespace is mounted"
+        " where it was."
+    ),
+}
+_GONE_ADVICE = (
+    "The connection to the server was lost or refused. What was begun is ended by the next run."
+)
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -31,9 +51,58 @@ def is_passing_fault(error: BaseException) -> bool:
     under a lock; a server that restarts, is full, or is read-only because it has just been failed
     over from.
     """
+    return ends_the_run(error) or is_shortage(error)
+
+
+def ends_the_run(error: BaseException) -> bool:
+    """Return whether nothing more can be done now: no connection, or a server without writes."""
     if not isinstance(error, DatabaseError | InterfaceError):
         return False
     state = sqlstate(error)
+    return _is_gone(error) or state == READ_ONLY
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether the server had too little of something for just this statement."""
+    return isinstance(error, DatabaseError) and (sqlstate(error) or "").startswith(_SHORT_CLASS)
+
+
+def sentence(error: BaseException) -> str:
+    """Return on one line what the server says, with its detail and hint, and what would be right.
+
+    The last is left out where the server's own words are all that can be known.
+    """
+    return " ".join(filter(None, (_words(error), _advice(error))))
+
+
+def renew(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection that the server has ended, so that its next use opens a new one.
+
+    Inside a transaction of the caller it is left to the caller.
+    """
+    if not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
+
+
+def _is_gone(error: BaseException) -> bool:
+    state = sqlstate(error)
     if state is None:
         return isinstance(error, InterfaceError | OperationalError)
-    return state in (READ_ONLY, IDLE_IN_TRANSACTION) or state.startswith(_PASSING_CLASSES)
+    return state == IDLE_IN_TRANSACTION or state.startswith(_GONE_CLASSES)
+
+
+def _words(error: BaseException) -> str:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    parts = (getattr(diagnosis, f"message_{part}", None) for part in ("primary", "detail", "hint"))
+    said = [_ended(" ".join(str(part).split())) for part in parts if part]
+    return " ".join(said) or _ended(" ".join(str(error).split()))
+
+
+def _ended(words: str) -> str:
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def _advice(error: BaseException) -> str:
+    if isinstance(error, DatabaseError | InterfaceError) and _is_gone(error):
+        return _GONE_ADVICE
+    return _ADVICE.get(sqlstate(error) or "", "")

@@ -111,7 +111,9 @@ class TimepartTask(BaseTask):
         return report.as_json()
 
     def _may_try_again(self, report: Report) -> bool:
-        if report.outcome is not Outcome.DEFERRED or self.request.called_directly:
+        if self.request.called_directly:
+            return False
+        if report.outcome is not Outcome.DEFERRED and not report.is_passing:
             return False
         if self.schedule:
             return not report.is_taken and self.request.retries < SCHEDULED_RETRIES

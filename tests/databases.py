@@ -18,10 +18,26 @@ def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
     connection = connections[alias]
     connection.close()
     before = {name: connection.settings_dict[name] for name in _CONNECTING}
-    theirs: dict[str, Any] = {**dj_database_url.parse(url)}
-    connection.settings_dict.update({name: theirs[name] for name in _CONNECTING})
+    connection.settings_dict.update(_place_of(url))
     try:
         yield
     finally:
         connection.close()
         connection.settings_dict.update(before)
+
+
+def ask(url: str, query: str, *values: str) -> Any:
+    """Return the one value that a query gives there, by a connection of its own."""
+    other = connections["default"].copy()
+    other.settings_dict.update(_place_of(url))
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchone()[0]
+    finally:
+        other.close()
+
+
+def _place_of(url: str) -> dict[str, Any]:
+    place: dict[str, Any] = {**dj_database_url.parse(url)}
+    return {name: place[name] for name in _CONNECTING}

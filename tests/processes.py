@@ -11,20 +11,37 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+
+from pg_timepart.errors import TimepartError
 
 _fork = get_context("fork")
 
 barrier = _fork.Barrier
 event = _fork.Event
 KILLED = -signal.SIGKILL
+
+Act = Callable[[str, BaseDatabaseWrapper], object]
+"""What to do at a point: gets the statement there, and the connection that runs it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """How work ended that was struck on the way."""
+
+    place: str | None
+    """The statement; None where the work ended before it got to the point."""
+
+    error: Exception | None
+    """What the work raised."""
 
 
 class Worker:
@@ -99,6 +116,28 @@ def killed_at(point: int, work: Callable[[], Any], application: str) -> tuple[in
     return code, words
 
 
+def struck_at(point: int | str, work: Callable[[], Any], act: Act) -> Struck:
+    """Do ``work`` in this process, and ``act`` when it gets to the ``point``; see ``killed_at``.
+
+    A point may also be words: the first statement, with its "before" or "after", that has them.
+    Errors of the database, and reports of it, that the work then raises are returned.
+    """
+    places: list[str] = []
+
+    def strike(where: str, connection: BaseDatabaseWrapper) -> None:
+        places.append(where)
+        act(where, connection)
+
+    error: Exception | None = None
+    with _failpoint(point, strike):
+        try:
+            work()
+        except (DatabaseError, InterfaceError, TimepartError) as caught:
+            error = caught
+    close_old_connections()  # as Django does after a request, and Celery after a task
+    return Struck(place=places[0] if places else None, error=error)
+
+
 def wait_until(condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
     """Return the first true answer of ``condition``; fail if there is none in time."""
     deadline = time.monotonic() + timeout_seconds
@@ -122,6 +161,14 @@ def backends(application: str) -> list[int]:
             [application],
         )
         return [pid for (pid,) in cursor.fetchall()]
+
+
+def terminate(connection: BaseDatabaseWrapper) -> None:
+    """End the server process of a connection of ours, and wait until it is gone."""
+    pid = connection.connection.info.backend_pid
+    with session("executioner") as executioner:
+        executioner.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        assert executioner.fetchone() == (True,), "it did not end"
 
 
 def terminate_backends(application: str) -> None:
@@ -165,19 +212,42 @@ def _name(connection: BaseDatabaseWrapper, application: str) -> None:
 
 
 def _with_failpoint(point: int, work: Callable[[], Any], words: Connection) -> None:
-    failpoint = _Failpoint(point, words)
-    connection_created.connect(failpoint.install, weak=False)
-    work()
+    def die(where: str, _connection: BaseDatabaseWrapper) -> None:
+        words.send(where)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with _failpoint(point, die):
+        work()
+
+
+@contextmanager
+def _failpoint(point: int | str, act: Act) -> Iterator[None]:
+    """Have ``act`` done at the ``point`` of what the block does."""
+    connections.close_all()  # each is opened anew and then watched
+    failpoint = _Failpoint(point, act)
+    connection_created.connect(failpoint.install)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(failpoint.install)
+        failpoint.remove()
 
 
 class _Failpoint:
-    """Counts points over all connections of the process, and ends it at the fatal one."""
+    """Counts points over all connections of the process, and acts at the fatal one."""
 
-    def __init__(self, fatal: int, words: Connection) -> None:
-        self._left, self._words = fatal, words
+    def __init__(self, fatal: int | str, act: Act) -> None:
+        self._fatal, self._act = fatal, act
+        self._passed, self._is_over = 0, False
 
     def install(self, *, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-        connection.execute_wrappers.append(self)
+        if self not in connection.execute_wrappers:
+            connection.execute_wrappers.append(self)
+
+    def remove(self) -> None:
+        for each in connections.all(initialized_only=True):
+            if self in each.execute_wrappers:
+                each.execute_wrappers.remove(self)
 
     def __call__(
         self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]
@@ -185,17 +255,20 @@ class _Failpoint:
         statement = " ".join(str(sql).split())
         if _only_reads(statement):
             return execute(sql, params, many, context)
-        self._pass(f"before {statement}")
+        self._pass(f"before {statement}", context["connection"])
         result = execute(sql, params, many, context)
         if context["connection"].in_atomic_block:
-            self._pass(f"after {statement}")
+            self._pass(f"after {statement}", context["connection"])
         return result
 
-    def _pass(self, where: str) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._words.send(where[:150])
-            os.kill(os.getpid(), signal.SIGKILL)
+    def _pass(self, where: str, connection: BaseDatabaseWrapper) -> None:
+        self._passed += 1
+        if not self._is_over and self._is_fatal(where):
+            self._is_over = True
+            self._act(where[:150], connection)
+
+    def _is_fatal(self, where: str) -> bool:
+        return self._fatal in where if isinstance(self._fatal, str) else self._fatal == self._passed
 
 
 def _only_reads(statement: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import server
@@ -36,12 +37,20 @@ _QUICK_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_write
 
 
 def start_postgres(
-    folder: Path, *, version: str | None = None, port: int | None = None, durable: bool = False
+    folder: Path,
+    *,
+    version: str | None = None,
+    port: int | None = None,
+    durable: bool = False,
+    settings: Mapping[str, str] | None = None,
+    within: Sequence[str] = (),
 ) -> server.Server:
     """Start PostgreSQL with its data in ``folder`` and return it when it accepts connections.
 
     ``version`` is as find_postgres says. ``durable`` keeps what is committed over a crash of the
-    machine, as a server in production does; without it, commits are quicker.
+    machine, as a server in production does; without it, commits are quicker. ``settings`` go
+    before those that every server here has. ``within`` are words to put before the command of
+    the server, such as those that give it a file system of its own.
 
     Raises ServiceError when there is no such version, when the cluster cannot be made, or when the
     server does not start.
@@ -56,12 +65,12 @@ def start_postgres(
     password = _password(folder, account)
     if not (data / "PG_VERSION").exists():
         _initialise(programs, account, data)
-    settings = _settings(programs.major, durable)
+    chosen = _settings(programs.major, durable) | dict(settings or {})
     launch = server.Launch(
         name=f"PostgreSQL {programs.major}",
         folder=folder,
-        account=account,
-        command=lambda port: _command(programs, data, settings | {"port": str(port)}),
+        account=replace(account, prefix=(*within, *account.prefix)),
+        command=lambda port: _command(programs, data, chosen | {"port": str(port)}),
         url=lambda port: f"postgresql://postgres:{password}@{HOST}:{port}/postgres",
         is_ready=lambda port: _is_ready(data, port),
         stop_signals=(_FAST_SHUTDOWN, _IMMEDIATE_SHUTDOWN),

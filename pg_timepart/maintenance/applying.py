@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
-from pg_timepart.faults import is_passing_fault
+from pg_timepart.faults import (
+    INSUFFICIENT_PRIVILEGE,
+    ends_the_run,
+    is_shortage,
+    sentence,
+    sqlstate,
+)
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
@@ -18,6 +25,7 @@ from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
+from pg_timepart.rights import missing_rights
 
 Performer = Callable[[Work, Action, Session], str]
 
@@ -32,54 +40,95 @@ PERFORMERS: dict[ActionKind, Performer] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How an action ended, and why."""
+
+    outcome: Outcome
+    detail: str
+    is_passing: bool = False
+    fatal: Exception | None = None
+    """What lets no other action follow."""
+
+
 def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
     """Do the actions in order and yield how each ended.
 
     What follows on the same partition after an action that did not happen is left out: a
     partition that could not be detached is not moved. Errors of the server and of this package
-    end in a result; a lost connection, and a server that takes no writes, are raised.
+    end in a result, also that it is short of something: what comes next may free it. A lost
+    connection, and a server that takes no writes, are raised after the result that they end.
     """
     for action in actions:
         if action.oid in work.stopped:
             continue
-        result = _apply_one(work, action)
+        result, fatal = _apply_one(work, action)
         yield result
+        if fatal is not None:
+            raise fatal
         if action.oid is not None and result.outcome in (Outcome.DEFERRED, Outcome.FAILED):
             work.stopped.add(action.oid)
 
 
-def _apply_one(work: Work, action: Action) -> ActionResult:
+def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | None]:
     session, begun = open_session(work.target.connection, work.waited_seconds), time.monotonic()
-    outcome, detail = _perform(work, action, session)
+    ending = _perform(work, action, session)
     work.waited_seconds += session.waiting.seconds
-    return ActionResult(
+    result = ActionResult(
         kind=action.kind,
         partition=session.made or action.partition,
-        outcome=outcome,
+        outcome=ending.outcome,
         seconds=time.monotonic() - begun,
         waited_seconds=session.waiting.seconds,
-        detail=detail,
+        detail=ending.detail,
+        is_passing=ending.is_passing,
         statements=tuple(session.statements),
     )
+    return result, ending.fatal
 
 
-def _perform(work: Work, action: Action, session: Session) -> tuple[Outcome, str]:
+def _perform(work: Work, action: Action, session: Session) -> _Ending:
     try:
         if not work.is_lock_held():
             raise Deferred("The connection that held the advisory lock was lost.")
         _refuse_unknown_tablespace(work, action)
-        return Outcome.DONE, PERFORMERS[action.kind](work, action, session)
+        detail = PERFORMERS[action.kind](work, action, session)
     except Deferred as error:
         _give_up(work, action)
-        return Outcome.DEFERRED, str(error)
+        return _Ending(outcome=Outcome.DEFERRED, detail=str(error))
     except TimepartError as error:
         _give_up(work, action)
-        return Outcome.FAILED, str(error)
-    except DatabaseError as error:
-        if is_passing_fault(error) or not work.target.connection.is_usable():
-            raise
-        _give_up(work, action)
-        return Outcome.FAILED, _server_sentence(error)
+        return _Ending(outcome=Outcome.FAILED, detail=str(error))
+    except (DatabaseError, InterfaceError) as error:
+        return _ended_by_server(work, action, error)
+    return _Ending(outcome=Outcome.DONE, detail=detail)
+
+
+def _ended_by_server(work: Work, action: Action, error: DatabaseError | InterfaceError) -> _Ending:
+    if ends_the_run(error) or not work.target.connection.is_usable():
+        return _Ending(outcome=Outcome.FAILED, detail="was cut short.", fatal=error)
+    _give_up(work, action)
+    detail = sentence(error)
+    if sqlstate(error) == INSUFFICIENT_PRIVILEGE:
+        detail = f"{detail} {_remedy(work, action)}"
+    return _Ending(outcome=Outcome.FAILED, detail=detail, is_passing=is_shortage(error))
+
+
+def _remedy(work: Work, action: Action) -> str:
+    """Return what would let the role, or else the server's account, do what the action needs."""
+    tablespace = action.tablespace or work.parent.tablespace
+    there = (*work.parent.partitions, *work.parent.detached)
+    owned = [work.parent, *(each for each in there if each.oid == action.oid)]
+    referenced = work.template().referenced
+    missing = missing_rights(work.target.connection, owned, tablespace, referenced)
+    if missing:
+        return f"What is missing: {'; '.join(missing)}."
+    if tablespace is None:
+        return ""
+    return (
+        "The role lacks no right, so it is a file: see that the folder of the tablespace"
+        f" {tablespace} belongs to the account of the server."
+    )
 
 
 def _refuse_unknown_tablespace(work: Work, action: Action) -> None:
@@ -101,10 +150,3 @@ def _give_up(work: Work, action: Action) -> None:
         return
     row.unfinished = ""
     row.save()
-
-
-def _server_sentence(error: DatabaseError) -> str:
-    """Return the server's message with its detail and hint, on one line."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    parts = (getattr(diagnosis, f"message_{part}", None) for part in ("primary", "detail", "hint"))
-    return " ".join(str(part) for part in parts if part) or str(error)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.faults import sqlstate
+from pg_timepart.faults import sentence, sqlstate
 from pg_timepart.holders import advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.targets import Target
@@ -44,8 +44,9 @@ def unreadable(what: str, error: Exception) -> Finding:
 
 def in_one_line(error: Exception) -> str:
     """Return what the database says, and what to do where our tables are not as they should be."""
-    advice = "Run migrate first. " if sqlstate(error) in _NOT_MIGRATED else ""
-    return f"{advice}The database says: {' '.join(str(error).split())}"
+    is_missing = sqlstate(error) in _NOT_MIGRATED
+    advice = "Run migrate first, or see that our tables are in search_path. " if is_missing else ""
+    return f"{advice}The database says: {sentence(error)}"
 
 
 def no_table(error: Exception) -> Finding:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 
-from django.db import DatabaseError, connections, models, router
+from django.db import DatabaseError, InterfaceError, connections, models, router
 
 from pg_timepart import conf
 from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
+from pg_timepart.faults import renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.recording import Origin, touch_all
 from pg_timepart.maintenance.reports import Report
@@ -79,8 +80,9 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
     try:
         rows = _rows_by_config(targets)
         parents = _read_all(alias, targets, rows)
-    except DatabaseError:  # each table's own pass meets it again, and records it
-        connections[conf.maintenance_alias(alias)].close()
+    except (DatabaseError, InterfaceError):  # each table's own pass meets it again, and records it
+        renew(connections[router.db_for_write(PartitionConfig)])
+        renew(connections[conf.maintenance_alias(alias)])
         return []
     idle = [
         target
@@ -97,8 +99,8 @@ def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> R
     """Run a pass; a connection lost on the way ends it, and the next table gets a new one."""
     try:
         return _maintain(target, now, origin)
-    except DatabaseError as error:
-        return _failed(target.label, f"The connection was lost: {error}")
+    except (DatabaseError, InterfaceError) as error:
+        return _failed(target.label, sentence(error))
 
 
 def _is_idle(
@@ -130,6 +132,9 @@ def _enabled_targets() -> tuple[list[Target], list[Report]]:
             targets.append(target_of(model, config=config))
         except TimepartError as error:
             broken.append(_failed(model._meta.label_lower, str(error)))
+        except (DatabaseError, InterfaceError) as error:
+            renew(connections[router.db_for_write(PartitionConfig)])
+            broken.append(_failed(model._meta.label_lower, sentence(error)))
     return targets, broken
 
 

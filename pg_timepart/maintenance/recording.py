@@ -51,6 +51,7 @@ def record(
         _touch(config, last_checked_at=started_at)
         return None
     using = config._state.db
+    prune(using, started_at)  # first: what is recorded again after a lost connection is not yet
     with transaction.atomic(using=using):
         run = PartitionRun.objects.using(using).create(
             config=_held(config),
@@ -75,7 +76,6 @@ def record(
             last_outcome=report.outcome.value,
             last_message=report.reason,
         )
-    prune(using, started_at)
     return run
 
 

@@ -27,6 +27,9 @@ class ActionResult:
     detail: str = ""
     """Why it was done, or why it was not."""
 
+    is_passing: bool = False
+    """Whether it failed for want of something that the server may soon have again."""
+
     statements: tuple[str, ...] = ()
     """The SQL that ran, without the taking of locks."""
 
@@ -66,6 +69,11 @@ class Report:
 
     is_taken: bool = False
     """Whether it gave way because another run has the table."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether an action failed for want of something that the server may soon have again."""
+        return any(each.is_passing for each in self.actions)
 
     @property
     def reason(self) -> str:

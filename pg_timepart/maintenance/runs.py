@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    connections,
+    router,
+    transaction,
+)
 from django.utils import timezone
 
 from pg_timepart import signals
@@ -18,13 +25,14 @@ from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
+from pg_timepart.faults import ends_the_run, renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.recording import Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
-from pg_timepart.models import PartitionLog
+from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent
 
@@ -90,7 +98,8 @@ def run(target: Target, request: Request) -> Report:
     """Do what was asked and return how it ended; it is recorded, whatever it was.
 
     Errors of this package and of the server end in the report. A lost connection, and a server
-    that takes no writes, are recorded if that is still possible, and raised as DatabaseError.
+    that takes no writes, are recorded if that is still possible, and raised as the errors of
+    Django that they are; so is what keeps a run from being recorded.
     """
     course = Course()
     ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
@@ -100,13 +109,13 @@ def run(target: Target, request: Request) -> Report:
         report = replace(_ended(target, request, course, error), is_taken=True)
     except ending as error:
         report = _ended(target, request, course, error)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         if not _lost_its_config(target, error):
             _record_lost(target, request, course, error)
             raise
         gone = Conflict("Its config was deleted while the run was at work.")
         report = _ended(target, request, course, gone)
-    _record(target, request, course, report)
+    _record_anyhow(target, request, course, report)
     if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
         level = logging.ERROR if report.outcome is Outcome.FAILED else logging.WARNING
         logger.log(level, "%s of %s: %s", report.operation, report.label, report.reason)
@@ -181,14 +190,20 @@ def _ended(target: Target, request: Request, course: Course, error: Exception) -
         outcome=Outcome.DEFERRED if is_deferred else Outcome.FAILED,
         actions=tuple(course.results),
         repairs=tuple(course.repaired),
-        message=str(error) or type(error).__name__,
+        message=_message(error),
     )
 
 
-def _lost_its_config(target: Target, error: DatabaseError) -> bool:
+def _lost_its_config(target: Target, error: Exception) -> bool:
     if not isinstance(error, IntegrityError) or target.connection.in_atomic_block:
         return False
     return is_deleted(target.config)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, DatabaseError | InterfaceError):
+        return sentence(error)
+    return str(error) or type(error).__name__
 
 
 def _announce(work: Work, results: list[ActionResult]) -> None:
@@ -211,15 +226,36 @@ def _record(target: Target, request: Request, course: Course, report: Report) ->
     )
 
 
-def _record_lost(target: Target, request: Request, course: Course, error: DatabaseError) -> None:
+def _record_anyhow(target: Target, request: Request, course: Course, report: Report) -> None:
+    """Record what was done; by a new connection where the one for it is lost by now."""
+    try:
+        _record(target, request, course, report)
+    except (DatabaseError, InterfaceError) as error:
+        if not ends_the_run(error) or target.connection.in_atomic_block:
+            raise
+        _renew_connections(target)
+        _record(target, request, course, report)
+
+
+def _record_lost(
+    target: Target, request: Request, course: Course, error: DatabaseError | InterfaceError
+) -> None:
     """Record a run whose connection was lost, by a new one if the server takes it."""
-    logger.error("%s of %s: %s", request.operation, target.label, error)
+    report = _ended(target, request, course, error)
+    logger.error("%s of %s: %s", request.operation, target.label, report.message)
     if target.connection.in_atomic_block:
         return
-    target.connection.close()
-    course.started_at = course.started_at or timezone.now()  # there is no server to ask
-    with suppress(DatabaseError):  # our rows are away too; the caller gets the first error
-        _record(target, request, course, _ended(target, request, course, error))
+    _renew_connections(target)
+    course.started_at = course.started_at or timezone.now()  # there may be no server to ask
+    # Our rows may be away too: the caller gets the first error.
+    with suppress(DatabaseError, InterfaceError):
+        _record(target, request, course, report)
+
+
+def _renew_connections(target: Target) -> None:
+    """Leave no lost connection behind: the next table, and this run's record, get new ones."""
+    renew(target.connection)
+    renew(connections[router.db_for_write(PartitionConfig)])
 
 
 def _clock(target: Target) -> datetime:

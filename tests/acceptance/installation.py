@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,17 +86,7 @@ class Installation:
 
     def run(self, *arguments: str) -> str:
         """Run Python with these arguments to its end and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return run_python(self.environment(), *arguments)
 
     @contextmanager
     def worker(
@@ -180,6 +170,21 @@ class Installation:
             yield process
         finally:
             process.kill()  # a polite end takes a worker seconds, and shows nothing here
+
+
+def run_python(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run Python with these arguments to its end and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def wait_until(

@@ -1,0 +1,59 @@
+"""What the role of a connection may not do, as the statements that would let it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.relations import Relation
+
+# A table's own database needs no right on the tablespace that is its default.
+MISSING = """
+SELECT pg_catalog.format('GRANT %%I TO %%I', owner.rolname, current_user)
+FROM pg_catalog.pg_roles owner
+WHERE owner.oid IN (
+    SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = ANY(%(owned)s::oid[]))
+AND NOT pg_catalog.pg_has_role(owner.oid, 'USAGE')
+UNION ALL
+SELECT pg_catalog.format('GRANT CREATE ON SCHEMA %%I TO %%I', n.nspname, current_user)
+FROM pg_catalog.pg_namespace n
+WHERE n.nspname = %(schema)s AND NOT pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+UNION ALL
+SELECT pg_catalog.format('GRANT CREATE ON TABLESPACE %%I TO %%I', t.spcname, current_user)
+FROM pg_catalog.pg_tablespace t
+WHERE t.spcname = %(tablespace)s AND NOT pg_catalog.has_tablespace_privilege(t.oid, 'CREATE')
+AND t.oid <> (SELECT d.dattablespace FROM pg_catalog.pg_database d
+              WHERE d.datname = pg_catalog.current_database())
+UNION ALL
+SELECT pg_catalog.format('GRANT %%s ON %%s TO %%I',
+                         p.name, c.oid::pg_catalog.regclass, current_user)
+FROM pg_catalog.pg_class c
+CROSS JOIN (VALUES ('REFERENCES', 'REFERENCES'), ('UPDATE', 'UPDATE, DELETE, TRUNCATE'))
+    AS p(name, any_of)
+WHERE c.oid = ANY(%(referenced)s::oid[])
+AND NOT pg_catalog.has_table_privilege(c.oid, p.any_of)
+AND NOT pg_catalog.has_any_column_privilege(c.oid, p.name)
+"""
+
+
+def missing_rights(
+    connection: BaseDatabaseWrapper,
+    owned: Sequence[Relation],
+    tablespace: str | None,
+    referenced: Sequence[Relation],
+) -> list[str]:
+    """Return what would have to be granted for DDL on the tables ``owned``, all of one schema.
+
+    ``tablespace`` is where something is to be put, and ``referenced`` are the targets of foreign
+    keys, which are locked too.
+    """
+    values = {
+        "owned": [each.oid for each in owned],
+        "schema": owned[0].schema,
+        "tablespace": tablespace,
+        "referenced": [each.oid for each in referenced],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MISSING, values)
+        return [statement for (statement,) in cursor.fetchall()]

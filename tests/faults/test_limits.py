@@ -1,0 +1,138 @@
+"""A server that has no lock or no connection left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import count
+from typing import Any
+
+import pytest
+from celery.exceptions import Retry
+from django.db import OperationalError, connection
+
+from pg_timepart.constants import Outcome
+from pg_timepart.models import PartitionRun
+from tests.faults.own_server import OwnServer
+from tests.messages import Post
+from tests.plant import scenarios
+from tests.plant.observing import observe
+from tests.plant.scenarios import Scenario, undisturbed
+from tests.processes import session, wait_until
+
+FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10"}
+FEW_CONNECTIONS = {"max_connections": "8", "superuser_reserved_connections": "0"}
+ADVICE = 'out of shared memory. You might need to increase "max_locks_per_transaction".'
+
+
+@contextmanager
+def locks_taken(left: int) -> Iterator[None]:
+    """Take every lock that the server has, but some."""
+    with session("hoarder") as hoarder:
+        with pytest.raises(OperationalError, match="out of shared memory"):
+            hoarder.execute("SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 1000000) n")
+        hoarder.execute("SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, %s) n", [left])
+        yield
+
+
+@contextmanager
+def connections_taken(left: int) -> Iterator[None]:
+    """Take every connection that the server allows, but some."""
+    connection.close()
+    with ExitStack() as stack:
+        taken: list[Any] = []
+        with pytest.raises(OperationalError, match="too many clients"):
+            _take_connections(stack, taken)
+        for each in taken[:left]:
+            each.connection.close()
+        wait_until(lambda: _hoarders(taken[-1]) == len(taken) - left)
+        yield
+        connection.close()
+
+
+def _take_connections(stack: ExitStack, taken: list[Any]) -> None:
+    while True:
+        cursor = stack.enter_context(session("hoarder"))
+        cursor.execute("SELECT 1")
+        taken.append(cursor)
+
+
+def _hoarders(cursor: Any) -> int:
+    cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    found: int = cursor.fetchone()[0]
+    return found
+
+
+def test_whatever_number_of_locks_is_left(database: OwnServer) -> None:
+    """First the run cannot begin, then its actions fail each for itself, then it ends well."""
+    scenario = scenarios.create_ahead()
+    _, after = undisturbed(scenario)
+    seen: list[str] = []
+    with database.changed(**FEW_LOCKS):
+        for left in count(0, 3):
+            scenario.prepare()
+            with locks_taken(left), suppress(OperationalError):
+                scenario.operate()
+            seen.append(_told(scenario))
+            scenario.operate()
+            assert not after.difference(observe(scenario.model)), left
+            if seen[-1] == "done":
+                break
+    assert seen[0] in ("nothing", "run failed")
+    assert "actions failed" in seen
+
+
+def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) -> None:
+    scenario = scenarios.create_ahead()
+    with database.changed(**FEW_LOCKS), closing(Post()) as post:
+        for left in count(0, 3):
+            scenario.prepare()
+            with locks_taken(left):
+                is_sent_again = _is_sent_again(post)
+            told = _told(scenario)
+            assert is_sent_again is (told != "done")
+            if told in ("done", "actions failed"):
+                break
+        assert told == "actions failed"
+
+
+def _is_sent_again(post: Post) -> bool:
+    try:
+        post.run("maintain", "plant.measurement")
+    except Retry:
+        return True
+    return False
+
+
+def _told(scenario: Scenario) -> str:
+    run = PartitionRun.objects.filter(model_label=scenario.model._meta.label_lower).first()
+    if run is None:
+        return "nothing"
+    if run.outcome == Outcome.DONE:
+        return "done"
+    assert run.outcome == Outcome.FAILED
+    if run.message:
+        assert run.message == ADVICE
+        return "run failed"
+    assert ADVICE in {each["detail"] for each in run.actions}
+    return "actions failed"
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_connections(left: int, database: OwnServer) -> None:
+    """A run needs two; what it can be recorded by is the one that it gets."""
+    scenario = scenarios.create_ahead()
+    before, after = undisturbed(scenario)
+    with database.changed(**FEW_CONNECTIONS):
+        scenario.prepare()
+        with (
+            connections_taken(left),
+            pytest.raises(OperationalError, match="too many clients"),
+        ):
+            scenario.operate()
+        messages = [each.message for each in PartitionRun.objects.filter(outcome=Outcome.FAILED)]
+        assert len(messages) == left
+        assert all("sorry, too many clients already" in each for each in messages)
+        assert observe(scenario.model) == before
+        scenario.operate()
+        assert not after.difference(observe(scenario.model))

@@ -1,0 +1,92 @@
+"""The server crashes or is restarted in the middle of an operation, or is away."""
+
+from __future__ import annotations
+
+import threading
+from threading import Timer
+
+import pytest
+from django.db import OperationalError
+
+from pg_timepart.models import PartitionRun
+from tests.faults.losing import losing_connections
+from tests.faults.own_server import CRASH, FAST, OwnServer
+from tests.faults.waiting import crash_while_it_waits
+from tests.plant import scenarios
+from tests.plant.models import Measurement
+from tests.plant.scenarios import pending, undisturbed, what_is_left
+from tests.plant.striking import strike_everywhere
+from tests.processes import struck_at, wait_until
+
+pytestmark = pytest.mark.usefixtures("database")
+
+KINDS = {"crash": CRASH, "fast": FAST}
+
+IN_THE_MIDDLE = {
+    "create ahead": ("crash", "after ALTER TABLE"),
+    "detach with a foreign key": ("fast", "before ALTER TABLE"),
+    "detach beside a default": ("crash", "after ALTER TABLE"),
+    "attach what lacks things": ("fast", "before ALTER TABLE"),
+    "move": ("crash", "after ALTER TABLE"),
+    "drop by hand": ("fast", "after DROP TABLE"),
+}
+"""What happens to each operation, and at which statement."""
+
+
+@pytest.mark.parametrize("name", IN_THE_MIDDLE)
+def test_in_the_middle(name: str, archive: str, database: OwnServer) -> None:
+    kind, words = IN_THE_MIDDLE[name]
+    scenario = scenarios.EVERY[name](archive)
+    before, after = undisturbed(scenario)
+    scenario.prepare()
+    struck = struck_at(words, scenario.operate, lambda *_: database.restart(KINDS[kind]))
+    assert struck.place is not None
+    assert isinstance(struck.error, OperationalError)
+    assert not list(what_is_left(scenario, before, after, struck.place))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", scenarios.EVERY)
+def test_at_every_statement(name: str, kind: str, archive: str, database: OwnServer) -> None:
+    strike_everywhere(
+        scenarios.EVERY[name](archive),
+        losing_connections(lambda *_: database.restart(KINDS[kind])),
+    )
+
+
+def test_a_crash_while_a_detach_waits_leaves_it_pending(database: OwnServer) -> None:
+    scenario = scenarios.detach_with_a_foreign_key()
+    before, after = undisturbed(scenario)
+    crash_while_it_waits(scenario, database)
+    database.start()
+    assert pending(Measurement)
+    assert not list(what_is_left(scenario, before, after, "the crash"))
+    assert not pending(Measurement)
+
+
+def crash_until_time_is_up(database: OwnServer) -> None:
+    """Crash, and wait until the detach had to be cancelled, which finds nobody to ask."""
+    database.stop(CRASH)
+    wait_until(lambda: not any(isinstance(each, Timer) for each in threading.enumerate()))
+
+
+def test_while_it_is_away_nothing_is_recorded_and_the_caller_learns_of_it(
+    database: OwnServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    scenario = scenarios.detach_with_a_foreign_key()
+    before, after = undisturbed(scenario)
+    scenario.prepare()
+    PartitionRun.objects.all().delete()
+    struck = struck_at(
+        "CONCURRENTLY", scenario.operate, lambda *_: crash_until_time_is_up(database)
+    )
+    try:
+        assert isinstance(struck.error, OperationalError)
+        with pytest.raises(OperationalError, match="refused"):
+            scenario.operate()
+    finally:
+        database.start()
+    assert PartitionRun.objects.count() == 0
+    assert f"maintain of plant.measurement: {struck.error.args[0].splitlines()[0]}" in caplog.text
+    assert not list(what_is_left(scenario, before, after, "the absence"))

@@ -1,0 +1,78 @@
+"""pg_terminate_backend at any statement: an error, a record, and the next pass heals it."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.constants import Outcome
+from pg_timepart.holders import NAMESPACE
+from pg_timepart.maintenance.passes import maintain_all
+from pg_timepart.maintenance.reports import Report
+from tests.faults.losing import SENTENCE, losing_connections
+from tests.plant import scenarios
+from tests.plant.models import Measurement, Reading
+from tests.plant.observing import wipe
+from tests.plant.scenarios import NOW, prepare_old
+from tests.plant.striking import strike_everywhere
+from tests.processes import session, struck_at, terminate
+
+pytestmark = pytest.mark.usefixtures("database")
+
+READING, MEASUREMENT = "plant.reading", "plant.measurement"
+
+END_THE_HOLDERS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s
+"""
+
+
+def end_its_process(_where: str, connection: BaseDatabaseWrapper) -> None:
+    terminate(connection)
+
+
+def end_who_has_the_advisory_lock(_where: str, _connection: BaseDatabaseWrapper) -> None:
+    with session("executioner") as executioner:
+        executioner.execute(END_THE_HOLDERS, [NAMESPACE])
+
+
+LOSING_THE_LOCK = losing_connections(end_who_has_the_advisory_lock)
+"""The run goes on, or gives way."""
+
+
+def test_at_every_statement_of_a_detach() -> None:
+    strike_everywhere(scenarios.detach_with_a_foreign_key(), losing_connections(end_its_process))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", scenarios.EVERY)
+def test_at_every_statement_of_every_operation(name: str, archive: str) -> None:
+    strike_everywhere(scenarios.EVERY[name](archive), losing_connections(end_its_process))
+
+
+def test_the_advisory_lock_is_lost_in_the_middle_of_an_attach() -> None:
+    strike_everywhere(scenarios.attach(), LOSING_THE_LOCK, points=[6])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", scenarios.EVERY)
+def test_the_advisory_lock_is_lost_at_every_statement(name: str, archive: str) -> None:
+    strike_everywhere(scenarios.EVERY[name](archive), LOSING_THE_LOCK)
+
+
+@pytest.mark.parametrize("words", ["CONCURRENTLY", 'before INSERT INTO "pg_timepart_partitionrun"'])
+def test_the_next_table_of_the_same_pass_gets_a_new_connection(words: str) -> None:
+    """Also where the connection is lost after all is done, when it is to be recorded."""
+    prepare_old(Reading, interval=2)()
+    wipe(Measurement)
+    reports: list[Report] = []
+    struck = struck_at(words, lambda: reports.extend(maintain_all(now=NOW)), end_its_process)
+    assert struck.place is not None
+    assert struck.error is None
+    first, second = (each for each in reports if each.label in (READING, MEASUREMENT))
+    assert (first.label, second.label) == (READING, MEASUREMENT)
+    if words == "CONCURRENTLY":
+        assert first.outcome is Outcome.FAILED
+        assert SENTENCE in first.message
+    else:
+        assert first.outcome is Outcome.DONE
+    assert second.outcome is Outcome.DONE, second.reason
