@@ -63,7 +63,10 @@ def _beat_problem() -> str:
 
 
 def overdue(now: datetime) -> list[str]:
-    """Return the names of the beat entries that were to be sent more than the grace ago."""
+    """Return the names of the beat entries that were to be sent more than the grace ago.
+
+    So are those that were sent in the future: when beat starts again, they are due.
+    """
     from django_celery_beat.models import PeriodicTask
 
     entries = PeriodicTask.objects.filter(enabled=True).select_related()
@@ -72,6 +75,8 @@ def overdue(now: datetime) -> list[str]:
 
 def _is_overdue(entry: PeriodicTask, now: datetime) -> bool:
     last = entry.last_run_at or entry.date_changed
+    if last - now > _GRACE:  # the clock was set back, and beat waits until it has caught up
+        return True
     remaining: timedelta = entry.schedule.remaining_estimate(last)
     return now - last > _GRACE and remaining < -_GRACE
 

@@ -140,10 +140,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": environment.text("CELERY_KEY_PREFIX"),
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
+    # One that takes connections and says nothing is away too. More than the second that a worker
+    # waits at an empty queue.
+    "socket_timeout": 10,
 }
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {
     "global_keyprefix": CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"],
+    # So often does who sends a task try to listen for its result, before it is told of the error.
+    "retry_policy": {"max_retries": 3},
 }
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5
+CELERY_REDIS_SOCKET_TIMEOUT = 10
 CELERY_BROKER_POOL_LIMIT = 10
 
 LOGGING = {

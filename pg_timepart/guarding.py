@@ -9,20 +9,18 @@ for too long. That goes on in the server, also when this process stalls or dies.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.db import DatabaseError, Error
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
+from pg_timepart.cancelling import cancelled_after, cancelling, repeat_until
 from pg_timepart.ddl import Statement, dollar_quote
 
 LOOK_SECONDS = 0.01
 """How often the server looks."""
-
-GRACE_SECONDS = 0.05
-"""How long what is over may take to end by itself."""
 
 # Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
 # transaction of its own: who looks for old snapshots shall not find one here.
@@ -76,7 +74,7 @@ def guarded(
         guard.ensure_connection()
         guard.inc_thread_sharing()
         watch = _watch(statement, budget_ms, limit_seconds)
-        with _cancelled_after(connection, limit_seconds), _running(guard, connection, watch):
+        with cancelled_after(connection, limit_seconds), _running(guard, connection, watch):
             yield
     finally:
         guard.close()
@@ -101,14 +99,14 @@ def _running(
 ) -> Iterator[None]:
     """Run ``watch`` beside the block, and end it with the block."""
     is_over = threading.Event()
-    cancel_watched = _cancelling(watched)
+    cancel_watched = cancelling(watched)
 
     def run() -> None:
         try:
             with guard.cursor() as cursor:
                 cursor.execute(watch.as_string(guard.connection))
         except DatabaseError:
-            _repeat_until(is_over.wait, cancel_watched)
+            repeat_until(is_over.wait, cancel_watched)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -116,48 +114,9 @@ def _running(
         yield
     finally:
         is_over.set()
-        _repeat_until(lambda seconds: _has_ended(thread, seconds), _cancelling(guard))
+        repeat_until(lambda seconds: _has_ended(thread, seconds), cancelling(guard))
 
 
 def _has_ended(thread: threading.Thread, seconds: float) -> bool:
     thread.join(seconds)
     return not thread.is_alive()
-
-
-@contextmanager
-def _cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """Cancel what runs on the connection when time is up, by the driver's cancel request."""
-    is_over = threading.Event()
-    cancel = _cancelling(connection)
-
-    def run() -> None:
-        if not is_over.wait(seconds):
-            _repeat_until(is_over.wait, cancel)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def _cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
-    """Return what cancels whatever runs on the connection, to be called from any thread."""
-    raw, translated = connection.connection, connection.wrap_database_errors
-
-    def cancel() -> None:
-        with suppress(Error), translated:
-            raw.cancel()
-
-    return cancel
-
-
-def _repeat_until(is_over: Callable[[float], bool], cancel: Callable[[], None]) -> None:
-    """Cancel again and again what runs there: a request that comes too early does nothing.
-
-    So does one to a pooler that has not given the statement a server connection yet.
-    """
-    while not is_over(GRACE_SECONDS):
-        cancel()

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.cancelling import cancelled_after
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
@@ -31,6 +32,9 @@ IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 IDLE_SECONDS = 1
 """How long the server lets us pause between two statements of a try: a process that is frozen while
 it holds locks loses them then, with its connection."""
+
+BACKSTOP_SECONDS = 1.0
+"""How much later than by the server's timeouts a try ends in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +190,10 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
     with transaction.atomic(using=connection.alias), _settings_restored(connection):
         _set_local(connection, local)
         attempt.setup()
-        _take(connection, attempt, budget)
+        with cancelled_after(connection, 2 * budget.lock_ms / 1000 + BACKSTOP_SECONDS):
+            _take(connection, attempt, budget)
+            if not attempt.is_unhurried:
+                return attempt.body()
         return attempt.body()
 
 

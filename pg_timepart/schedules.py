@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connections, router, transaction
+from django.utils import timezone
 
-from pg_timepart import conf
+from pg_timepart import conf, punctuality
 from pg_timepart.frequency import default_seconds, is_due
 from pg_timepart.models import PartitionConfig
 
@@ -33,7 +34,9 @@ DISPATCHER_NAME = "pg_timepart: send what is due"
 DISPATCHER_SECONDS = 60
 NAME_PREFIX = "pg_timepart: maintain "
 MAX_NAME = 200
-SHORTEST_EXPIRY_SECONDS = 30
+SHORTEST_EXPIRY_SECONDS = 10_800
+"""Messages expire by the worker's clock, and beat writes down when by its own: these may differ by
+hours. A pass that comes late costs little; one that expires at once would never run."""
 
 UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -53,10 +56,14 @@ def sync_all() -> list[str]:
     """
     if not is_beat_installed():
         return []
+    before = punctuality.last_change(_using())
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     _forget_lost(configs)
     changes = [change for config in configs for change in _sync(config)]
-    return [*changes, *_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
+    changes += [*_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
+    if changes:
+        punctuality.announce(before, _using())
+    return changes
 
 
 def retire_all() -> None:
@@ -136,7 +143,12 @@ def _sync(config: PartitionConfig) -> list[str]:
         _remember(config, schedule_id=entry.pk)
     if not wanted:
         return _pause(config, entry)
-    return [*_resume(config, entry), *_repair(config, entry), *_follow_period(config, entry)]
+    return [
+        *_resume(config, entry),
+        *_repair(config, entry),
+        *_follow_period(config, entry),
+        *_set_back(entry),
+    ]
 
 
 def _make(config: PartitionConfig) -> list[str]:
@@ -214,6 +226,16 @@ def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     return [f"{entry.name} is scheduled every {seconds} s, as the period has changed."]
 
 
+def _set_back(entry: PeriodicTask) -> list[str]:
+    """Let an entry be due that was sent, or made, in the future."""
+    if not entry.enabled or not punctuality.set_back(
+        entry, _seconds_of(entry) or 0, timezone.now()
+    ):
+        return []
+    entry.save(using=_using())
+    return [f"{entry.name} was sent in the future; it is due."]
+
+
 def _sync_dispatcher() -> list[str]:
     wanted = conf.options().DISPATCHER
     entries = _entries().filter(task=DISPATCH)
@@ -223,7 +245,7 @@ def _sync_dispatcher() -> list[str]:
             name=DISPATCHER_NAME,
             task=DISPATCH,
             interval=_interval(DISPATCHER_SECONDS),
-            expire_seconds=DISPATCHER_SECONDS,
+            expire_seconds=_expiry(DISPATCHER_SECONDS),
             queue=conf.options().QUEUE,
             description="Sends the maintenance of each table that is due.",
         )
@@ -232,7 +254,7 @@ def _sync_dispatcher() -> list[str]:
     if not wanted and entry is not None:
         entry.delete()
         return [f"{entry.name} is removed."]
-    return []
+    return [] if entry is None else _set_back(entry)
 
 
 def _remove_strays(config_keys: set[int]) -> list[str]:

@@ -35,9 +35,10 @@ class Stage:
         return self.children.start(name, command, os.environ.copy())
 
     def celery(self, name: str, *arguments: str) -> Child:
-        """Start a worker or a beat."""
+        """Start a worker or a beat, which is started again when it ends."""
+        supervisor = (sys.executable, "-m", "deploy.local.supervisor")
         program = (sys.executable, "-m", "celery", "-A", "deploy.celery")
-        return self.start(name, *program, *arguments, "--loglevel=INFO")
+        return self.start(name, *supervisor, *program, *arguments, "--loglevel=INFO")
 
     def migrate(self, *arguments: str) -> None:
         """Migrate the database; raise Stopped if somebody ends that."""

@@ -83,5 +83,8 @@ def _by_config(label: str, since: datetime | None) -> Progress:
         return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
     sentence = "It waits for a worker."
     if since is not None and timezone.now() - since > LONG_WAIT:
-        sentence += " None has taken it yet: does one run, and does it read this queue?"
+        sentence += (
+            " None has taken it yet: does one run, and does it read this queue? If the broker was"
+            " restarted since, send it again."
+        )
     return Progress(sentence=sentence, has_ended=False)

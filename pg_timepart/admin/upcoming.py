@@ -8,6 +8,7 @@ from datetime import datetime
 import django.db
 
 from pg_timepart.errors import TimepartError
+from pg_timepart.maintenance.caution import cautious
 from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
 from pg_timepart.maintenance.targets import decorated, known_rows, target_of
 from pg_timepart.maintenance.work import Work
@@ -60,7 +61,7 @@ def check(config: PartitionConfig) -> None:
 
 def _planned(config: PartitionConfig) -> Upcoming:
     work = _look(config)
-    plan = plan_pass(work.parent, known_rows(work.rows), work.policy, work.now)
+    plan = cautious(plan_pass)(work.parent, known_rows(work.rows), work.policy, work.now)
     shown = replace(plan, actions=plan.actions[:MOST_WITH_SQL])
     return Upcoming(
         actions=plan.actions,

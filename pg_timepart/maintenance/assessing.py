@@ -147,9 +147,11 @@ def _operation(config: PartitionConfig) -> Iterator[Finding]:
 
 
 def _was_well_since(config: PartitionConfig) -> bool:
-    """Return whether a later run looked and found nothing to do, which is not recorded as a run."""
-    checked, ran = config.last_checked_at, config.last_run_at
-    return checked is not None and ran is not None and checked > ran
+    """Return whether a later run looked and found nothing to do, which is not recorded as a run.
+
+    By the server's clock it may have been earlier, where that was ahead for a while.
+    """
+    return config.last_checked_at != config.last_run_at
 
 
 def _local(moment: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pg_timepart.anatomy import read_foreign_keys
 from pg_timepart.errors import Deferred, Refused
 from pg_timepart.locks import LockTimeout
+from pg_timepart.maintenance.caution import surely
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
@@ -43,7 +44,8 @@ def drop(work: Work, action: Action, session: Session) -> str:
     leaf, row, grace = work.partition(action), work.row_of(action.oid), work.policy.drop_after
     if leaf.is_attached:
         raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
-    if grace and row is not None and row.detached_at and row.detached_at + grace > work.now:
+    now = surely(work.now, work.parent)
+    if grace and row is not None and row.detached_at and row.detached_at + grace > now:
         raise Refused(
             f"{leaf.name} was detached at {row.detached_at:%Y-%m-%d %H:%M} UTC and is kept until"
             f" {row.detached_at + grace:%Y-%m-%d %H:%M} UTC by the config's grace of {grace}."

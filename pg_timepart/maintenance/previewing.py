@@ -20,6 +20,7 @@ from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
 from pg_timepart.locks import share_of
+from pg_timepart.maintenance.caution import cautious
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target, known_rows
@@ -122,7 +123,8 @@ def preview_pass(target: Target, *, now: datetime | None = None) -> Preview:
     Raises NotPartitioned and InvalidPolicy, which a pass would report.
     """
     work = _look(target, now)
-    plan = plan_pass(work.parent, known_rows(work.rows), work.policy, work.now)
+    planner = cautious(plan_pass) if now is None else plan_pass
+    plan = planner(work.parent, known_rows(work.rows), work.policy, work.now)
     return preview_plan(work, plan)
 
 

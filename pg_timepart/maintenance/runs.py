@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,17 +28,16 @@ from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.faults import ends_the_run, renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.applying import apply
+from pg_timepart.maintenance.caution import Planner, cautious
 from pg_timepart.maintenance.recording import Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.plans import Action, Known, Plan, Policy
+from pg_timepart.plans import Action, Plan
 from pg_timepart.relations import Parent
 
 logger = logging.getLogger("pg_timepart")
-
-Planner = Callable[[Parent, Sequence[Known], Policy, datetime], Plan]
 
 _URGENCY = {ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 
@@ -71,12 +70,18 @@ class Request:
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
+    def plan(self, target: Target, parent: Parent, rows: list[PartitionLog]) -> Plan:
+        """Return what should be done to the table as it was just read."""
+        planner = cautious(self.planner) if self.now is None else self.planner
+        now = self.now or parent.read_at
+        return planner(parent, known_rows(rows), target.policy(parent), now)
+
 
 def preview(target: Target, planner: Planner, now: datetime | None = None) -> Plan:
     """Return what a run would do now, and do nothing. Takes no lock."""
     rows = target.rows()
     parent = target.read(rows)
-    return planner(parent, known_rows(rows), target.policy(parent), now or parent.read_at)
+    return Request(operation="preview", planner=planner, now=now).plan(target, parent, rows)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +132,7 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     parent = target.read(rows)
     course.started_at, course.read = parent.read_at, time.monotonic()
     now = request.now or parent.read_at
-    plan = request.planner(parent, known_rows(rows), target.policy(parent), now)
+    plan = request.plan(target, parent, rows)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
@@ -160,7 +165,7 @@ def _run_locked(
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
     course.repaired += work.refresh(thoroughly=request.is_thorough)
-    plan = request.planner(work.parent, known_rows(work.rows), work.policy, now)
+    plan = request.plan(target, work.parent, work.rows)
     for group in in_order(plan.actions):
         begun = len(course.results)
         for result in apply(work, group):

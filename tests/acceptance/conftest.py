@@ -4,10 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
+from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from deploy.local.folders import scratch_folder
-from tests.acceptance.installation import Installation, Process
+from tests.acceptance.installation import Installation, Process, wait_until
+from tests.acceptance.table import every, is_rotated, neglect, wait_for_a_look
+
+A_DAY = 86_400
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +29,8 @@ def installation() -> Iterator[Installation]:
 @pytest.fixture(scope="session")
 def worker(installation: Installation) -> Iterator[Process]:
     """The usual worker."""
-    with installation.worker("usual", concurrency=2, visibility_seconds=10) as process:
+    usual = installation.worker("usual", concurrency=2, is_supervised=True, visibility_seconds=10)
+    with usual as process:
         yield process
 
 
@@ -41,6 +46,21 @@ def database(installation: Installation, django_db_blocker: DjangoDbBlocker) -> 
     """The installation's database as this process's default one, in autocommit."""
     with django_db_blocker.unblock(), installation.database():
         yield
+
+
+@pytest.fixture
+def rotating(
+    installation: Installation, database: None, beat: Process, worker: Process
+) -> Iterator[None]:
+    """A table that is looked at every second, by then; afterwards no pass is left."""
+    neglect()
+    every(1)
+    wait_for_a_look(timeout_seconds=20)
+    wait_until(is_rotated)
+    yield
+    connection.close()
+    every(A_DAY)
+    installation.wait_until_idle()
 
 
 @pytest.fixture

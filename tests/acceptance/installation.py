@@ -22,10 +22,12 @@ from deploy.local import Server, start_postgres, start_redis, stop
 from deploy.local.binaries import find_redis
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
+from tests.clocks import Clock
 from tests.databases import aimed_at
 
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
+SUPERVISOR = (sys.executable, "-m", "deploy.local.supervisor")
 START_SECONDS = 40.0
 END_SECONDS = 20.0
 
@@ -84,29 +86,42 @@ class Installation:
             "ACCEPTANCE_VISIBILITY_SECONDS": str(visibility_seconds),
         }
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, clock: Clock | None = None) -> str:
         """Run Python with these arguments to its end and return what it printed."""
-        return run_python(self.environment(), *arguments)
+        return run_python(self.environment() | _environment_of(clock), *arguments)
 
     @contextmanager
     def worker(
-        self, name: str, *, queue: str = "celery", concurrency: int = 1, **options: Any
+        self,
+        name: str,
+        *,
+        queue: str = "celery",
+        concurrency: int = 1,
+        is_supervised: bool = False,
+        clock: Clock | None = None,
+        **options: Any,
     ) -> Iterator[Process]:
-        """Run a prefork worker, ready to work; see ``environment`` for the options."""
+        """Run a prefork worker, ready to work; see ``environment`` for the options.
+
+        Where it is supervised, as in every deployment, it is started again when it ends.
+        """
         command = [
+            *(SUPERVISOR if is_supervised else ()),
             *(*CELERY, "worker", "--pool=prefork", "--loglevel=INFO", f"--hostname={name}@here"),
             *("--without-gossip", "--without-mingle", f"--concurrency={concurrency}"),
             f"--queues={queue}",
         ]
-        with self._process(name, command, options) as process:
+        environment = self.environment(**options) | _environment_of(clock)
+        with self._process(name, command, environment) as process:
             wait_until(lambda: " ready." in process.said(), START_SECONDS, process)
             yield process
 
     @contextmanager
-    def beat(self, name: str) -> Iterator[Process]:
-        """Run a beat with the database scheduler, started."""
-        command = [*CELERY, "beat", "--loglevel=INFO", f"--pidfile={self.folder / name}.pid"]
-        with self._process(name, command, {}) as process:
+    def beat(self, name: str, *, clock: Clock | None = None) -> Iterator[Process]:
+        """Run a supervised beat with the database scheduler, started."""
+        command = [*SUPERVISOR, *CELERY, "beat", "--loglevel=INFO", "--pidfile="]
+        environment = self.environment() | _environment_of(clock)
+        with self._process(name, command, environment) as process:
             wait_until(lambda: "beat: Starting" in process.said(), START_SECONDS, process)
             yield process
 
@@ -135,9 +150,17 @@ class Installation:
         self.postgres = start_postgres(folder, port=port, durable=True)
 
     def restart_redis(self) -> None:
-        """Stop Redis, and start it again with its data and its password, on its port."""
+        """Stop Redis, and start it again."""
+        self.stop_redis()
+        self.start_redis()
+
+    def stop_redis(self) -> None:
+        """Stop Redis; it writes down first what it holds."""
+        stop(self.redis)
+
+    def start_redis(self) -> None:
+        """Start Redis again with its data and its password, on its port."""
         running = self.redis
-        stop(running)
         configuration = Path(running.folder) / "redis.conf"
         launch = Launch(
             name=running.name,
@@ -150,16 +173,21 @@ class Installation:
         )
         self.redis = start(launch, running.port)
 
+    def wait_until_idle(self) -> None:
+        """Wait until no message is in the usual queue, or with a worker."""
+        with Redis.from_url(self.redis.url) as redis:
+            wait_until(lambda: redis.llen("celery") == redis.hlen("unacked") == 0, 40)
+
     @contextmanager
     def _process(
-        self, name: str, command: Sequence[str], options: dict[str, Any]
+        self, name: str, command: Sequence[str], environment: dict[str, str]
     ) -> Iterator[Process]:
         path = self.folder / f"{name}.log"
         with path.open("ab") as log:
             popen = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment(**options),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -198,6 +226,10 @@ def wait_until(
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s {words}"
         time.sleep(0.05)
     return answer
+
+
+def _environment_of(clock: Clock | None) -> dict[str, str]:
+    return clock.environment if clock else {}
 
 
 def _answers(running: Server) -> bool:

@@ -30,7 +30,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(os.environ.get("ACCEPTANCE_VISIBILITY_SECONDS", "3600")),
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
+    # As in deploy/settings.py: a broker that says nothing is away.
+    "socket_timeout": 10,
 }
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": {"max_retries": 3}}
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5
+CELERY_REDIS_SOCKET_TIMEOUT = 10
 # What was done while Redis was away counts as failed if its result cannot be stored.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

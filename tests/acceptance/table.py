@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.acceptance.installation import wait_until
 from tests.plant.models import Reading
 from tests.plant.observing import wipe
+from tests.processes import session
 
 READING = "plant.reading"
 YEARS = (2015, 2016, 2017)
@@ -77,6 +80,16 @@ def wanted(model: type[models.Model] = Reading) -> list[str]:
 def is_rotated(model: type[models.Model] = Reading) -> bool:
     """Return whether a pass on a neglected table has done all it must."""
     return children(model) == dict.fromkeys(wanted(model), False)
+
+
+@contextmanager
+def parent_held() -> Iterator[None]:
+    """Hold the parent as a transaction does that has used it, so that a detach has to wait."""
+    with session("holder") as holder:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE ONLY plant_reading IN ACCESS SHARE MODE")
+        yield
+        holder.execute("ROLLBACK")
 
 
 def runs(model: type[models.Model] = Reading, **facts: Any) -> list[PartitionRun]:

@@ -138,16 +138,20 @@ def assert_serves(port: str) -> None:
         assert answer.headers["Content-Type"].startswith("text/css")
 
 
+@pytest.mark.parametrize("days", [-1, 1])
 def test_beat_check_notices_a_schedule_that_is_not_followed(
-    environ: dict[str, str], folder: Path
+    days: int, environ: dict[str, str], folder: Path
 ) -> None:
+    """It was sent long ago, or in the future: then beat's clock was set back since."""
     check = health_command(SERVICES["beat"])
     connection = psycopg2.connect(environ["DATABASE_URL"])
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE django_celery_beat_periodictask SET last_run_at = now() - interval '1 day',"
-            " date_changed = now() - interval '1 day'"
+            "UPDATE django_celery_beat_periodictask"
+            " SET last_run_at = now() + %(days)s * interval '1 day',"
+            " date_changed = now() + %(days)s * interval '1 day'",
+            {"days": days},
         )
         done = subprocess.run(
             check, cwd=folder, env=environ, capture_output=True, text=True, timeout=40, check=False

@@ -96,13 +96,34 @@ def test_demo_creates_and_retires_on_schedule_and_refuses_no_row(tmp_path: Path)
     assert keys_of(logs_of(demo).name) == []
 
 
-def test_demo_sums_up_when_it_is_asked_to_end(begun: Running) -> None:
+def test_demo_outlives_its_worker_and_sums_up_when_it_is_asked_to_end(begun: Running) -> None:
+    """Celery's worker ends now and then whose broker was restarted: it is started again."""
     folder = logs_of(begun)
-    assert processes_of(folder)
+    os.kill(celery_worker_of(begun), signal.SIGKILL)
+    until(lambda: (folder / "worker.log").read_text().count(" ready.") == 2, 60)
+    retired = begun.said().count(" retire ")
+    until(lambda: begun.has_ended() or begun.said().count(" retire ") > retired, 90)
     begun.process.send_signal(signal.SIGINT)
     assert begun.process.wait(40) == 0, begun.said()
     assert "All as it should be." in begun.said()
     assert processes_of(folder) == []
+
+
+def celery_worker_of(demo: Running) -> int:
+    """Return the process that started all others of the worker."""
+    writing = processes_of(logs_of(demo))
+    workers = {pid for pid in writing if "worker" in command_of(pid) and "-m" in command_of(pid)}
+    supervisors = {pid for pid in workers if "deploy.local.supervisor" in command_of(pid)}
+    (worker,) = (pid for pid in workers - supervisors if parent_of(pid) in supervisors)
+    return worker
+
+
+def command_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_children_die_with_a_demo_that_is_killed(begun: Running) -> None:

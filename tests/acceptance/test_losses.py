@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -21,16 +21,16 @@ from tests.acceptance.table import (
     config_of,
     is_rotated,
     neglect,
+    parent_held,
     runs,
     task,
 )
 from tests.plant.models import Reading
-from tests.processes import session
 
 pytestmark = pytest.mark.usefixtures("database")
 
 QUEUE = "losses"
-BOLD = {"LONG_TRANSACTION_MS": 600_000}
+BOLD: dict[str, Any] = {"LONG_TRANSACTION_MS": 600_000}
 """Begins to detach also where somebody has had the table for long, and so has to wait inside."""
 
 
@@ -49,7 +49,7 @@ def test_a_worker_killed_in_the_middle_of_a_detach_is_replaced_by_another(
         victim = stack.enter_context(
             installation.worker("victim", queue=QUEUE, **BOLD, LOCK_WAIT_SECONDS=60)
         )
-        with _parent_held():
+        with parent_held():
             answer = _send(client)
             pending = wait_until(_pending, 20, victim)
             victim.kill()
@@ -70,7 +70,7 @@ def test_a_killed_child_is_replaced_and_its_task_done_again(
 ) -> None:
     """Here the server does not notice that its client is dead, and goes on with the detach."""
     neglect()
-    with _parent_held():
+    with parent_held():
         answer = _send(client)
         wait_until(_pending, 20, survivor)
         _kill_children(client, survivor)
@@ -83,7 +83,7 @@ def test_a_soft_time_limit_ends_cleanly_and_the_next_run_finishes(
     client: Celery, survivor: Process
 ) -> None:
     neglect()
-    with _parent_held():
+    with parent_held():
         answer = _send(client, soft_time_limit=1)
         (run,) = wait_until(lambda: runs(outcome="deferred"), 20, survivor)
         assert "SoftTimeLimitExceeded" in run.message
@@ -106,16 +106,6 @@ def _result(answer: AsyncResult[Any], worker: Process) -> dict[str, Any]:
     wait_until(answer.ready, 40, worker)
     result: dict[str, Any] = answer.get(timeout=5)
     return result
-
-
-@contextmanager
-def _parent_held() -> Iterator[None]:
-    """Hold the parent as a transaction does that has used it, so that a detach has to wait."""
-    with session("holder") as holder:
-        holder.execute("BEGIN")
-        holder.execute("LOCK TABLE ONLY plant_reading IN ACCESS SHARE MODE")
-        yield
-        holder.execute("ROLLBACK")
 
 
 def _pending() -> str | None:

@@ -94,6 +94,7 @@ def test_a_task_that_nobody_takes_asks_for_a_worker(client: Client) -> None:
     with celery():
         page = followed(client, str(uuid4()), timedelta(minutes=1))
     assert "does one run, and does it read this queue?" in page
+    assert "If the broker was restarted since, send it again." in page
     assert not has_ended(page)
 
 

@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.db.migrations import RenameModel
 from django.test import override_settings
 from django.utils import timezone
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 from pytest_django import DjangoDbBlocker
 
@@ -169,9 +169,32 @@ def test_a_default_interval_follows_a_change_of_the_period() -> None:
     _save(config, period="Hour")
     entry = entry_of(config)
     assert seconds_between(entry) == 1800
-    assert entry.expire_seconds == 1800
+    assert entry.expire_seconds == schedules.SHORTEST_EXPIRY_SECONDS
     _save(config, period="Month")
     assert seconds_between(entry_of(config)) == 86_400
+
+
+def test_an_entry_that_was_sent_in_the_future_is_due() -> None:
+    """The clock of beat's host was ahead: beat would wait until it is as late again."""
+    config = make_config()
+    _edit(config, last_run_at=timezone.now() + timedelta(days=1))
+    (change,) = schedules.sync_all()
+    assert change == "pg_timepart: maintain made.thing was sent in the future; it is due."
+    assert ModelEntry(entry_of(config), app=app).is_due().is_due
+    assert schedules.sync_all() == []
+
+
+def test_beat_hears_of_a_repair_also_after_a_change_by_a_clock_ahead() -> None:
+    config = make_config()
+    ahead = timezone.now() + timedelta(hours=1)
+    PeriodicTasks.objects.update(last_update=ahead)
+    schedules.sync_all()
+    assert last_change() == ahead
+    PeriodicTask.objects.filter(pk=entry_of(config).pk).update(kwargs='{"too": "many"}')
+    assert schedules.sync_all() == ["pg_timepart: maintain made.thing is repaired."]
+    change = last_change()
+    assert change is not None
+    assert change > ahead
 
 
 def test_an_interval_that_a_person_chose_stays_when_the_period_changes() -> None:
@@ -411,7 +434,7 @@ def test_the_dispatcher_takes_over_and_hands_back() -> None:
         assert (dispatch.enabled, seconds_between(dispatch), dispatch.expire_seconds) == (
             True,
             60,
-            60,
+            schedules.SHORTEST_EXPIRY_SECONDS,
         )
         assert schedules.sync_all() == []
         make_config("later")

@@ -1,0 +1,73 @@
+"""What is taken away must be due by two clocks: the server's, which plans, and this host's.
+
+A server whose clock jumps ahead would else retire, and after the grace drop, what its rows' owners
+still need. What is made too early harms nobody, so making room follows the server's clock alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from pg_timepart.constants import ActionKind
+from pg_timepart.plans import Action, Known, Plan, Policy
+from pg_timepart.relations import Parent
+
+Planner = Callable[[Parent, Sequence[Known], Policy, datetime], Plan]
+
+CLOSE = timedelta(minutes=1)
+"""Clocks that differ by no more are taken for the same."""
+
+_TAKES_AWAY = {ActionKind.DETACH, ActionKind.DROP}
+
+
+def cautious(planner: Planner) -> Planner:
+    """Return the planner, but leaving out what is to be taken away by the server's clock alone.
+
+    What was left out is a problem of the plan, for somebody must set a clock.
+    """
+
+    def plan(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        wanted = planner(parent, known, policy, now)
+        earlier = surely(now, parent)
+        if earlier == now:
+            return wanted
+        agreed = planner(parent, known, policy, earlier).actions
+        return _without(wanted, _waiting(wanted, agreed), now - earlier)
+
+    return plan
+
+
+def surely(now: datetime, parent: Parent) -> datetime:
+    """Return the moment that it is by the server's clock and by this host's: the earlier one.
+
+    ``now`` is the moment to plan for, and ``parent`` was read just before.
+    """
+    ahead = parent.read_at - timezone.now()
+    return now - ahead if ahead > CLOSE else now
+
+
+def _waiting(wanted: Plan, agreed: Sequence[Action]) -> list[Action]:
+    return [each for each in wanted.actions if each.kind in _TAKES_AWAY and each not in agreed]
+
+
+def _without(plan: Plan, waiting: Sequence[Action], ahead: timedelta) -> Plan:
+    """Return the plan without these, and without the moves that would follow on them."""
+    if not waiting:
+        return plan
+    left_alone = {each.oid for each in waiting}
+    taken = _TAKES_AWAY | {ActionKind.MOVE}
+    kept = [each for each in plan.actions if each.kind not in taken or each.oid not in left_alone]
+    return replace(plan, actions=tuple(kept), problems=(*plan.problems, _why(waiting, ahead)))
+
+
+def _why(waiting: Sequence[Action], ahead: timedelta) -> str:
+    seconds = timedelta(seconds=round(ahead.total_seconds()))
+    return (
+        f"The clock of the server is {seconds} ahead of this host's, and {len(waiting)} of what it"
+        " says is due to be detached or dropped is not due by this host's. That is left alone"
+        " until both agree: set the clock that is wrong."
+    )

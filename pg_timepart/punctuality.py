@@ -1,0 +1,47 @@
+"""Beat's entries, and what they remember of a clock that was wrong.
+
+Beat compares moments that it, or another host, has written down with its own clock. What lies in
+the future it waits for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+
+if TYPE_CHECKING:
+    from django_celery_beat.models import PeriodicTask
+
+CLOSE = timedelta(minutes=1)
+"""What lies no further in the future was written by a clock that is right."""
+
+
+def set_back(entry: PeriodicTask, seconds: float, now: datetime) -> bool:
+    """Make an entry due that was last sent, or made, in the future; return whether it was.
+
+    ``seconds`` is how often it is due, 0 where that is no interval. The row is not saved.
+    """
+    since = entry.last_run_at or entry.date_changed
+    if since is None or since <= now + CLOSE:
+        return False
+    entry.last_run_at = now - timedelta(seconds=seconds)
+    return True
+
+
+def announce(before: datetime | None, using: str) -> None:
+    """Have beat read its schedule anew also where the change ``before`` was by a clock ahead."""
+    after = last_change(using)
+    if before is not None and after is not None and after <= before:
+        _changes(using).filter(ident=1).update(last_update=before + timedelta(milliseconds=1))
+
+
+def last_change(using: str) -> datetime | None:
+    """Return what beat compares to know that its schedule has changed."""
+    found: datetime | None = _changes(using).values_list("last_update", flat=True).first()
+    return found
+
+
+def _changes(using: str) -> Any:
+    return apps.get_model("django_celery_beat", "PeriodicTasks")._default_manager.using(using)

@@ -1,0 +1,8 @@
+"""Settings of who sends: as the workers', with all apps, for the admin sends too."""
+
+from __future__ import annotations
+
+from tests.acceptance.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS
+
+__all__ = ["INSTALLED_APPS"]
