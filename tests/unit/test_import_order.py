@@ -31,6 +31,7 @@ LAYOUT = (
     "catalog",
     "anatomy",
     "holders",
+    "rights",
     "faults",
     "cancelling",
     "locks",
