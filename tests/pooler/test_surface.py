@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, models
+from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,18 +22,16 @@ from tests.plant.observing import change_policy, observe, wipe
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
+from tests.tablespaces import tablespaces_named
 
 
 @pytest.fixture
 def archive(server: PooledInstallation) -> Iterator[str]:
-    """A second tablespace, within the server's folder."""
-    if connection.pg_version < 150000:  # type: ignore[attr-defined]
-        pytest.skip("in-place tablespaces need PostgreSQL 15")
-    execute("SET allow_in_place_tablespaces = on", "CREATE TABLESPACE archive LOCATION ''")
-    yield "archive"
-    for model in MODELS:
-        wipe(model)
-    execute("DROP TABLESPACE archive")
+    """A second tablespace."""
+    with tablespaces_named("archive"):
+        yield "archive"
+        for model in MODELS:
+            wipe(model)
 
 
 def test_migrate_makes_tables_that_take_rows_at_once(server: PooledInstallation) -> None:
