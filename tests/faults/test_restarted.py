@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from threading import Timer
-
 import pytest
 from django.db import OperationalError
 
@@ -16,7 +13,7 @@ from tests.plant import scenarios
 from tests.plant.models import Measurement
 from tests.plant.scenarios import pending, undisturbed, what_is_left
 from tests.plant.striking import strike_everywhere
-from tests.processes import struck_at, wait_until
+from tests.processes import struck_at
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -65,12 +62,6 @@ def test_a_crash_while_a_detach_waits_leaves_it_pending(database: OwnServer) -> 
     assert not pending(Measurement)
 
 
-def crash_until_time_is_up(database: OwnServer) -> None:
-    """Crash, and wait until the detach had to be cancelled, which finds nobody to ask."""
-    database.stop(CRASH)
-    wait_until(lambda: not any(isinstance(each, Timer) for each in threading.enumerate()))
-
-
 def test_while_it_is_away_nothing_is_recorded_and_the_caller_learns_of_it(
     database: OwnServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,9 +69,7 @@ def test_while_it_is_away_nothing_is_recorded_and_the_caller_learns_of_it(
     before, after = undisturbed(scenario)
     scenario.prepare()
     PartitionRun.objects.all().delete()
-    struck = struck_at(
-        "CONCURRENTLY", scenario.operate, lambda *_: crash_until_time_is_up(database)
-    )
+    struck = struck_at("before ALTER TABLE", scenario.operate, lambda *_: database.stop(CRASH))
     try:
         assert isinstance(struck.error, OperationalError)
         with pytest.raises(OperationalError, match="refused"):
