@@ -6,7 +6,7 @@
 #   make matrix                   the tests on all supported versions: docs/matrix.md
 #   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
-#   make faults                   faults of the database at every statement; takes long
+#   make faults                   faults of the database at every statement, and of the broker; long
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
@@ -110,7 +110,7 @@ pooler: $(INSTALLED)
 
 # Faults of the database at every statement of every operation.
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest tests/faults -m "long or not long" $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py -m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)
