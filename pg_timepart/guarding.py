@@ -21,6 +21,9 @@ from pg_timepart.ddl import Statement, dollar_quote
 LOOK_SECONDS = 0.01
 """How often the server looks."""
 
+BEGIN_SECONDS = 2.0
+"""How long the watch stays where the statement does not begin: who asked for it may be dead."""
+
 GRACE_SECONDS = 0.05
 """How long what is over may take to end by itself."""
 
@@ -28,7 +31,8 @@ GRACE_SECONDS = 0.05
 # transaction of its own: who looks for old snapshots shall not find one here.
 WATCH = """DO {quote}
 DECLARE
-    ends_at timestamptz := pg_catalog.clock_timestamp() + {seconds} * interval '1 second';
+    begun_at timestamptz := pg_catalog.clock_timestamp();
+    ends_at timestamptz := begun_at + {seconds} * interval '1 second';
     stalling timestamptz;
     watched integer;
     is_strong boolean;
@@ -46,7 +50,8 @@ BEGIN
         WHERE a.query = {statement} AND a.state = 'active' AND a.usename = current_user
         AND a.datname = pg_catalog.current_database()
         GROUP BY a.pid;
-        EXIT WHEN was_seen AND watched IS NULL;
+        EXIT WHEN watched IS NULL AND (was_seen OR pg_catalog.clock_timestamp()
+            > begun_at + {begin_seconds} * interval '1 second');
         was_seen := watched IS NOT NULL;
         stalling := CASE WHEN is_strong
                     THEN COALESCE(stalling, pg_catalog.clock_timestamp()) END;
@@ -69,7 +74,7 @@ def guarded(
 
     It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
     one that stops others, or has not ended in twice that; and after ``limit_seconds`` in any case.
-    Where the watch itself fails, it is cancelled at once.
+    Where the watch fails, or ends while the block does not, it is cancelled at once.
     """
     guard = connection.copy()
     try:
@@ -88,6 +93,7 @@ def _watch(statement: str, budget_ms: int, limit_seconds: float) -> Statement:
         quote=sql.SQL(dollar_quote(statement)),
         statement=sql.Literal(statement),
         seconds=sql.Literal(limit_seconds + 1),
+        begin_seconds=sql.Literal(BEGIN_SECONDS),
         waiting_ms=sql.Literal(max(budget_ms - look_ms, 0)),
         stalling_ms=sql.Literal(max(2 * budget_ms - look_ms, 0)),
         look_seconds=sql.Literal(LOOK_SECONDS),
@@ -103,11 +109,9 @@ def _running(
     is_over = threading.Event()
 
     def run() -> None:
-        try:
-            with guard.cursor() as cursor:
-                cursor.execute(watch.as_string(guard.connection))
-        except DatabaseError:
-            _cancel_until(is_over.wait, watched)
+        with suppress(DatabaseError), guard.cursor() as cursor:
+            cursor.execute(watch.as_string(guard.connection))
+        _cancel_until(is_over.wait, watched)
 
     thread = threading.Thread(target=run)
     thread.start()
