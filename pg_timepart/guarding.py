@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -22,11 +22,15 @@ from pg_timepart.ddl import Statement, dollar_quote
 LOOK_SECONDS = 0.01
 """How often the server looks."""
 
+BEGIN_SECONDS = 2.0
+"""How long the watch stays where the statement does not begin: who asked for it may be dead."""
+
 # Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
 # transaction of its own: who looks for old snapshots shall not find one here.
 WATCH = """DO {quote}
 DECLARE
-    ends_at timestamptz := pg_catalog.clock_timestamp() + {seconds} * interval '1 second';
+    begun_at timestamptz := pg_catalog.clock_timestamp();
+    ends_at timestamptz := begun_at + {seconds} * interval '1 second';
     stalling timestamptz;
     watched integer;
     is_strong boolean;
@@ -44,7 +48,8 @@ BEGIN
         WHERE a.query = {statement} AND a.state = 'active' AND a.usename = current_user
         AND a.datname = pg_catalog.current_database()
         GROUP BY a.pid;
-        EXIT WHEN was_seen AND watched IS NULL;
+        EXIT WHEN watched IS NULL AND (was_seen OR pg_catalog.clock_timestamp()
+            > begun_at + {begin_seconds} * interval '1 second');
         was_seen := watched IS NOT NULL;
         stalling := CASE WHEN is_strong
                     THEN COALESCE(stalling, pg_catalog.clock_timestamp()) END;
@@ -67,7 +72,7 @@ def guarded(
 
     It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
     one that stops others, or has not ended in twice that; and after ``limit_seconds`` in any case.
-    Where the watch itself fails, it is cancelled at once.
+    Where the watch fails, or ends while the block does not, it is cancelled at once.
     """
     guard = connection.copy()
     try:
@@ -86,6 +91,7 @@ def _watch(statement: str, budget_ms: int, limit_seconds: float) -> Statement:
         quote=sql.SQL(dollar_quote(statement)),
         statement=sql.Literal(statement),
         seconds=sql.Literal(limit_seconds + 1),
+        begin_seconds=sql.Literal(BEGIN_SECONDS),
         waiting_ms=sql.Literal(max(budget_ms - look_ms, 0)),
         stalling_ms=sql.Literal(max(2 * budget_ms - look_ms, 0)),
         look_seconds=sql.Literal(LOOK_SECONDS),
@@ -102,11 +108,9 @@ def _running(
     cancel_watched = cancelling(watched)
 
     def run() -> None:
-        try:
-            with guard.cursor() as cursor:
-                cursor.execute(watch.as_string(guard.connection))
-        except DatabaseError:
-            repeat_until(is_over.wait, cancel_watched)
+        with suppress(DatabaseError), guard.cursor() as cursor:
+            cursor.execute(watch.as_string(guard.connection))
+        repeat_until(is_over.wait, cancel_watched)
 
     thread = threading.Thread(target=run)
     thread.start()

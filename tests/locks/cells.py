@@ -166,7 +166,7 @@ def _holding(cell: Cell) -> AbstractContextManager[None]:
 
 
 def _beside(trial: Trial) -> tuple[Ending, Taken]:
-    """Do it, again while it gives way and somebody who must wait for it was not seen waiting."""
+    """Do it, again while it gives way to somebody else, or who must wait was not seen waiting."""
     trial.application.go_round()
     assert not trial.watch.take_waits(), "it waits, and not for us"
     trial.watch.take()
@@ -174,17 +174,17 @@ def _beside(trial: Trial) -> tuple[Ending, Taken]:
     for _ in range(MAX_ROUNDS):
         ending = trial.ask(GIVING_UP_SECONDS if trial.cell.for_long else TRIES_SECONDS)
         taken.add(trial.watch.take())
-        _assert_named(ending)
+        assert ending.outcome in ("done", "deferred"), ending
         queued = {title for title, word in trial.words(taken).items() if word == BUDGET}
-        if ending.outcome == "done" or queued <= trial.watch.waited():
+        is_seen = _names_the_holder(ending) and queued <= trial.watch.waited()
+        if ending.outcome == "done" or is_seen:
             return ending, taken
-    raise AssertionError(f"{queued - trial.watch.waited()} should wait, and do not")
+    raise AssertionError(f"{queued - trial.watch.waited()} never waited; {ending.reason}")
 
 
-def _assert_named(ending: Ending) -> None:
-    assert ending.outcome in ("done", "deferred"), ending
-    if ending.outcome == "deferred":
-        assert f"application '{HOLDER}'" in ending.reason, ending.reason
+def _names_the_holder(ending: Ending) -> bool:
+    """Return whether it gave way to the holder, and not to the application on a busy machine."""
+    return f"application '{HOLDER}'" in ending.reason
 
 
 def _word(wanted: Locks, taken: Taken) -> str:
