@@ -17,18 +17,29 @@ import pytest
 from .errors import ServiceError
 from .services import services
 
+_STARTED = pytest.StashKey[ExitStack]()
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Start what the environment names no server for."""
     if not _runs_no_test(early_config):
         stack = ExitStack()
+        early_config.stash[_STARTED] = stack
         early_config.add_cleanup(stack.close)
         try:
             os.environ.update(stack.enter_context(services()))
         except ServiceError as error:
             raise pytest.UsageError(str(error)) from error
     yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop it before a process of ``pytest -n`` says that it has ended: 10 s later it is killed."""
+    started = session.config.stash.get(_STARTED, None)
+    if started is not None:
+        started.close()
 
 
 def _runs_no_test(config: pytest.Config) -> bool:
