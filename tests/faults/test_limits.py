@@ -17,7 +17,7 @@ from tests.faults.own_server import OwnServer
 from tests.messages import Post
 from tests.plant import scenarios
 from tests.plant.observing import observe
-from tests.plant.scenarios import Scenario, undisturbed
+from tests.plant.scenarios import Scenario, undisturbed, what_is_left
 from tests.processes import session, wait_until
 
 FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10"}
@@ -123,21 +123,23 @@ def _unquoted(words: str) -> str:
     return words.replace('"', "")
 
 
-@pytest.mark.parametrize("left", [0, 1])
-def test_connections(left: int, database: OwnServer) -> None:
-    """A run needs two; what it can be recorded by is the one that it gets."""
-    scenario = scenarios.create_ahead()
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("create ahead", 0), ("create ahead", 1), ("detach with a foreign key", 2)],
+)
+def test_connections(name: str, left: int, database: OwnServer, archive: str) -> None:
+    """A run needs two, and a concurrent detach three; it is recorded by the first that it gets."""
+    scenario = scenarios.EVERY[name](archive)
     before, after = undisturbed(scenario)
     with database.changed(**FEW_CONNECTIONS):
         scenario.prepare()
+        PartitionRun.objects.all().delete()
         with (
             connections_taken(left),
             pytest.raises(OperationalError, match="too many clients"),
         ):
             scenario.operate()
-        messages = [each.message for each in PartitionRun.objects.filter(outcome=Outcome.FAILED)]
-        assert len(messages) == left
-        assert all("sorry, too many clients already" in each for each in messages)
-        assert observe(scenario.model) == before
-        scenario.operate()
-        assert not after.difference(observe(scenario.model))
+        runs = list(PartitionRun.objects.all())
+        assert [each.outcome for each in runs] == [Outcome.FAILED] * bool(left)
+        assert all("sorry, too many clients already" in each.message for each in runs)
+        assert not list(what_is_left(scenario, before, after, "the refusal"))
