@@ -19,7 +19,7 @@ from tests.plant.models import Measurement, Reading
 from tests.pooler.application import Application
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
-from tests.processes import session
+from tests.processes import forked, session
 
 BUDGET = Budget(lock_ms=50, wait_seconds=1, long_transaction_ms=250)
 BOLD = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 1}
@@ -34,16 +34,24 @@ def test_the_cancel_meets_the_detach_and_nobody_else(
 ) -> None:
     prepare_old(model, interval=2)
     said = len(server.postgres.log.read_text())
-    with parent_held(model), override_settings(PG_TIMEPART=BOLD), server.through():
+    with parent_held(model), override_settings(PG_TIMEPART=BOLD):
         with Application(server, "SELECT pg_sleep(0.02)", count=4).at_work() as application:
-            report = run_pass(model)
-    assert report.outcome is Outcome.DONE
-    (detached,) = (each for each in report.actions if each.kind == "detach")
-    assert detached.statements[-1] == "-- ended by FINALIZE"
+            with forked(lambda: detached_through(server, model), "worker") as worker:
+                statements = worker.result()
+    assert statements[-1] == "-- ended by FINALIZE"
     assert application.errors == []
     cancelled = CANCELLED.findall(server.postgres.log.read_text()[said:])
     assert cancelled
     assert all(re.match("ALTER TABLE .* DETACH PARTITION .* CONCURRENTLY", s) for s in cancelled)
+
+
+def detached_through(server: PooledInstallation, model: Model) -> tuple[str, ...]:
+    """Return what a pass through the pooler ran to detach, and did."""
+    with server.through():
+        report = run_pass(model)
+    assert report.outcome is Outcome.DONE, report
+    (detached,) = (each for each in report.actions if each.kind == "detach")
+    return detached.statements
 
 
 def test_a_statement_that_waited_for_the_pool_is_cancelled_too(server: PooledInstallation) -> None:
