@@ -59,17 +59,6 @@ def run_pass(model: Model) -> Report:
     return maintain(label_of(model), now=NOW)
 
 
-def pending(model: Model) -> list[str]:
-    """Return the partitions whose detach has begun and not ended."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits"
-            " WHERE inhparent = %s::regclass AND inhdetachpending",
-            [model._meta.db_table],
-        )
-        return [name for (name,) in cursor.fetchall()]
-
-
 @contextmanager
 def parent_held(model: Model = Reading) -> Iterator[Any]:
     """Hold the parent as a transaction does that has used it: a detach begins, and has to wait."""

@@ -11,9 +11,10 @@ from pg_timepart.constants import Outcome
 from pg_timepart.faults import is_passing_fault
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import State, locked_tables, observe
+from tests.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import Model, parent_held, pending, prepare_old, run_pass
+from tests.pooler.table import Model, parent_held, prepare_old, run_pass
 from tests.processes import KILLED, forked, killed_at, session, wait_until
 
 VICTIM = "victim"

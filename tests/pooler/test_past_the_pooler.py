@@ -12,10 +12,11 @@ from pg_timepart.constants import Outcome
 from tests.databases import aimed_at
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import observe
+from tests.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import Model, parent_held, pending, prepare_old, run_pass
+from tests.pooler.table import Model, parent_held, prepare_old, run_pass
 from tests.processes import forked, wait_until
 
 PAST = {"MAINTENANCE_DATABASES": {"default": "other"}}

@@ -12,10 +12,11 @@ from django.db import connection
 from pg_timepart.constants import Outcome
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import observe
+from tests.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import MODELS, Model, parent_held, pending, prepare_old, run_pass
+from tests.pooler.table import MODELS, Model, parent_held, prepare_old, run_pass
 from tests.processes import barrier, forked, wait_until
 
 ADVISORY = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"

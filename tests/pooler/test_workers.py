@@ -16,9 +16,10 @@ from tests.acceptance.table import is_rotated, neglect, runs, task
 from tests.acceptance.writers import Writers, missing
 from tests.plant.models import Measurement, Reading, Shift
 from tests.plant.observing import State, locked_tables, observe
+from tests.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import label_of, parent_held, pending
+from tests.pooler.table import label_of, parent_held
 from tests.processes import session
 
 EACH = 4
