@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.errors import Conflict
 from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_CHECK
 from pg_timepart.relations import (
     Grant,
@@ -143,7 +144,8 @@ def read_template(
 ) -> Template:
     """Return what a new partition of ``parent`` must get beside what LIKE copies.
 
-    Storage parameters come from ``newest``, a partition, because a parent cannot have any.
+    Storage parameters come from ``newest``, a partition, because a parent cannot have any. Raises
+    Conflict where the table was dropped since it was read.
     """
     default = parent.default
     found = _one_json(
@@ -156,6 +158,8 @@ def read_template(
             "excluding": EXCLUSION_CHECK.replace("_", r"\_") + "%",
         },
     )
+    if found is None:
+        raise Conflict(f"{parent.name} does not exist any more.")
     return Template(
         owner=found["owner"],
         is_owned_by_us=found["is_owned_by_us"],
@@ -226,8 +230,8 @@ def read_foreign_keys(
 def _one_json(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        (text,) = cursor.fetchone()
-    return None if text is None else json.loads(text)
+        row = cursor.fetchone()
+    return None if row is None or row[0] is None else json.loads(row[0])
 
 
 def _in_lock_order(found: list[dict[str, Any]] | None) -> tuple[Relation, ...]:

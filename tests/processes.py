@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -27,6 +28,7 @@ _fork = get_context("fork")
 
 barrier = _fork.Barrier
 event = _fork.Event
+shared_number = partial(_fork.Value, "i")
 KILLED = -signal.SIGKILL
 
 Act = Callable[[str, BaseDatabaseWrapper], object]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import IntegrityError, transaction
 
+from pg_timepart.anatomy import read_template
+from pg_timepart.catalog import read_parent
+from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.passes import maintain, plan
 from tests.fleet.models import Cargo, Crossing, Port, Ship
 from tests.fleet.yard import Yard, at, outcomes, rolled_back
@@ -204,3 +207,11 @@ def test_a_transaction_keeps_its_own_timeouts(yard: Yard) -> None:
         Ship.partitioning.create_range(at("2024-05-01"), at("2024-06-01"))
         assert [yard.one(f"SHOW {name}") for name in names] == before
     assert [yard.one(f"SHOW {name}") for name in names] == ["0", "0", ""]
+
+
+def test_a_table_that_was_dropped_since_it_was_read_is_said_to_be_gone(yard: Yard) -> None:
+    parent = read_parent(yard.connection, yard.build()._meta.db_table, zone=UTC)
+    assert parent is not None
+    yard.execute("DROP TABLE fleet_raft")
+    with pytest.raises(Conflict, match="fleet_raft does not exist any more"):
+        read_template(yard.connection, parent)
