@@ -1,4 +1,4 @@
-"""W014: a run needs two connections at once."""
+"""W014: a run needs three connections at once while it detaches concurrently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connections, router
 from pg_timepart import conf
 from pg_timepart.declaring import registry
 
-NEEDED = 2
+NEEDED = 3
 DEFAULT_MIN_SIZE = 4
 """Of psycopg_pool, whose max_size is its min_size where it is not given."""
 
@@ -22,8 +22,9 @@ def check_pools(**_: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"The connection pool of the database {alias!r} holds one connection, and whatever"
-            " maintains a table needs two at once: one has the advisory lock, one works.",
+            f"The connection pool of the database {alias!r} holds fewer than {NEEDED} connections,"
+            " and whatever maintains a table needs so many at once: one has the advisory lock, one"
+            " works, and one watches a concurrent detach.",
             hint=f"Set max_size in DATABASES[{alias!r}]['OPTIONS']['pool'] to {NEEDED} or more.",
             id="pg_timepart.W014",
         )

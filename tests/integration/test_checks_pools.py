@@ -11,8 +11,8 @@ from django.test import override_settings
 from pg_timepart.checks import check_pools
 
 
-@pytest.mark.parametrize("pool", [{"max_size": 1}, {"min_size": 1}, {"min_size": 0, "max_size": 1}])
-def test_w014_a_pool_of_one(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pool", [{"max_size": 2}, {"min_size": 1}, {"min_size": 0, "max_size": 2}])
+def test_w014_a_pool_of_two(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "pool", pool)
     (warning,) = check_pools()
     assert warning.id == "pg_timepart.W014"
@@ -21,8 +21,8 @@ def test_w014_a_pool_of_one(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert check_pools() == []
 
 
-@pytest.mark.parametrize("pool", [True, False, {}, {"min_size": 2}, {"min_size": 1, "max_size": 2}])
-def test_a_pool_of_two_is_enough(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pool", [True, False, {}, {"min_size": 3}, {"min_size": 1, "max_size": 3}])
+def test_a_pool_of_three_is_enough(pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "pool", pool)
     assert check_pools() == []
 

@@ -53,16 +53,20 @@ def test_nothing_that_holds_a_connection_for_long_is_in_the_pool(
     with parent_held() as reader, Application(server, "SELECT 1").at_work() as application:
         with forked(lambda: pass_past(server), "worker") as worker:
             wait_until(lambda: pending(Reading))
-            with connection.cursor() as cursor:
-                cursor.execute(AT_WORK)
-                busy = {pid for (pid,) in cursor.fetchall()}
-            # One has the advisory lock, the other waits in the detach.
-            assert len(busy) == 2
-            assert not busy & server.pooled_pids()
+            # One has the advisory lock, one waits in the detach, and one watches that.
+            wait_until(lambda: len(at_work()) == 3)
+            assert not at_work() & server.pooled_pids()
             reader.execute("ROLLBACK")
             assert worker.result() is Outcome.DONE
     assert application.errors == []
     assert leaks(server) == []
+
+
+def at_work() -> set[int]:
+    """Return the server processes that do something for the worker."""
+    with connection.cursor() as cursor:
+        cursor.execute(AT_WORK)
+        return {pid for (pid,) in cursor.fetchall()}
 
 
 def pass_past(server: PooledInstallation) -> Outcome:
