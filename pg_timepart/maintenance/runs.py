@@ -70,10 +70,12 @@ class Request:
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
-    def plan(self, target: Target, parent: Parent, rows: list[PartitionLog]) -> Plan:
-        """Return what should be done to the table as it was just read."""
+    def plan(self, target: Target, parent: Parent, rows: list[PartitionLog], now: datetime) -> Plan:
+        """Return what should be done at ``now`` to the table as it was just read.
+
+        A run plans twice, and for the same moment: the one that its actions are judged by.
+        """
         planner = cautious(self.planner) if self.now is None else self.planner
-        now = self.now or parent.read_at
         return planner(parent, known_rows(rows), target.policy(parent), now)
 
 
@@ -81,7 +83,8 @@ def preview(target: Target, planner: Planner, now: datetime | None = None) -> Pl
     """Return what a run would do now, and do nothing. Takes no lock."""
     rows = target.rows()
     parent = target.read(rows)
-    return Request(operation="preview", planner=planner, now=now).plan(target, parent, rows)
+    request = Request(operation="preview", planner=planner, now=now)
+    return request.plan(target, parent, rows, now or parent.read_at)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +135,7 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     parent = target.read(rows)
     course.started_at, course.read = parent.read_at, time.monotonic()
     now = request.now or parent.read_at
-    plan = request.plan(target, parent, rows)
+    plan = request.plan(target, parent, rows, now)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
@@ -165,7 +168,7 @@ def _run_locked(
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
     course.repaired += work.refresh(thoroughly=request.is_thorough)
-    plan = request.plan(target, work.parent, work.rows)
+    plan = request.plan(target, work.parent, work.rows, now)
     for group in in_order(plan.actions):
         begun = len(course.results)
         for result in apply(work, group):

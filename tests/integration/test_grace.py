@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from pg_timepart.holders import NAMESPACE
+from pg_timepart.maintenance import passes
+from pg_timepart.maintenance.runs import Request, run
+from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
+from pg_timepart.planning import plan_pass
 from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe
 from tests.processes import session
@@ -58,3 +63,22 @@ def test_a_detach_that_waited_is_recorded_when_it_was_done() -> None:
     detached_at = the_old().detached_at
     assert detached_at is not None
     assert ended[0] < detached_at <= clock()
+
+
+def test_a_grace_that_ends_while_a_run_waits_its_turn_is_for_the_next_run() -> None:
+    wipe(Reading, drop_after=dt.timedelta(seconds=1))
+    partitioning: Any = Reading.partitioning
+    partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
+    the_old().detach()
+    with session("other") as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, 'plant_reading'::regclass::oid::int)", [NAMESPACE]
+        )
+        timer = Timer(1.5, lambda: cursor.execute("COMMIT"))
+        timer.start()
+        waiting = Request(operation="maintain", planner=plan_pass, wait_seconds=20)
+        report = run(target_of(Reading), waiting)
+        timer.join()
+    assert (report.outcome, {each.kind.value for each in report.actions}) == ("done", {"create"})
+    assert [each.kind.value for each in passes.maintain("plant.reading").actions] == ["drop"]
