@@ -96,7 +96,7 @@ class Course:
 
     begun: float = field(default_factory=time.monotonic)
     read: float = 0.0
-    """When the table was first read, by ``time.monotonic``."""
+    """Just before the table was first read, by ``time.monotonic``: a grace begins no earlier."""
 
     results: list[ActionResult] = field(default_factory=list)
     repaired: list[str] = field(default_factory=list)
@@ -132,8 +132,9 @@ def run(target: Target, request: Request) -> Report:
 
 def _run(target: Target, request: Request, course: Course) -> Report:
     rows = target.rows()
+    course.read = time.monotonic()
     parent = target.read(rows)
-    course.started_at, course.read = parent.read_at, time.monotonic()
+    course.started_at = parent.read_at
     now = request.now or parent.read_at
     plan = request.plan(target, parent, rows, now)
     if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):

@@ -5,9 +5,9 @@ import os
 from hypothesis import HealthCheck, settings
 
 _ASKED = os.environ.get("FUZZ_EXAMPLES")
-_EXAMPLES = int(_ASKED or 30)
+_EXAMPLES = int(_ASKED or 15)
 
-for _name, _examples in (("hostile", _EXAMPLES), ("hostile-pure", _EXAMPLES * 5)):
+for _name, _examples in (("hostile", _EXAMPLES), ("hostile-pure", _EXAMPLES * 8)):
     settings.register_profile(
         _name,
         deadline=None,

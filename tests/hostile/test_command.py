@@ -44,7 +44,7 @@ def fleet(yard: Yard) -> Iterator[None]:
     assert yard.one(f"SELECT count(*) FROM {log.table_name}") == 1
 
 
-@settings(settings.get_profile("hostile-pure"))
+@settings(settings.get_profile("hostile"))
 @given(operation=st.sampled_from(OPERATIONS), rest=st.lists(words, max_size=5))
 def test_words_of_any_kind(operation: str, rest: list[str]) -> None:
     without_drop = [each for each in rest if each != "--expired"]
