@@ -41,7 +41,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy $(CODE)
 
-# Side by side, each on servers of its own: the acceptance tests, which mostly wait, and two
+# Side by side, each on servers of its own: the acceptance tests, which mostly wait, and four
 # processes for all others.
 pytest: $(INSTALLED) django-source
 ifneq ($(ARGS)$(DATABASE_URL),)
@@ -51,7 +51,7 @@ else
 	COVERAGE_FILE=.coverage.acceptance $(PYTEST) tests/acceptance >.services/acceptance.log 2>&1 & \
 	acceptance=$$!; \
 	status=0; \
-	COVERAGE_FILE=.coverage.rest $(PYTEST) --numprocesses=2 --dist=loadfile \
+	COVERAGE_FILE=.coverage.rest $(PYTEST) --numprocesses=4 --dist=loadfile \
 		--ignore=tests/acceptance || status=$$?; \
 	wait $$acceptance || status=$$?; \
 	cat .services/acceptance.log; \
