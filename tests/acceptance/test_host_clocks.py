@@ -171,9 +171,11 @@ def test_a_worker_behind_makes_room_and_takes_nothing_away_that_is_not_due_there
         {"create"},
     )
     assert before < set(children())
-    (run,) = runs(outcome="failed")
-    assert run.worker == "late@here"
-    assert "The clock of the server is 1:00:00 ahead of this host's" in run.message
+    # One or two: a worker two hours ahead takes a message just taken for one that was left behind.
+    failed = runs(outcome="failed")
+    assert {each.worker for each in failed} == {"late@here"}
+    sentence = "The clock of the server is 1:00:00 ahead of this host's"
+    assert all(sentence in each.message for each in failed)
     again = send_pass(client)
     wait_until(again.ready, 20, worker_ahead)
     done = again.get(timeout=5)
