@@ -29,7 +29,7 @@ IN_FAILED_TRANSACTION = 3
 """libpq's PQTRANS_INERROR, which both drivers hand on."""
 
 IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
-IDLE_SECONDS = 1
+IDLE_SECONDS = 3
 """How long the server lets us pause between two statements of a try: a process that is frozen while
 it holds locks loses them then, with its connection."""
 

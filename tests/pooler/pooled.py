@@ -13,7 +13,7 @@ from deploy.local import pgbouncer, start_pgbouncer, stop
 from tests.acceptance.installation import Installation
 from tests.databases import aimed_at
 
-POOL_SIZE = 4
+POOL_SIZE = 6
 
 
 class PooledInstallation(Installation):
