@@ -113,7 +113,7 @@ def test_who_freezes_under_a_lock_is_cut_off_and_tries_again_later() -> None:
     prepare(Measurement)
     with forked(create_and_freeze, WORKER) as worker, session("application") as application:
         wait_until(lambda: ask(HOLDS))
-        application.execute("SET lock_timeout = '3s'")
+        application.execute("SET lock_timeout = '6s'")
         application.execute("INSERT INTO plant_machine (name) VALUES ('new')")
         os.kill(worker.process.pid or 0, signal.SIGCONT)
         assert worker.result()
