@@ -130,7 +130,7 @@ def test_hosts_two_hours_apart_do_what_one_with_the_right_clock_does(
     undisturbed: State,
 ) -> None:
     with ExitStack() as stack:
-        late = stack.enter_context(installation.worker("behind", clock=behind))
+        stack.enter_context(installation.worker("behind", clock=behind))
         beats = [
             stack.enter_context(installation.beat(f"beat-{name}", clock=clock))
             for name, clock in (("ahead", ahead), ("behind", behind))
@@ -138,11 +138,8 @@ def test_hosts_two_hours_apart_do_what_one_with_the_right_clock_does(
         entry = every(1)
         wait_until(is_rotated, 30)
         writers = stack.enter_context(Writers(1).at_work())
-        for each in (worker_ahead, late):
-            before = times(each, "received")
-            wait_until(lambda: times(each, "received") > before + 1, 40, each)  # noqa: B023
-        wait_until(lambda: all(times(each, "Sending due task") for each in beats))
-        wait_for_a_look(times=2)
+        wait_until(lambda: any(times(each, "Sending due task") > 1 for each in beats))
+        wait_for_a_look(timeout_seconds=40, times=2)
         assert is_rotated()
         assert_is_now(config_of().last_checked_at)
     assert (writers.losses, missing(writers.acknowledged)) == (0, set())
