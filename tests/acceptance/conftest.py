@@ -7,8 +7,12 @@ from celery import Celery
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from deploy.local.folders import scratch_folder
-from tests.acceptance.installation import Installation, Process, wait_until
+from tests.acceptance.installation import (
+    Installation,
+    Process,
+    own_installation,
+    wait_until,
+)
 from tests.acceptance.table import every, is_rotated, neglect, wait_for_a_look
 
 A_DAY = 86_400
@@ -17,13 +21,8 @@ A_DAY = 86_400
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """Servers of our own, migrated, since tests restart them."""
-    with scratch_folder() as folder:
-        installation = Installation(folder)
-        try:
-            installation.run("-m", "django", "migrate", "--verbosity=0")
-            yield installation
-        finally:
-            installation.close()
+    with own_installation() as installation:
+        yield installation
 
 
 @pytest.fixture(scope="session")

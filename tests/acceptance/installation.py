@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.local import Server, start_postgres, start_redis, stop
 from deploy.local.binaries import find_redis
+from deploy.local.folders import scratch_folder
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
 from tests.clocks import Clock
@@ -213,6 +214,18 @@ def run_python(environment: Mapping[str, str], *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def own_installation() -> Iterator[Installation]:
+    """Servers of one's own, migrated, for as long as the block runs."""
+    with scratch_folder() as folder:
+        installation = Installation(folder)
+        try:
+            installation.run("-m", "django", "migrate", "--verbosity=0")
+            yield installation
+        finally:
+            installation.close()
 
 
 def wait_until(

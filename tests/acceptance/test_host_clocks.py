@@ -12,9 +12,13 @@ import pytest
 from celery import Celery
 from django.utils import timezone
 
-from deploy.local.folders import scratch_folder
 from pg_timepart.maintenance import passes
-from tests.acceptance.installation import Installation, Process, wait_until
+from tests.acceptance.installation import (
+    Installation,
+    Process,
+    own_installation,
+    wait_until,
+)
 from tests.acceptance.sending import send_pass
 from tests.acceptance.table import (
     READING,
@@ -42,13 +46,8 @@ OLD = 6
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
     """Servers of our own: no worker and no beat of another test sees them."""
-    with scratch_folder() as folder:
-        installation = Installation(folder)
-        try:
-            installation.run("-m", "django", "migrate", "--verbosity=0")
-            yield installation
-        finally:
-            installation.close()
+    with own_installation() as installation:
+        yield installation
 
 
 @pytest.fixture(scope="module")
