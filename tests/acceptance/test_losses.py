@@ -37,7 +37,7 @@ BOLD: dict[str, Any] = {"LONG_TRANSACTION_MS": 600_000}
 @pytest.fixture(scope="module")
 def survivor(installation: Installation) -> Iterator[Process]:
     """A worker that is there when another one has died."""
-    with installation.worker("survivor", queue=QUEUE, **BOLD, LOCK_WAIT_SECONDS=4) as process:
+    with installation.worker("survivor", queue=QUEUE, **BOLD, LOCK_WAIT_SECONDS=10) as process:
         yield process
 
 
@@ -82,16 +82,17 @@ def test_a_killed_child_is_replaced_and_its_task_done_again(
 def test_a_soft_time_limit_ends_cleanly_and_the_next_run_finishes(
     client: Celery, survivor: Process
 ) -> None:
+    """The task comes again under the same limit: the last of its runs may find all done."""
     neglect()
     with parent_held():
-        answer = _send(client, soft_time_limit=1)
+        answer = _send(client, soft_time_limit=3)
         (run,) = wait_until(lambda: runs(outcome="deferred"), 20, survivor)
         assert "SoftTimeLimitExceeded" in run.message
         assert run.task_id == answer.id
         assert [each["action"] for each in run.actions if each["outcome"] == "done"] == (
             ["create"] * 4
         )
-    assert _result(answer, survivor)["outcome"] == "done"
+    assert _result(answer, survivor)["outcome"] in {"done", "unchanged"}
     _assert_all_is_well()
 
 
