@@ -77,7 +77,12 @@ def _look(config: PartitionConfig) -> Work:
     rows = target.rows()
     parent = target.read(rows)
     return Work(
-        target=target, policy=target.policy(parent), parent=parent, rows=rows, now=parent.read_at
+        target=target,
+        policy=target.policy(parent),
+        parent=parent,
+        rows=rows,
+        now=parent.read_at,
+        latest=parent.read_at,
     )
 
 

@@ -2,6 +2,7 @@
 
 A server whose clock jumps ahead would else retire, and after the grace drop, what its rows' owners
 still need. What is made too early harms nobody, so making room follows the server's clock alone.
+And a grace begins by the later of the two, else one that was behind would have it end too early.
 """
 
 from __future__ import annotations
@@ -48,6 +49,12 @@ def surely(now: datetime, parent: Parent) -> datetime:
     """
     ahead = parent.read_at - timezone.now()
     return now - ahead if ahead > CLOSE else now
+
+
+def at_latest(now: datetime, parent: Parent) -> datetime:
+    """Return the moment that it is by the server's clock or by this host's: the later one."""
+    behind = timezone.now() - parent.read_at
+    return now + behind if behind > CLOSE else now
 
 
 def _waiting(wanted: Plan, agreed: Sequence[Action]) -> list[Action]:

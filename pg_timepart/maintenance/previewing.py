@@ -137,12 +137,14 @@ def preview_plan(work: Work, plan: Plan) -> Preview:
 def _look(target: Target, now: datetime | None) -> Work:
     rows = target.rows()
     parent = target.read(rows)
+    moment = now or parent.read_at
     return Work(
         target=target,
         policy=target.policy(parent),
         parent=parent,
         rows=rows,
-        now=now or parent.read_at,
+        now=moment,
+        latest=moment,
     )
 
 

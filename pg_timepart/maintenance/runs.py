@@ -28,7 +28,7 @@ from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.faults import ends_the_run, renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.applying import apply
-from pg_timepart.maintenance.caution import Planner, cautious
+from pg_timepart.maintenance.caution import Planner, at_latest, cautious
 from pg_timepart.maintenance.recording import Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import Target, known_rows
@@ -163,6 +163,7 @@ def _run_locked(
         parent=parent,
         rows=rows,
         now=now,
+        latest=at_latest(now, parent) if request.now is None else now,
         begun=course.read,
         is_lock_held=is_held,
         concurrently=request.concurrently,

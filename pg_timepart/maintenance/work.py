@@ -29,6 +29,9 @@ class Work:
     now: datetime
     """The moment that is planned for: when the run began."""
 
+    latest: datetime
+    """The same, by the clock that is ahead: a grace begins no earlier."""
+
     begun: float = field(default_factory=time.monotonic)
     """The same moment, by ``time.monotonic``."""
 
@@ -50,7 +53,7 @@ class Work:
     @property
     def moment(self) -> datetime:
         """The time by now: what is done late in a long run is recorded as such."""
-        return self.now + timedelta(seconds=time.monotonic() - self.begun)
+        return self.latest + timedelta(seconds=time.monotonic() - self.begun)
 
     def template(self) -> Template:
         """Return what new partitions must get; read once a run."""

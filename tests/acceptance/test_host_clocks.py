@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from django.db import models
 from django.utils import timezone
 
 from pg_timepart.maintenance import passes
@@ -33,7 +34,7 @@ from tests.acceptance.table import (
 )
 from tests.acceptance.writers import Writers, missing
 from tests.clocks import Clock
-from tests.plant.models import Reading
+from tests.plant.models import Measurement, Reading
 from tests.plant.observing import State, observe, wipe
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -151,7 +152,8 @@ def test_hosts_two_hours_apart_do_what_one_with_the_right_clock_does(
         assert_is_now(run.started_at)
         assert run.started_by == f"beat: {entry.name}"
     for log in config_of().logs.filter(is_attached=False):
-        assert_is_now(log.detached_at)
+        assert log.detached_at is not None
+        assert -A_MOMENT < log.detached_at - timezone.now() < AN_HOUR
 
 
 def test_a_worker_behind_makes_room_and_takes_nothing_away_that_is_not_due_there(
@@ -178,6 +180,57 @@ def test_a_worker_behind_makes_room_and_takes_nothing_away_that_is_not_due_there
     assert done["outcome"] == "done"
     assert "detach" in {each["action"] for each in done["actions"]}
     assert config_of().last_outcome == "done"
+
+
+@pytest.mark.usefixtures("no_schedule_left")
+def test_a_beat_too_far_behind_sends_in_vain_until_its_clock_is_set(
+    installation: Installation, worker_ahead: Process
+) -> None:
+    """Five hours lie between the clocks, and messages live for three."""
+    before = minutely()
+    every(1)
+    clock = Clock(installation.folder / "far-behind", timedelta(hours=-4))
+    with installation.beat("far-behind", clock=clock) as beat:
+        wait_until(lambda: "Discarding revoked task" in worker_ahead.said(), 20, beat)
+        assert runs(operation="maintain") == []
+        assert set(children()) == before
+        clock.set(timedelta())
+        wait_for_a_look()
+    assert set(children()) != before
+    assert runs(outcome="failed") == []
+
+
+@pytest.mark.usefixtures("no_schedule_left", "worker_ahead")
+def test_a_beat_whose_clock_jumps_ahead_sends_once_what_is_due_by_then(
+    installation: Installation,
+) -> None:
+    for model in (Reading, Measurement):
+        neglect(model)
+    passes.maintain(READING)
+    before = children()
+    every(A_DAY)
+    every(1, Measurement)
+    clock = Clock(installation.folder / "jumping-ahead")
+    with installation.beat("jumping-ahead", clock=clock) as beat:
+        _wait_until_sent(beat, Measurement)
+        already = _times_sent(beat, Reading)
+        clock.set(timedelta(days=1, minutes=1))
+        wait_until(lambda: _times_sent(beat, Reading) > already, 20, beat)
+        wait_for_a_look()
+        _wait_until_sent(beat, Measurement)
+        assert _times_sent(beat, Reading) == already + 1
+    every(A_DAY, Measurement)
+    assert children() == before
+    assert runs(outcome="failed") == []
+
+
+def _times_sent(beat: Process, model: type[models.Model]) -> int:
+    return times(beat, f"Sending due task pg_timepart: maintain {model._meta.label_lower}")
+
+
+def _wait_until_sent(beat: Process, model: type[models.Model], further: int = 3) -> None:
+    already = _times_sent(beat, model)
+    wait_until(lambda: _times_sent(beat, model) >= already + further, 20, beat)
 
 
 @pytest.mark.usefixtures("no_schedule_left", "worker_ahead")

@@ -23,6 +23,7 @@ from tests.acceptance.table import READING, children, config_of, parent_held
 from tests.clocks import Clock
 from tests.plant.models import Reading
 from tests.plant.observing import State, observe, wipe
+from tests.plant.scenarios import execute
 from tests.processes import forked, session, wait_until
 
 A_DAY = timedelta(days=1)
@@ -180,6 +181,26 @@ def test_the_grace_of_what_was_detached_ahead_ends_later(clock: Clock, rotated: 
     for hours, is_kept in ((2, True), (24, True), (26, False)):
         passes.maintain(READING, now=server_time() + timedelta(hours=hours))
         assert retired().filter(pk=log.pk).exists() is is_kept
+
+
+def test_the_grace_of_what_was_detached_behind_does_not_end_early(
+    clock: Clock, rotated: State
+) -> None:
+    """By us, and by somebody else in SQL."""
+    PartitionConfig.objects.filter(model_label=READING).update(
+        interval=None, drop_after=A_DAY - timedelta(hours=1)
+    )
+    by_hand, by_others = config_of().logs.filter(is_attached=True).order_by("start")[:2]
+    clock.set(-A_DAY)
+    Reading.partitioning.detach_partition(by_hand)
+    execute(f"ALTER TABLE plant_reading DETACH PARTITION {by_others.table_name}")
+    assert passes.maintain(READING).repairs
+    clock.set(timedelta())
+    passes.maintain(READING)
+    both = retired().filter(pk__in=[by_hand.pk, by_others.pk])
+    assert both.count() == 2
+    passes.maintain(READING, now=server_time() + A_DAY)
+    assert both.count() == 0
 
 
 @pytest.mark.parametrize("rotated", ["Day"], indirect=True)
