@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 GRACE_SECONDS = 0.05
 """How long what is over may take to end by itself."""
+
+IS_ACTIVE = 1
+"""libpq's PQTRANS_ACTIVE, which both drivers hand on."""
 
 
 @contextmanager
@@ -37,6 +41,34 @@ def cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator
         thread.join()
 
 
+@contextmanager
+def nothing_left_running(*connections: BaseDatabaseWrapper) -> Iterator[None]:
+    """End what runs on these connections when a signal's exception interrupts the waiting for it.
+
+    Celery's soft time limit is one. psycopg 3 leaves the statement at work then, and a connection
+    that can do nothing: it is closed, and its next use opens a new one. psycopg 2 raises what a
+    signal raised only once the statement has ended.
+    """
+    with ExitStack() as stack:
+        for each in connections:
+            stack.enter_context(each.execute_wrapper(_end_if_interrupted))
+        yield
+
+
+def _end_if_interrupted(
+    execute: Callable[..., Any], query: Any, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    try:
+        return execute(query, params, many, context)
+    except BaseException:
+        connection = context["connection"]
+        raw = connection.connection
+        if raw is not None and raw.info.transaction_status == IS_ACTIVE:
+            cancelling(connection)()
+            connection.close()
+        raise
+
+
 def cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
     """Return what cancels whatever runs on the connection, to be called from any thread."""
     raw, translated = connection.connection, connection.wrap_database_errors
@@ -48,7 +80,7 @@ def cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
     return cancel
 
 
-def repeat_until(is_over: Callable[[float], bool], cancel: Callable[[], None]) -> None:
+def repeat_until(is_over: Callable[[float], bool], cancel: Callable[[], object]) -> None:
     """Cancel again and again what runs there: a request that comes too early does nothing.
 
     So does one to a pooler that has not given the statement a server connection yet.

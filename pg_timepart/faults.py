@@ -11,6 +11,7 @@ QUERY_CANCELED = "57014"
 DEADLOCK_DETECTED = "40P01"
 READ_ONLY = "25006"
 IDLE_IN_TRANSACTION = "25P03"
+TRANSACTION_TIMEOUT = "25P04"
 INSUFFICIENT_PRIVILEGE = "42501"
 
 GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
@@ -18,6 +19,8 @@ GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 
 _GONE_CLASSES = ("08", "57P")
 """Connection exception, operator intervention such as a restart."""
+
+_ENDED_FOR_ITS_TIME = frozenset({IDLE_IN_TRANSACTION, TRANSACTION_TIMEOUT})
 
 _SHORT_CLASS = "53"
 """Insufficient resources: disk, memory, locks, connections."""
@@ -48,8 +51,8 @@ def is_passing_fault(error: BaseException) -> bool:
     """Return whether trying again later, on a new connection, is likely to help.
 
     A connection that was lost or refused, or that the server ended because we paused too long
-    under a lock; a server that restarts, is full, or is read-only because it has just been failed
-    over from.
+    under a lock, or because of transaction_timeout; a server that restarts, is full, or is
+    read-only because it has just been failed over from.
     """
     return ends_the_run(error) or is_shortage(error)
 
@@ -88,7 +91,7 @@ def _is_gone(error: BaseException) -> bool:
     state = sqlstate(error)
     if state is None:
         return isinstance(error, InterfaceError | OperationalError)
-    return state == IDLE_IN_TRANSACTION or state.startswith(_GONE_CLASSES)
+    return state in _ENDED_FOR_ITS_TIME or state.startswith(_GONE_CLASSES)
 
 
 def _words(error: BaseException) -> str:

@@ -9,15 +9,19 @@ for too long. That goes on in the server, also when this process stalls or dies.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from uuid import uuid4
 
-from django.db import DatabaseError
+from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.cancelling import cancelled_after, cancelling, repeat_until
 from pg_timepart.ddl import Statement, dollar_quote
+from pg_timepart.errors import Deferred
+from pg_timepart.faults import sentence
 
 LOOK_SECONDS = 0.01
 """How often the server looks."""
@@ -26,8 +30,9 @@ BEGIN_SECONDS = 2.0
 """How long the watch stays where the statement does not begin: who asked for it may be dead."""
 
 # Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
-# transaction of its own: who looks for old snapshots shall not find one here.
-WATCH = """DO {quote}
+# transaction of its own: who looks for old snapshots shall not find one here. A role that was
+# assumed may not see, or cancel, what the session's own one runs.
+WATCH = """DO {token} {quote}
 DECLARE
     begun_at timestamptz := pg_catalog.clock_timestamp();
     ends_at timestamptz := begun_at + {seconds} * interval '1 second';
@@ -38,6 +43,7 @@ DECLARE
     was_seen boolean := false;
 BEGIN
     WHILE pg_catalog.clock_timestamp() < ends_at LOOP
+        SET LOCAL ROLE NONE;
         SELECT a.pid, pg_catalog.count(l.pid) > 0,
                COALESCE(pg_catalog.bool_or(NOT l.granted), false)
         INTO watched, is_strong, is_waiting
@@ -45,7 +51,8 @@ BEGIN
         LEFT JOIN pg_catalog.pg_locks l ON l.pid = a.pid
             AND l.locktype = 'relation' AND l.mode NOT IN
             ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')
-        WHERE a.query = {statement} AND a.state = 'active' AND a.usename = current_user
+        WHERE pg_catalog.strpos(a.query, {statement}) > 0 AND a.pid <> pg_catalog.pg_backend_pid()
+        AND a.state = 'active' AND a.usename = session_user
         AND a.datname = pg_catalog.current_database()
         GROUP BY a.pid;
         EXIT WHEN watched IS NULL AND (was_seen OR pg_catalog.clock_timestamp()
@@ -63,6 +70,26 @@ BEGIN
     END LOOP;
 END {quote}"""
 
+IS_WATCHING = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a
+WHERE pg_catalog.strpos(a.query, %s) > 0 AND a.pid <> pg_catalog.pg_backend_pid()
+AND a.state = 'active' AND a.usename = session_user)
+"""
+
+
+class NotWatched(Deferred):
+    """The server did not begin to watch, so the statement was not begun either."""
+
+    def __init__(self, error: Error | None) -> None:
+        super().__init__(
+            f"The server could not watch over the concurrent detach: {sentence(error)}"
+            if error
+            else f"There was no third connection within {BEGIN_SECONDS:.0f} s, by which the server"
+            " watches that a concurrent detach stops nobody: let the pooler have more"
+            " (default_pool_size of PgBouncer), or name a database past it in"
+            " MAINTENANCE_DATABASES."
+        )
+
 
 @contextmanager
 def guarded(
@@ -72,22 +99,28 @@ def guarded(
 
     It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
     one that stops others, or has not ended in twice that; and after ``limit_seconds`` in any case.
-    Where the watch fails, or ends while the block does not, it is cancelled at once.
+    Where the watch fails, or ends while the block does not, it is cancelled at once. Raises
+    NotWatched where the watch does not begin, before the block is entered.
     """
     guard = connection.copy()
     try:
         guard.ensure_connection()
         guard.inc_thread_sharing()
-        watch = _watch(statement, budget_ms, limit_seconds)
-        with cancelled_after(connection, limit_seconds), _running(guard, connection, watch):
+        token = f"/* {uuid4()} */"
+        watch = _watch(token, statement, budget_ms, limit_seconds)
+        with (
+            _running(guard, connection, watch, token),
+            cancelled_after(connection, limit_seconds),
+        ):
             yield
     finally:
         guard.close()
 
 
-def _watch(statement: str, budget_ms: int, limit_seconds: float) -> Statement:
+def _watch(token: str, statement: str, budget_ms: int, limit_seconds: float) -> Statement:
     look_ms = LOOK_SECONDS * 1000
     watch: Statement = sql.SQL(WATCH).format(
+        token=sql.SQL(token),
         quote=sql.SQL(dollar_quote(statement)),
         statement=sql.Literal(statement),
         seconds=sql.Literal(limit_seconds + 1),
@@ -101,24 +134,47 @@ def _watch(statement: str, budget_ms: int, limit_seconds: float) -> Statement:
 
 @contextmanager
 def _running(
-    guard: BaseDatabaseWrapper, watched: BaseDatabaseWrapper, watch: Statement
+    guard: BaseDatabaseWrapper, watched: BaseDatabaseWrapper, watch: Statement, token: str
 ) -> Iterator[None]:
-    """Run ``watch`` beside the block, and end it with the block."""
-    is_over = threading.Event()
+    """Run ``watch`` beside the block, which begins once it is seen there, and end it with it."""
+    is_begun, is_over = threading.Event(), threading.Event()
     cancel_watched = cancelling(watched)
+    failures: list[Error] = []
 
     def run() -> None:
-        with suppress(DatabaseError), guard.cursor() as cursor:
-            cursor.execute(watch.as_string(guard.connection))
-        repeat_until(is_over.wait, cancel_watched)
+        try:
+            with guard.cursor() as cursor:
+                cursor.execute(watch.as_string(guard.connection))
+        except Error as error:
+            failures.append(error)
+        repeat_until(is_over.wait, lambda: is_begun.is_set() and cancel_watched())
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
+        _wait_until_it_watches(watched, token, failures)
+        is_begun.set()
         yield
     finally:
         is_over.set()
         repeat_until(lambda seconds: _has_ended(thread, seconds), cancelling(guard))
+
+
+def _wait_until_it_watches(
+    connection: BaseDatabaseWrapper, token: str, failures: list[Error]
+) -> None:
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while not _is_watching(connection, token):
+        if failures or time.monotonic() >= deadline:
+            raise NotWatched(failures[0] if failures else None)
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_watching(connection: BaseDatabaseWrapper, token: str) -> bool:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE NONE")
+        cursor.execute(IS_WATCHING, [token])
+        return bool(cursor.fetchone()[0])
 
 
 def _has_ended(thread: threading.Thread, seconds: float) -> bool:

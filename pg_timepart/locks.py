@@ -33,6 +33,9 @@ IDLE_SECONDS = 3
 """How long the server lets us pause between two statements of a try: a process that is frozen while
 it holds locks loses them then, with its connection."""
 
+HAS_TRANSACTION_TIMEOUT = 170_000
+"""From this version on. A role's would end a move that lasts longer, in each pass again."""
+
 BACKSTOP_SECONDS = 1.0
 """How much later than by the server's timeouts a try ends in any case."""
 
@@ -185,6 +188,8 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
     local = {"lock_timeout": f"{budget.lock_ms}ms", "statement_timeout": "0"}
     if not connection.in_atomic_block:
         local[IDLE_TIMEOUT] = f"{IDLE_SECONDS}s"
+        if connection.pg_version >= HAS_TRANSACTION_TIMEOUT:  # type: ignore[attr-defined]
+            local["transaction_timeout"] = "0"
     if attempt.tablespace:
         local["default_tablespace"] = attempt.tablespace
     with transaction.atomic(using=connection.alias), _settings_restored(connection):

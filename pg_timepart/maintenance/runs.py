@@ -18,10 +18,12 @@ from django.db import (
     router,
     transaction,
 )
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from pg_timepart import signals
 from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
+from pg_timepart.cancelling import nothing_left_running
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
@@ -112,7 +114,8 @@ def run(target: Target, request: Request) -> Report:
     course = Course()
     ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
     try:
-        report = _run(target, request, course)
+        with nothing_left_running(target.connection, _connection_of_rows()):
+            report = _run(target, request, course)
     except AdvisoryLockTaken as error:
         report = replace(_ended(target, request, course, error), is_taken=True)
     except ending as error:
@@ -265,7 +268,11 @@ def _record_lost(
 def _renew_connections(target: Target) -> None:
     """Leave no lost connection behind: the next table, and this run's record, get new ones."""
     renew(target.connection)
-    renew(connections[router.db_for_write(PartitionConfig)])
+    renew(_connection_of_rows())
+
+
+def _connection_of_rows() -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(PartitionConfig)]
 
 
 def _clock(target: Target) -> datetime:
