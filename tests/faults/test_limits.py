@@ -16,6 +16,7 @@ from pg_timepart.models import PartitionRun
 from tests.faults.own_server import OwnServer
 from tests.messages import Post
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.observing import observe
 from tests.plant.scenarios import Scenario, undisturbed, what_is_left
 from tests.processes import session, wait_until
@@ -129,7 +130,7 @@ def _unquoted(words: str) -> str:
 )
 def test_connections(name: str, left: int, database: OwnServer, archive: str) -> None:
     """A run needs two, and a concurrent detach three; it is recorded by the first that it gets."""
-    scenario = scenarios.EVERY[name](archive)
+    scenario = EVERY[name](archive)
     before, after = undisturbed(scenario)
     with database.changed(**FEW_CONNECTIONS):
         scenario.prepare()

@@ -16,6 +16,7 @@ from pg_timepart.models import PartitionRun
 from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.observing import observe
 from tests.plant.scenarios import execute, undisturbed
 
@@ -97,7 +98,7 @@ def keeper(database: OwnServer, archive: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", LACKS)
 def test_the_record_says_what_to_grant_and_then_all_is_well(name: str, keeper: str) -> None:
     lack = LACKS[name]
-    scenario = scenarios.EVERY[lack.scenario]("archive")
+    scenario = EVERY[lack.scenario]("archive")
     _, after = undisturbed(scenario)
     scenario.prepare()
     execute(OWN.format(owner=ROLE), lack.take)
