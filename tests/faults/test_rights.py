@@ -48,12 +48,26 @@ class Lack:
     words: tuple[str, ...]
 
 
-LACKS = {
-    "not the owner": Lack(
-        scenario="create ahead",
+def not_the_owner(scenario: str, sentence: str) -> Lack:
+    """Return the lack of the table itself."""
+    return Lack(
+        scenario=scenario,
         take=OWN.format(owner="postgres"),
         give=OWN.format(owner=ROLE),
-        words=("permission denied for table plant_measurement", "GRANT postgres TO keeper"),
+        words=(sentence, "GRANT postgres TO keeper"),
+    )
+
+
+LACKS = {
+    "not the owner: create": not_the_owner(
+        "create ahead", "permission denied for table plant_measurement"
+    ),
+    "not the owner: detach": not_the_owner(
+        "detach with a foreign key", "must be owner of table plant_measurement"
+    ),
+    "not the owner: attach": not_the_owner("attach", "permission denied for table plant_reading"),
+    "not the owner: drop": not_the_owner(
+        "drop by hand", "permission denied for table plant_measurement_2024"
     ),
     "no CREATE on the schema": Lack(
         scenario="create ahead",
