@@ -187,10 +187,13 @@ def _creates(
 
 
 def finalizations(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
-    """Yield the ending of every detach that began and did not end, and the move after it."""
+    """Yield the ending of every detach that began and did not end, and the move after it.
+
+    Where attaching the partition was begun since then, that ends the detach as well.
+    """
     rows = {each.oid: each for each in known}
     for each in parent.partitions:
-        if each.is_pending:
+        if each.is_pending and not _is_called_off(rows.get(each.oid)):
             action = Action(
                 kind=ActionKind.FINALIZE,
                 partition=each.name,
@@ -208,11 +211,13 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
     present = {each.oid: each for each in (*parent.partitions, *parent.detached)}
     for row in known:
         partition = present.get(row.oid)
-        if row.unfinished is None or partition is None or partition.is_pending:
+        if row.unfinished is None or partition is None:
+            continue
+        if partition.is_pending and not _is_called_off(row):
             continue
         if row.unfinished is ActionKind.DETACH and not partition.is_attached:
             continue
-        if row.unfinished is ActionKind.ATTACH and partition.is_attached:
+        if _is_called_off(row) and partition.is_attached and not partition.is_pending:
             continue
         action = Action(
             kind=row.unfinished,
@@ -226,6 +231,11 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
         yield action
         if row.unfinished is ActionKind.DETACH:
             yield from _move_after(action, partition, row.tablespace)
+
+
+def _is_called_off(row: Known | None) -> bool:
+    """Whether the partition is being put back: a detach that is pending shall not stand."""
+    return row is not None and row.unfinished is ActionKind.ATTACH
 
 
 def _move_after(detach: Action, partition: Partition, tablespace: str | None) -> Iterator[Action]:

@@ -264,12 +264,16 @@ def _detach(work: Work, action: Action) -> tuple[list[Step], str]:
 
 
 def _attach(work: Work, action: Action) -> tuple[list[Step], str]:
+    ending: list[Step] = []
+    if work.partition(action).is_pending:
+        ending, _ = _finalize(work, action)
+        _take_off(work, work.partition(action))
     leaf, sides = work.partition(action), work.sides(_bounds(action))
     tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
     moves = move_steps(leaf, tablespace) if tablespace != leaf.tablespace else ()
     details = read_leaf(work.target.connection, work.parent, leaf, sides)
     attaching = attach_steps(work.parent, work.template(), details, sides, tablespace)
-    return [*moves, *attaching], ""
+    return [*ending, *moves, *attaching], ""
 
 
 def _move(work: Work, action: Action) -> tuple[list[Step], str]:

@@ -10,6 +10,7 @@ from tests.faults.losing import losing_connections
 from tests.faults.own_server import CRASH, FAST, OwnServer
 from tests.faults.waiting import crash_while_it_waits
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.models import Measurement
 from tests.plant.scenarios import pending, undisturbed, what_is_left
 from tests.plant.striking import strike_everywhere
@@ -33,7 +34,7 @@ IN_THE_MIDDLE = {
 @pytest.mark.parametrize("name", IN_THE_MIDDLE)
 def test_in_the_middle(name: str, archive: str, database: OwnServer) -> None:
     kind, words = IN_THE_MIDDLE[name]
-    scenario = scenarios.EVERY[name](archive)
+    scenario = EVERY[name](archive)
     before, after = undisturbed(scenario)
     scenario.prepare()
     struck = struck_at(words, scenario.operate, lambda *_: database.restart(KINDS[kind]))
@@ -44,10 +45,10 @@ def test_in_the_middle(name: str, archive: str, database: OwnServer) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", scenarios.EVERY)
+@pytest.mark.parametrize("name", EVERY)
 def test_at_every_statement(name: str, kind: str, archive: str, database: OwnServer) -> None:
     strike_everywhere(
-        scenarios.EVERY[name](archive),
+        EVERY[name](archive),
         losing_connections(lambda *_: database.restart(KINDS[kind])),
     )
 

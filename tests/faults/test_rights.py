@@ -16,6 +16,7 @@ from pg_timepart.models import PartitionRun
 from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.observing import observe
 from tests.plant.scenarios import execute, undisturbed
 
@@ -47,12 +48,26 @@ class Lack:
     words: tuple[str, ...]
 
 
-LACKS = {
-    "not the owner": Lack(
-        scenario="create ahead",
+def not_the_owner(scenario: str, sentence: str) -> Lack:
+    """Return the lack of the table itself."""
+    return Lack(
+        scenario=scenario,
         take=OWN.format(owner="postgres"),
         give=OWN.format(owner=ROLE),
-        words=("permission denied for table plant_measurement", "GRANT postgres TO keeper"),
+        words=(sentence, "GRANT postgres TO keeper"),
+    )
+
+
+LACKS = {
+    "not the owner: create": not_the_owner(
+        "create ahead", "permission denied for table plant_measurement"
+    ),
+    "not the owner: detach": not_the_owner(
+        "detach with a foreign key", "must be owner of table plant_measurement"
+    ),
+    "not the owner: attach": not_the_owner("attach", "permission denied for table plant_reading"),
+    "not the owner: drop": not_the_owner(
+        "drop by hand", "permission denied for table plant_measurement_2024"
     ),
     "no CREATE on the schema": Lack(
         scenario="create ahead",
@@ -97,7 +112,7 @@ def keeper(database: OwnServer, archive: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", LACKS)
 def test_the_record_says_what_to_grant_and_then_all_is_well(name: str, keeper: str) -> None:
     lack = LACKS[name]
-    scenario = scenarios.EVERY[lack.scenario]("archive")
+    scenario = EVERY[lack.scenario]("archive")
     _, after = undisturbed(scenario)
     scenario.prepare()
     execute(OWN.format(owner=ROLE), lack.take)

@@ -18,6 +18,7 @@ from tests.faults.own_server import OwnServer
 from tests.faults.standby import promote, standby_of, wait_for_replay
 from tests.faults.waiting import crash_while_it_waits
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.models import Measurement
 from tests.plant.observing import observe
 from tests.plant.scenarios import NOW, execute, pending, undisturbed, what_is_left
@@ -73,7 +74,7 @@ def test_what_the_primary_began_is_ended_on_the_standby_that_is_promoted(
 def test_a_database_that_is_read_only_by_a_setting(
     name: str, archive: str, database: OwnServer
 ) -> None:
-    scenario = scenarios.EVERY[name](archive)
+    scenario = EVERY[name](archive)
     before, after = undisturbed(scenario)
     scenario.prepare()
     with read_only(), pytest.raises(DatabaseError, match="read-only transaction"):

@@ -11,6 +11,7 @@ from pg_timepart.maintenance.passes import maintain_all
 from pg_timepart.maintenance.reports import Report
 from tests.faults.losing import SENTENCE, losing_connections
 from tests.plant import scenarios
+from tests.plant.every import EVERY
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import wipe
 from tests.plant.scenarios import NOW, prepare_old
@@ -44,9 +45,9 @@ def test_at_every_statement_of_a_detach() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", scenarios.EVERY)
+@pytest.mark.parametrize("name", EVERY)
 def test_at_every_statement_of_every_operation(name: str, archive: str) -> None:
-    strike_everywhere(scenarios.EVERY[name](archive), losing_connections(end_its_process))
+    strike_everywhere(EVERY[name](archive), losing_connections(end_its_process))
 
 
 def test_the_advisory_lock_is_lost_in_the_middle_of_an_attach() -> None:
@@ -54,9 +55,9 @@ def test_the_advisory_lock_is_lost_in_the_middle_of_an_attach() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", scenarios.EVERY)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_advisory_lock_is_lost_at_every_statement(name: str, archive: str) -> None:
-    strike_everywhere(scenarios.EVERY[name](archive), LOSING_THE_LOCK)
+    strike_everywhere(EVERY[name](archive), LOSING_THE_LOCK)
 
 
 @pytest.mark.parametrize(

@@ -198,15 +198,20 @@ def test_a_config_that_cannot_be_used_stops_no_other_plan(yard: Yard) -> None:
     assert [each["action"] for each in crossing["actions"]] == ["create"] * 3
 
 
+def leave_pending(yard: Yard, model: type[models.Model], name: str) -> None:
+    table = yard.table(model)
+    with second_connection(f"SELECT count(*) FROM {table}"):
+        yard.execute("SET statement_timeout = '300ms'")
+        with pytest.raises(OperationalError):
+            yard.execute(f"ALTER TABLE {table} DETACH PARTITION {name} CONCURRENTLY")
+        yard.execute("RESET statement_timeout")
+
+
 def test_a_pending_detach_is_ended_first(yard: Yard, settings: Any) -> None:
     settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
     prepare(yard, Ship)
     name = yard.log(Ship, "2001-03-01").table_name
-    with second_connection("SELECT count(*) FROM fleet_ship"):
-        yard.execute("SET statement_timeout = '300ms'")
-        with pytest.raises(OperationalError):
-            yard.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {name} CONCURRENTLY")
-        yard.execute("RESET statement_timeout")
+    leave_pending(yard, Ship, name)
     first, *_ = plan_of(Ship)["actions"]
     assert (first["action"], first["partition"]) == ("finalize", name)
     run_by_hand(yard, "fleet.ship")
@@ -288,6 +293,21 @@ def test_an_interrupted_attach_is_gone_on_with(yard: Yard, settings: Any) -> Non
     yard.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_loaded_at_check")
     kinds = [each["action"] for each in plan_of(Cargo)["actions"]]
     assert "attach" in kinds
+    run_by_hand(yard, "fleet.cargo")
+    assert name in yard.children(Cargo)
+    assert passes.maintain("fleet.cargo").actions == ()
+
+
+def test_an_interrupted_attach_of_what_is_half_detached(yard: Yard, settings: Any) -> None:
+    settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
+    prepare(yard, Cargo)
+    begun = PartitionLog.objects.filter(pk=yard.log(Cargo, "2001-03-01").pk)
+    begun.update(unfinished="attach", detach_time=at("2100-01-01"))
+    name = begun.get().table_name
+    leave_pending(yard, Cargo, name)
+    (attaching,) = (each for each in plan_of(Cargo)["actions"] if each["partition"] == name)
+    assert attaching["action"] == "attach"
+    assert "FINALIZE" in str(attaching["steps"][0])
     run_by_hand(yard, "fleet.cargo")
     assert name in yard.children(Cargo)
     assert passes.maintain("fleet.cargo").actions == ()

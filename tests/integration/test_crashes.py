@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, models
 
 from pg_timepart.constants import Outcome
-from tests.plant import scenarios
+from tests.plant import halfway, scenarios
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import clear_plant, observe
 from tests.plant.scenarios import (
@@ -83,12 +83,36 @@ def test_create_beside_a_big_default_partition() -> None:
     strike_everywhere(scenarios.create_beside_a_big_default_partition(), killed)
 
 
+def test_finalize_and_move(archive: str) -> None:
+    strike_everywhere(halfway.finalize_and_move(archive), killed)
+
+
+def test_finalize_with_a_foreign_key() -> None:
+    strike_everywhere(halfway.finalize_with_a_foreign_key(), killed)
+
+
 def test_attach() -> None:
     strike_everywhere(scenarios.attach(), killed)
 
 
 def test_attach_without_index_and_foreign_key() -> None:
     strike_everywhere(scenarios.attach_without_index_and_foreign_key(), killed)
+
+
+def test_attach_beside_a_default_partition() -> None:
+    strike_everywhere(halfway.attach_beside_a_default_partition(), killed)
+
+
+def test_attach_while_its_detach_is_pending() -> None:
+    strike_everywhere(halfway.call_off_a_pending_detach(), killed)
+
+
+def test_move_an_attached_one(archive: str) -> None:
+    strike_everywhere(halfway.move_an_attached_one(archive), killed)
+
+
+def test_truncate() -> None:
+    strike_everywhere(halfway.truncate(), killed)
 
 
 def test_move_a_detached_one(archive: str) -> None:

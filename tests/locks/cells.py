@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.locks.application import Application, jobs, locks_of, working
 from tests.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
@@ -95,6 +95,9 @@ class Found:
     locks: tuple[str, ...] = ()
     """What the operation takes, where nobody is in the way."""
 
+    longest_ms: int = field(default=0, compare=False)
+    """The longest wait for us that was seen beside the holder; another in each run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -127,12 +130,17 @@ class Trial:
         """Return for each statement how long it may wait for these locks of ours."""
         return {title: _word(wanted, taken) for title, wanted in self.wanted.items()}
 
-    def judge(self, words: Mapping[str, str]) -> None:
-        """Hold what the application saw since the last time against the words."""
+    def judge(self, words: Mapping[str, str]) -> float:
+        """Hold what the application saw since the last time against the words.
+
+        Return the milliseconds of the longest wait, 0 where none was seen.
+        """
         assert not self.application.errors, self.application.errors
-        for wait in self.watch.take_waits():
+        waits = self.watch.take_waits()
+        for wait in waits:
             assert words[wait.title] != NEVER, f"{wait} waited for us"
             assert wait.milliseconds <= self.cell.bound_ms, f"{wait} was too long"
+        return max((wait.milliseconds for wait in waits), default=0)
 
 
 def explore(cell: Cell, worker: Worker) -> Found:
@@ -151,12 +159,12 @@ def explore(cell: Cell, worker: Worker) -> Found:
         with _holding(cell):
             ending, taken = _beside(trial)
             words = trial.words(taken)
-            trial.judge(words)
+            longest = trial.judge(words)
         if ending.outcome != "done":
             assert trial.ask(WITH_TIME_SECONDS) == Ending(outcome="done")
         trial.judge(trial.words(watch.take()))
     locks = _described(taken.held, roles) if cell.holder is None else ()
-    return Found(outcome=ending.outcome, waits=words, locks=locks)
+    return Found(outcome=ending.outcome, waits=words, locks=locks, longest_ms=round(longest))
 
 
 def _holding(cell: Cell) -> AbstractContextManager[None]:

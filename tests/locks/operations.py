@@ -11,7 +11,7 @@ from django.db import connection
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
 from tests.locks import tables
-from tests.locks.tables import Table, execute
+from tests.locks.tables import Table, execute, exists
 from tests.plant.scenery import leave_a_detach_pending, run_pass, the_old
 
 RECORDS_TRUNCATE = """
@@ -89,6 +89,18 @@ def _move(model: Any) -> object:
     return the_old(model).set_tablespace(archive())
 
 
+def _leave_pending(model: Any) -> None:
+    """Beside a default partition none can begin; but one can be attached once it has begun."""
+    table = model._meta.db_table
+    rest = f"{table}_rest"
+    has_rest = exists(rest, " AND relispartition")
+    if has_rest:
+        execute(f"ALTER TABLE {table} DETACH PARTITION {rest}")
+    leave_a_detach_pending(model)
+    if has_rest:
+        execute(f"ALTER TABLE {table} ATTACH PARTITION {rest} DEFAULT")
+
+
 def _note_truncate(model: Any) -> None:
     execute(RECORDS_TRUNCATE.format(the_old(model).table_name))
 
@@ -96,7 +108,7 @@ def _note_truncate(model: Any) -> None:
 CREATE = Operation(title="create", perform=lambda model: model.partitioning.create_partition(0))
 DETACH = Operation(title="detach", perform=_detach)
 DETACH_PLAINLY = Operation(title="detach, not concurrently", perform=_detach_plainly)
-FINALIZE = Operation(title="finalize", prepare=leave_a_detach_pending, perform=run_pass)
+FINALIZE = Operation(title="finalize", prepare=_leave_pending, perform=run_pass)
 ATTACH = Operation(title="attach", prepare=_detach, perform=lambda model: the_old(model).attach())
 REBUILD = Operation(
     title="attach, an index to build",
@@ -105,7 +117,7 @@ REBUILD = Operation(
 )
 CALL_OFF = Operation(
     title="attach, its detach pending",
-    prepare=leave_a_detach_pending,
+    prepare=_leave_pending,
     perform=lambda model: the_old(model).attach(),
 )
 MOVE = Operation(title="move, attached", perform=_move)
@@ -121,17 +133,16 @@ _ANY = (tables.PLAIN, tables.REFERRING)
 _REST = (tables.WITH_REST, tables.REFERRING_WITH_REST)
 _BIG_REST = (tables.WITH_BIG_REST, tables.REFERRING_WITH_BIG_REST)
 
-# With a default partition a detach is never concurrent, so none can be pending.
 SCENES = tuple(
     Scene(operation=operation, table=table)
     for operation, where in (
         (CREATE, (*_ANY, *_REST, *_BIG_REST)),
         (DETACH, (*_ANY, *_REST)),
         (DETACH_PLAINLY, _ANY),
-        (FINALIZE, _ANY),
+        (FINALIZE, (*_ANY, *_REST)),
         (ATTACH, (*_ANY, *_REST)),
         (REBUILD, _ANY),
-        (CALL_OFF, _ANY),
+        (CALL_OFF, (*_ANY, *_REST)),
         (MOVE, (*_ANY, *_REST)),
         (MOVE_DETACHED, _ANY),
         (DROP, (*_ANY, *_REST)),

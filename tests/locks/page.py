@@ -14,6 +14,9 @@ MARK = "<!-- From here on, make locks writes this page. -->\n"
 
 WORST_LAST = (NEVER, MOMENT, BUDGET, ENDLESS)
 
+LONGEST = "longest seen"
+"""Heads the column of milliseconds."""
+
 STATEMENTS = (
     "SELECT of a day",
     "SELECT of all",
@@ -51,22 +54,24 @@ def read() -> dict[str, Found]:
         title, _, text = section.partition("\n")
         locks = re.search(r"^Takes (.*)\.$", text, re.MULTILINE)
         header, _, *rows = (_split(line) for line in text.splitlines() if line.startswith("|"))
-        for who, outcome, *words in rows:
+        for who, outcome, *words, longest in rows:
             found[f"{title}: {who}"] = Found(
                 outcome=outcome,
-                waits=dict(zip(header[2:], words, strict=True)),
+                waits=dict(zip(header[2:-1], words, strict=True)),
                 locks=tuple(locks[1].split(", ")) if locks and who == "nobody" else (),
+                longest_ms=_from_milliseconds(longest),
             )
     return found
 
 
 def _summary(results: Results) -> Iterator[str]:
     yield "\n## The worst of each operation\n"
-    yield from _header("", STATEMENTS)
+    yield from _header("", (*STATEMENTS, LONGEST))
     for scene, cells in groupby(CELLS, lambda cell: str(cell.scene)):
-        waits = [results[str(cell)].waits for cell in cells]
+        some = [results[str(cell)] for cell in cells]
+        waits = [each.waits for each in some]
         worst = (_worst([each[name] for each in waits if name in each]) for name in STATEMENTS)
-        yield _line(scene, *worst)
+        yield _line(scene, *worst, _milliseconds(max(each.longest_ms for each in some)))
 
 
 def _worst(words: list[str]) -> str:
@@ -84,10 +89,11 @@ def _scene(scene: str, cells: list[Cell], results: Results) -> Iterator[str]:
     undisturbed = results[str(cells[0])]
     yield f"\n### {scene}\n"
     yield f"Takes {', '.join(undisturbed.locks)}.\n"
-    yield from _header("in the way", ("ended", *undisturbed.waits))
+    yield from _header("in the way", ("ended", *undisturbed.waits, LONGEST))
     for cell in cells:
         found = results[str(cell)]
-        yield _line(cell.title, found.outcome, *found.waits.values())
+        longest = _milliseconds(found.longest_ms)
+        yield _line(cell.title, found.outcome, *found.waits.values(), longest)
 
 
 def _header(first: str, others: tuple[str, ...]) -> Iterator[str]:
@@ -97,6 +103,14 @@ def _header(first: str, others: tuple[str, ...]) -> Iterator[str]:
 
 def _line(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _milliseconds(longest: int) -> str:
+    return f"{longest} ms" if longest else NEVER
+
+
+def _from_milliseconds(words: str) -> int:
+    return 0 if words == NEVER else int(words.removesuffix(" ms"))
 
 
 def _split(line: str) -> list[str]:

@@ -221,6 +221,14 @@ def test_a_table_without_a_row_is_not_dropped() -> None:
     assert plan_pass(there, [], policy(drop_after=timedelta(0)), NOW).is_empty
 
 
+def test_a_pending_detach_is_ended_by_the_attach_that_was_begun_since() -> None:
+    pending = partition(bounds("2019-01-01", "2019-02-01"), is_pending=True)
+    rows = [known(pending, unfinished=ActionKind.ATTACH, tablespace="hot")]
+    plan = plan_pass(parent([pending]), rows, policy(), NOW)
+    found = [(each.kind, each.oid, each.tablespace) for each in plan.actions if each.oid]
+    assert found == [(ActionKind.ATTACH, pending.oid, "hot")]
+
+
 def test_the_order_is_what_blocks_then_what_was_begun_then_room_then_the_rest() -> None:
     pending = partition(bounds("2019-01-01", "2019-02-01"), is_pending=True)
     half, gone, (old,) = detached(), detached(), monthly("2020-01-01")

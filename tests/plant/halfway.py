@@ -1,0 +1,106 @@
+"""More operations to disturb: on what is half done already, and on what is attached."""
+
+from __future__ import annotations
+
+from pg_timepart.models import PartitionLog
+from tests.plant.models import Measurement, Reading
+from tests.plant.scenarios import (
+    REST,
+    Scenario,
+    execute,
+    prepare_detached,
+    prepare_old,
+    run_pass,
+    the_old,
+)
+from tests.plant.scenery import leave_a_detach_pending
+
+
+def finalize_and_move(archive: str) -> Scenario:
+    """A pass begins with a detach of ours that was cut short, ends it, and moves the partition."""
+    attached = prepare_old(Reading, interval=2, detach_tablespace=archive)
+    begun = {"unfinished": "detach", "wanted_tablespace": archive}
+
+    def prepare() -> None:
+        attached()
+        PartitionLog.objects.filter(pk=the_old(Reading).pk).update(**begun)
+        leave_a_detach_pending(Reading)
+
+    return Scenario(
+        model=Reading,
+        prepare=prepare,
+        operate=lambda: run_pass(Reading),
+        through=("FINALIZE", "partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
+    )
+
+
+def finalize_with_a_foreign_key() -> Scenario:
+    """A pass ends a detach that was cut short, of what refers to another table."""
+    attached = prepare_old(Measurement, interval=2)
+
+    def prepare() -> None:
+        attached()
+        leave_a_detach_pending(Measurement)
+
+    return Scenario(
+        model=Measurement,
+        prepare=prepare,
+        operate=lambda: run_pass(Measurement),
+        through=("LOCK TABLE", "FINALIZE", "partitionlog", "partitionrun"),
+    )
+
+
+def call_off_a_pending_detach() -> Scenario:
+    """What is half detached is put back: that detach is ended first."""
+    attached = prepare_old(Measurement)
+
+    def prepare() -> None:
+        attached()
+        leave_a_detach_pending(Measurement)
+
+    return Scenario(
+        model=Measurement,
+        prepare=prepare,
+        operate=lambda: the_old(Measurement).attach(),
+        is_by_hand=True,
+        through=("partitionlog", "FINALIZE", "ATTACH PARTITION", "partitionrun"),
+    )
+
+
+def attach_beside_a_default_partition() -> Scenario:
+    """A detached partition is put back whose range the default partition must not hold."""
+    detached = prepare_detached(Reading)
+
+    def prepare() -> None:
+        detached()
+        execute(f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT")
+
+    return Scenario(
+        model=Reading,
+        prepare=prepare,
+        operate=lambda: the_old(Reading).attach(),
+        is_by_hand=True,
+        through=("partitionlog", "LOCK TABLE", "after ALTER TABLE", "partitionrun"),
+    )
+
+
+def move_an_attached_one(archive: str) -> Scenario:
+    """A partition is moved while it is in use."""
+    return Scenario(
+        model=Reading,
+        prepare=prepare_old(Reading),
+        operate=lambda: the_old(Reading).set_tablespace(archive),
+        is_by_hand=True,
+        through=("partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
+    )
+
+
+def truncate() -> Scenario:
+    """A partition is emptied."""
+    return Scenario(
+        model=Reading,
+        prepare=prepare_old(Reading),
+        operate=lambda: Reading.partitioning.truncate_partition(the_old(Reading)),
+        is_by_hand=True,
+        through=("before TRUNCATE", "after TRUNCATE", "partitionrun"),
+    )
