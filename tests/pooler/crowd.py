@@ -15,17 +15,25 @@ from pg_timepart.maintenance import by_hand
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from tests.drift.sight import look
 from tests.plant.observing import change_policy, wipe
 from tests.plant.scenarios import pending
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.processes import session, wait_until
 
-EXPIRED, PENDING, FORGOTTEN, ASKED_OFF, PUT_BACK, MOVED, DROPPED = (OLD - n * DAY for n in range(7))
+OLD_DAYS = tuple(OLD - n * DAY for n in range(7))
+EXPIRED, PENDING, FORGOTTEN, ASKED_OFF, PUT_BACK, MOVED, DROPPED = OLD_DAYS
 """The old partitions, each named by what becomes of it: the first three by the passes, ASKED_OFF
-by a pass or by hand, the others by hand."""
+by a pass or by hand, the others by hand. Each has a row: 1 in the first, and so on."""
 
 TODAY = NOW.replace(hour=0)
 AHEAD = TODAY + 9 * DAY
+ROWS = {(False, "archive"): {1, 4, 6}, (False, "pg_default"): {2}, (True, "pg_default"): {5}}
+"""Where the rows are in the end, by whether that is attached, and its tablespace.
+
+What somebody else began to detach is finished, and stays where it is.
+"""
+
 EVERY_KIND = {"create", "finalize", "detach", "attach", "move", "drop", "truncate"}
 
 Work = Callable[[Model], Report]
@@ -39,11 +47,10 @@ def prepare_everything(model: Model, archive: str) -> None:
     run_pass(model)
     target = target_of(model)
     by_hand.create_range(target, DROPPED, EXPIRED + DAY)
-    days = (EXPIRED, PENDING, FORGOTTEN, ASKED_OFF, PUT_BACK, MOVED, DROPPED, NOW)
-    for value, day in enumerate(days):
+    for value, day in enumerate((NOW, *OLD_DAYS)):
         insert(model, day, value)
-    by_hand.detach(target, logs_at(model, FORGOTTEN), now=NOW - 2 * DAY)
-    by_hand.detach(target, logs_at(model, PUT_BACK, MOVED, DROPPED), now=NOW)
+    for now, days in ((NOW - 2 * DAY, [FORGOTTEN]), (NOW, [PUT_BACK, MOVED, DROPPED])):
+        by_hand.detach(target, logs_at(model, *days), concurrently=False, now=now)
     cut_short(model, *logs_at(model, PENDING))
     change_policy(model, interval=2, detach_tablespace=archive, drop_after=DAY)
     PartitionRun.objects.filter(model_label=label_of(model)).delete()
@@ -87,6 +94,14 @@ def reported(work: Work, model: Model) -> Report:
         return work(model)
     except OperationDeferred as error:
         return cast("Report", error.report)
+
+
+def rows_of(model: Model) -> dict[tuple[bool, str], set[int]]:
+    """Return where the rows are, by whether that is attached, and its tablespace."""
+    found: dict[tuple[bool, str], set[int]] = {}
+    for each in look(model):
+        found.setdefault((each.is_attached, each.tablespace), set()).update(each.values)
+    return found
 
 
 def done_kinds(model: Model) -> set[str]:

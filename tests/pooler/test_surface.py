@@ -82,7 +82,7 @@ def life(model: type[models.Model], archive: str) -> Iterator[Any]:
         lambda: execute(f"DROP TABLE {model._meta.db_table}_20240306_20240307"),
         lambda: reconcile(label),
         lambda: partitioning.create_range(OLD, OLD + DAY),
-        lambda: [insert(model, at, 2) for at in (OLD, NOW)],
+        lambda: insert(model, OLD, 2),
         partitioning.truncate_all_partition,
         lambda: change_policy(model, interval=2, detach_tablespace=archive),
         lambda: maintain(label, now=NOW),

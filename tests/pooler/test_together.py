@@ -18,10 +18,12 @@ from tests.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.crowd import (
     EVERY_KIND,
+    ROWS,
     Part,
     done_kinds,
     hands_on,
     prepare_everything,
+    rows_of,
     until_done,
 )
 from tests.pooler.leaks import leaks
@@ -63,7 +65,7 @@ def test_the_second_pass_names_who_has_the_table(server: PooledInstallation) -> 
 def test_every_operation_at_once_beside_an_application(
     server: PooledInstallation, archive: str
 ) -> None:
-    race(server, archive, rounds=3, passes=2)
+    race(server, archive, rounds=2, passes=2)
 
 
 @pytest.mark.long
@@ -109,6 +111,7 @@ def one_after_the_other(model: Model, archive: str, everybody: tuple[Part, ...])
 
 def assert_all_is_done(model: Model, wanted: State) -> None:
     assert wanted.difference(observe(model)) == ""
+    assert rows_of(model) == ROWS
     assert done_kinds(model) == EVERY_KIND
     assert not PartitionRun.objects.filter(model_label=label_of(model), outcome="failed").exists()
     assert run_pass(model).outcome is Outcome.UNCHANGED
