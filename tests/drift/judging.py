@@ -30,6 +30,7 @@ def judge(before: Sight, after: Sight, allowed: Allowed, ledger: Ledger, now: da
             continue
         _judge_place(old, new, allowed)
         if old.is_attached and not new.is_attached:
+            assert _may_be_unmarked(old) or new.comment, f"nothing tells whose {new.name} is"
             ledger.is_detached_by_us(old.oid, now)
         if old.values - new.values:
             assert old.oid in allowed.empty, f"{old.name} was emptied"
@@ -41,3 +42,8 @@ def _judge_place(old: Table, new: Table, allowed: Allowed) -> None:
         assert old.oid in allowed.detach, f"{old.name} was detached"
     if new.is_attached and not old.is_attached:
         assert old.oid in allowed.attach or not old.values, f"{old.name} was attached"
+
+
+def _may_be_unmarked(old: Table) -> bool:
+    """Whether somebody else had begun to detach it, or it had no bounds to tell."""
+    return old.is_pending or old.bounds is None

@@ -156,16 +156,17 @@ class Ours(Settling, World):
 
     @rule(grace=GRACES)
     def our_grace(self, grace: timedelta | None) -> None:
-        self.try_policy(drop_after=grace)
-        self.did("our grace")
+        if self.try_policy(drop_after=grace):
+            self.did("our grace")
 
     @rule(attached=st.booleans(), detached=st.booleans())
     def our_tablespaces(self, attached: bool, detached: bool) -> None:
-        self.try_policy(
-            attach_tablespace=elsewhere() if attached else "",
-            detach_tablespace=elsewhere() if detached else "",
-        )
-        self.did("our tablespaces")
+        places = {
+            "attach_tablespace": elsewhere() if attached else "",
+            "detach_tablespace": elsewhere() if detached else "",
+        }
+        if self.try_policy(**places):
+            self.did("our tablespaces")
 
     @rule(zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Sao_Paulo"]))
     def our_zone(self, zone: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, models
@@ -150,4 +150,8 @@ def _bounds(text: str) -> Bounds | None:
 
 
 def _moment(text: str) -> datetime | None:
-    return None if text in {"MINVALUE", "MAXVALUE"} else datetime.fromisoformat(text.strip("'"))
+    """Read a side; a date is its midnight in UTC."""
+    if text in {"MINVALUE", "MAXVALUE"}:
+        return None
+    moment = datetime.fromisoformat(text.strip("'"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,6 +11,29 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.drift import profiles
 from tests.drift.machine import Drift
 from tests.drift.place import place
+from tests.drift.steps import CHAPTERS, rules_of
+from tests.drift.world import STARTS
+from tests.plant.models import Measurement
+
+REQUIRED = {
+    "their partition",
+    "their attach",
+    "their attach of a new one",
+    "their detach",
+    "their concurrent detach",
+    "their rename",
+    "their drop",
+    "their move",
+    "their default partition",
+    "our create",
+    "our create of a range",
+    "our attach",
+    "our detach",
+    "our drop",
+    "our move",
+    "our settling",
+}
+"""What a long search must have done, or it has shown little."""
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +49,29 @@ def test_a_few_sequences() -> None:
     run_state_machine_as_test(Drift, settings=settings.get_profile("drift-short"))
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_rule_takes_effect(chapter: str) -> None:
+    machine = Drift()
+    try:
+        machine.begin(
+            model=Measurement,
+            start=STARTS[0],
+            period="Day",
+            interval=None,
+            grace=None,
+            fuse=31,
+        )
+        for each in CHAPTERS[chapter]:
+            each.take(machine)
+    finally:
+        machine.teardown()
+
+
+def test_no_rule_is_left_out() -> None:
+    there = {each.function.__name__ for each in Drift.setup_state().rules}
+    assert rules_of(CHAPTERS.values()) == there
+
+
 @pytest.mark.long
 def test_many_sequences() -> None:
     try:
@@ -36,3 +82,4 @@ def test_many_sequences() -> None:
             )
     finally:
         print(profiles.told(Drift.tally))
+    assert REQUIRED - set(Drift.tally) == set()

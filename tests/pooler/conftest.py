@@ -9,8 +9,10 @@ from pytest_django import DjangoDbBlocker
 
 from deploy.local import ServiceError, get_pgbouncer
 from deploy.local.folders import scratch_folder
-from tests.plant.observing import clear_plant
+from tests.plant.observing import clear_plant, wipe
 from tests.pooler.pooled import PooledInstallation
+from tests.pooler.table import MODELS
+from tests.tablespaces import tablespaces_named
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +53,12 @@ def client(installation: PooledInstallation) -> Iterator[Celery]:
     """Who sends tasks and waits for results."""
     with installation.client() as app:
         yield app
+
+
+@pytest.fixture
+def archive(server: PooledInstallation) -> Iterator[str]:
+    """A second tablespace."""
+    with tablespaces_named("archive"):
+        yield "archive"
+        for model in MODELS:
+            wipe(model)

@@ -22,16 +22,6 @@ from tests.plant.observing import change_policy, observe, wipe
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
-from tests.tablespaces import tablespaces_named
-
-
-@pytest.fixture
-def archive(server: PooledInstallation) -> Iterator[str]:
-    """A second tablespace."""
-    with tablespaces_named("archive"):
-        yield "archive"
-        for model in MODELS:
-            wipe(model)
 
 
 def test_migrate_makes_tables_that_take_rows_at_once(server: PooledInstallation) -> None:
@@ -87,10 +77,13 @@ def life(model: type[models.Model], archive: str) -> Iterator[Any]:
         lambda: the_old(model).set_tablespace(archive),
         lambda: the_old(model).attach(detach_time=NOW + DAY),
         lambda: the_old(model).detach(concurrently=False),
+        lambda: the_old(model).truncate(),
         lambda: the_old(model).delete(),
         lambda: execute(f"DROP TABLE {model._meta.db_table}_20240306_20240307"),
         lambda: reconcile(label),
         lambda: partitioning.create_range(OLD, OLD + DAY),
+        lambda: insert(model, OLD, 2),
+        partitioning.truncate_all_partition,
         lambda: change_policy(model, interval=2, detach_tablespace=archive),
         lambda: maintain(label, now=NOW),
         lambda: change_policy(model, drop_after=DAY),
