@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 from django.urls import reverse
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -86,3 +86,15 @@ def test_schedules_of_any_kind(client: Client, config: PartitionConfig) -> None:
     assert ends["interval"]
     assert ends["crontab"]
     assert ends["same"]
+
+
+def test_a_schedule_that_never_comes_may_be_there_already(
+    client: Client, config: PartitionConfig
+) -> None:
+    """The admin of django-celery-beat itself takes it."""
+    entry = entry_of(config)
+    entry.interval = None
+    entry.crontab = CrontabSchedule.objects.create(day_of_month="30", month_of_year="2")
+    entry.save()
+    for address in (page_of(config), reverse(CONFIGS)):
+        assert client.get(address).status_code == 200
