@@ -55,13 +55,15 @@ def address_of(config: PartitionConfig) -> str:
 def expected(form: Fields) -> list[Any]:
     """Return what a task must get after the label, but for a pin."""
     names = [value for name, value in pairs(form) if name == "partitions"]
-    return {
-        "create": lambda: [int(str(form["days"]))],
-        "detach": lambda: [names],
-        "attach": lambda: [names],
-        "move": lambda: [names, form["tablespace"]],
-        "drop": lambda: [names],
-    }.get(str(form["operation"]), list)()
+    match form["operation"]:
+        case "maintain" | "reconcile":
+            return []
+        case "create":
+            return [int(str(form["days"]))]
+        case "move":
+            return [names, form["tablespace"]]
+        case _:
+            return [names]
 
 
 def assert_is(message: Message, form: Fields) -> None:

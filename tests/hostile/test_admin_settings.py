@@ -58,7 +58,7 @@ def restore(config: PartitionConfig) -> None:
 
 
 def stored(config: PartitionConfig) -> dict[str, Any]:
-    return PartitionConfig.objects.values(*STORED, "model_label").get(pk=config.pk)
+    return dict(PartitionConfig.objects.values(*STORED, "model_label").get(pk=config.pk))
 
 
 def confirm(client: Client, config: PartitionConfig, preview: Any, form: Fields) -> str:

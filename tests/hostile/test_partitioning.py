@@ -15,7 +15,7 @@ from pg_timepart.planning import MAX_DAYS
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.hostile.quoting import nothing_breaks_out
-from tests.hostile.words import python_values
+from tests.hostile.words import NAMES, python_values
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -59,7 +59,7 @@ def test_pins_of_any_kind(log: PartitionLog, value: Any) -> None:
 
 
 @settings(settings.get_profile("hostile"))
-@given(place=st.one_of(st.none(), python_values))
+@given(place=st.one_of(st.none(), st.sampled_from(NAMES), python_values))
 def test_tablespaces_of_any_kind(log: PartitionLog, place: Any) -> None:
     assert_refused(log.set_tablespace, place)
 
