@@ -77,7 +77,7 @@ def submit(client: Client, address: str, sent: list[tuple[str, str]]) -> Any:
 
 def answered(response: Any) -> None:
     """Assert that there is an answer, in which nothing that was given is markup."""
-    assert response.status_code in ANSWERS, response.status_code
+    assert response.status_code in ANSWERS, (response.status_code, response.request)
     assert "<script>alert(1)" not in response.content.decode()
 
 
