@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db import router
 
 from pg_timepart import conf, schedules
+from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
+
+
+class NeverDue(TimepartError):
+    """A schedule has no next time."""
 
 
 def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
@@ -44,6 +49,21 @@ def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
     if entry.interval is None and entry.crontab is None:
         return None
     since = entry.last_run_at or entry.date_changed or now
-    left: timedelta = entry.schedule.remaining_estimate(since)
+    try:
+        left = time_left(entry, since)
+    except NeverDue:
+        return None
     start = entry.start_time or now
     return max(now, now + left, start)
+
+
+def time_left(scheduled: Any, since: datetime) -> timedelta:
+    """Return how long from now until a beat entry, or a schedule row, that ran then is due.
+
+    Raises NeverDue for the 30th of February and its like, which beat itself leaves out in silence.
+    """
+    try:
+        left: timedelta = scheduled.schedule.remaining_estimate(since)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise NeverDue(f"Beat would never send this: {' '.join(str(error).split())}") from error
+    return left

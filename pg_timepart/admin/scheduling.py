@@ -8,8 +8,10 @@ from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models, router
+from django.utils import timezone
 
 from pg_timepart import conf
+from pg_timepart.admin import beat
 from pg_timepart.errors import UnknownName
 from pg_timepart.periods import zone_named
 from pg_timepart.schedules import BEAT_APP
@@ -70,12 +72,9 @@ class ScheduleForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Check the group of fields that counts."""
         facts = super().clean() or self.cleaned_data
-        if (
-            facts.get("kind") == "interval"
-            and not facts.get("every")
-            and "every" not in self.errors
-        ):
-            self.add_error("every", "Say how many.")
+        if facts.get("kind") == "interval":
+            self._demand("every", "Say how many.")
+            self._demand("unit", "Choose one.")
         if facts.get("kind") == "crontab" and "timezone" in facts:
             self._check(_model("CrontabSchedule")(**_cron(facts)))
         return facts
@@ -96,9 +95,17 @@ class ScheduleForm(forms.Form):
         entry.save()
         return True
 
+    def _demand(self, name: str, words: str) -> None:
+        """Say so where a field has been left empty, which is not an error of its own."""
+        if name not in self.errors and not self.cleaned_data.get(name):
+            self.add_error(name, words)
+
     def _check(self, crontab: Any) -> None:
         try:
             crontab.full_clean()
+            beat.time_left(crontab, timezone.now())
+        except beat.NeverDue as error:
+            self.add_error(None, str(error))
         except ValidationError as error:
             for name, messages in error.message_dict.items():
                 self.add_error(name if name in self.fields else None, messages)

@@ -65,8 +65,11 @@ class Watch:
 
 
 @contextmanager
-def always_quoted() -> Iterator[None]:
-    """Fail if a marked name gets into a statement outside of quotes, or into none at all."""
+def always_quoted(*, somewhere: bool = True) -> Iterator[None]:
+    """Fail if a marked name gets into a statement outside of quotes.
+
+    With ``somewhere``, fail also if it gets into none at all.
+    """
     watch = Watch()
     for each in connections.all(initialized_only=True):
         watch.install(connection=each)
@@ -78,8 +81,8 @@ def always_quoted() -> Iterator[None]:
         for each in connections.all(initialized_only=True):
             if watch in each.execute_wrappers:
                 each.execute_wrappers.remove(watch)
-    assert watch.unquoted == []
-    assert watch.quoted > 0
+    assert watch.unquoted == [], watch.unquoted
+    assert watch.quoted > 0 or not somewhere
 
 
 @contextmanager
@@ -88,3 +91,10 @@ def canary(yard: Yard) -> Iterator[None]:
     yard.execute(f"CREATE TABLE {CANARY} AS SELECT 1 AS sings")
     yield
     assert yard.query(f"SELECT sings FROM {CANARY}") == [1]
+
+
+@contextmanager
+def nothing_breaks_out(yard: Yard) -> Iterator[None]:
+    """Fail if what is given is SQL anywhere, whether a payload of it runs to its end or not."""
+    with canary(yard), always_quoted(somewhere=False):
+        yield

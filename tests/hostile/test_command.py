@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
-from tests.hostile.quoting import canary
+from tests.hostile.quoting import nothing_breaks_out
 from tests.hostile.words import LABELS, MOMENTS, NAMES
 from tests.integration.commanding import run_timepart, timepart
 
@@ -39,7 +39,7 @@ def fleet(yard: Yard) -> Iterator[None]:
     """Ships with a partition that has a row, which is attached and so cannot be dropped."""
     (log,) = yard.cover(Ship, "2001-01-01", "2001-02-01")
     Ship.objects.create(sailed_at=at("2001-01-01"))
-    with canary(yard):
+    with nothing_breaks_out(yard):
         yield
     assert yard.one(f"SELECT count(*) FROM {log.table_name}") == 1
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.quoting import outside_quotes
+from tests.fleet.yard import Yard
+from tests.hostile.quoting import always_quoted, outside_quotes
 from tests.hostile.words import MARK
+
+pytest_plugins = ("tests.fleet.fixtures",)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,16 @@ def test_a_name_that_breaks_out_is_found(statement: str) -> None:
 )
 def test_a_name_that_stays_inside_is_not(statement: str) -> None:
     assert MARK not in outside_quotes(statement)
+
+
+@pytest.mark.parametrize("somewhere", [True, False])
+def test_a_statement_with_a_bare_name_fails_the_watch(yard: Yard, somewhere: bool) -> None:
+    with pytest.raises(AssertionError, match=MARK), always_quoted(somewhere=somewhere):
+        yard.execute(f"SELECT 1 AS {MARK}")
+
+
+def test_no_statement_at_all_fails_only_who_wants_one(yard: Yard) -> None:
+    with always_quoted(somewhere=False):
+        yard.execute("SELECT 1")
+    with pytest.raises(AssertionError), always_quoted():
+        yard.execute("SELECT 1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,15 +13,12 @@ from hypothesis import strategies as st
 from pg_timepart import tasks
 from pg_timepart.errors import TimepartError
 from pg_timepart.planning import MAX_DAYS
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
-from tests.hostile.quoting import canary
+from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, json_values
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytestmark = pytest.mark.usefixtures("ships")
 
-SHIP = "fleet.ship"
-ON, OFF = "fleet_ship_20010101_20010201", "fleet_ship_20010201_20010301"
 EACH: tuple[Any, ...] = (
     tasks.maintain,
     tasks.create_partitions,
@@ -34,17 +30,6 @@ EACH: tuple[Any, ...] = (
 )
 
 hostile_lists = st.lists(st.one_of(json_values, st.sampled_from((ON, OFF))), max_size=3)
-
-
-@pytest.fixture(autouse=True)
-def fleet(yard: Yard) -> Iterator[None]:
-    """Ships with an attached and a detached partition, a row in each."""
-    logs = yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
-    for start in ("2001-01-01", "2001-02-01"):
-        Ship.objects.create(sailed_at=at(start))
-    logs[1].detach()
-    with canary(yard):
-        yield
 
 
 def send(task: Task[Any, Any], *arguments: Any) -> Any:
@@ -129,16 +114,3 @@ def is_days(value: Any) -> bool:
 
 def is_known(names: Any) -> bool:
     return isinstance(names, list) and all(each in (ON, OFF) for each in names)
-
-
-def rows() -> list[Any]:
-    """Return what is there: tables, what is attached, our rows, and the ships in each table."""
-    yard = Yard()
-    tables = yard.query(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'fleet_ship_2001%'"
-    )
-    return [
-        sorted((name, yard.one(f"SELECT count(*) FROM {name}")) for name in tables),
-        yard.children(Ship),
-        [(each.table_name, each.is_attached, each.detach_time) for each in yard.logs(Ship)],
-    ]

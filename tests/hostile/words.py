@@ -48,7 +48,7 @@ LABELS = (
     ".ship",
     "fleet.ship.ship",
     "fleet.ship\x00",
-    "fleet.ship; DROP TABLE hostile_canary",
+    f"fleet.ship; DROP TABLE hostile_canary; --{MARK}",
     "auth.user",
     "nothing.here",
     *NAMES,

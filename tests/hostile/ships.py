@@ -1,0 +1,24 @@
+"""Ships that nothing hostile may change: what there is of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard
+
+SHIP = "fleet.ship"
+ON, OFF = "fleet_ship_20010101_20010201", "fleet_ship_20010201_20010301"
+
+
+def rows() -> list[Any]:
+    """Return what is there: tables, what is attached, our rows, and the ships in each table."""
+    yard = Yard()
+    tables = yard.query(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'fleet_ship_2%'"
+    )
+    return [
+        sorted((name, yard.one(f"SELECT count(*) FROM {name}")) for name in tables),
+        yard.children(Ship),
+        [(each.table_name, each.is_attached, each.detach_time) for each in yard.logs(Ship)],
+    ]
