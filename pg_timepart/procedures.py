@@ -115,6 +115,8 @@ def attach_steps(
         )
     yield from _foreign_key_steps(leaf)
     yield from _bounds_check_steps(parent, leaf, sides)
+    excluding = _excluding_check(parent, template, sides)
+    yield from _exclusion_steps(parent, template, sides, excluding)
     checks = [check.name for check in leaf.bounds_checks] or [BOUNDS_CHECK]
     referenced = _targets([*leaf.foreign_keys, *leaf.missing_foreign_keys])
     finish = [
@@ -123,6 +125,8 @@ def attach_steps(
     ]
     if template.replica_identity == "i":
         finish.append(ddl.follow_replica_index(parent, table))
+    if parent.default and excluding:
+        finish.append(ddl.drop_constraint(parent.default, excluding))
     yield Step(
         summary=f"attach {table.name}",
         # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pg_timepart.anatomy import read_leaf
 from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action
@@ -35,7 +36,8 @@ def attach(work: Work, action: Action, session: Session) -> str:
     if tablespace != leaf.tablespace:
         session.run(move_steps(leaf, tablespace))
     details = read_leaf(work.target.connection, work.parent, leaf, sides)
-    session.run(attach_steps(work.parent, work.template(), details, sides, tablespace))
+    with beside_default(work, session):
+        session.run(attach_steps(work.parent, work.template(), details, sides, tablespace))
     _record_attached(work, action)
     return action.reason
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from django.db import DatabaseError, ProgrammingError
 
-from pg_timepart.anatomy import read_template
 from pg_timepart.catalog import read_named
-from pg_timepart.ddl import Lock, drop_constraint, has_rows
+from pg_timepart.ddl import has_rows
 from pg_timepart.errors import Conflict, Deferred
 from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
 from pg_timepart.naming import alternative_name
 from pg_timepart.plans import Action
-from pg_timepart.procedures import ACCESS_EXCLUSIVE, create_steps, finish_leaf_steps
+from pg_timepart.procedures import create_steps, finish_leaf_steps
 from pg_timepart.relations import Mark, Partition, Relation
-from pg_timepart.steps import Step
 
 DUPLICATE_TABLE = "42P07"
 UNIQUE_VIOLATION = "23505"
-CHECK_VIOLATION = "23514"
 MAX_NAMES = 20
 
 
@@ -66,23 +64,12 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
     mark = Mark(label=work.target.label, bounds=bounds)
     steps = create_steps(parent, work.template(), leaf, work.sides(bounds), mark, tablespace)
     try:
-        session.run(steps)
+        with beside_default(work, session):
+            session.run(steps)
     except DatabaseError as error:
-        _take_back_promise(work, session)
         if sqlstate(error) == UNIQUE_VIOLATION:
             raise Deferred(f"Somebody else makes a table named {name} at the same time.") from error
-        if sqlstate(error) == CHECK_VIOLATION and parent.default is not None:
-            raise Conflict(
-                f"The default partition {parent.default.name} holds rows of this range: move them"
-                " out, and the next pass makes the partition."
-            ) from error
         raise
-    except Deferred:
-        _take_back_promise(work, session)
-        raise
-    finally:
-        if parent.default is not None:
-            work.forget_template()
 
 
 def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
@@ -116,24 +103,3 @@ def _has_rows(work: Work, leaf: Partition) -> bool:
     with work.target.connection.cursor() as cursor:
         cursor.execute(query)
         return bool(cursor.fetchone()[0])
-
-
-def _take_back_promise(work: Work, session: Session) -> None:
-    """Drop the CHECK that keeps rows of the range out of the default partition.
-
-    If this gives way too, the next create drops it before it begins.
-    """
-    default = work.parent.default
-    if default is None:
-        return
-    left = read_template(work.target.connection, work.parent).default_checks
-    if left:
-        session.run(
-            [
-                Step(
-                    summary=f"drop what was promised of {default.name}",
-                    locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
-                    statements=tuple(drop_constraint(default, name) for name in left),
-                )
-            ]
-        )

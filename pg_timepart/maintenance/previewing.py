@@ -165,7 +165,7 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
 
 def _go_on(work: Work, action: Action) -> None:
     """Go on as if the action had ended well."""
-    if action.kind is ActionKind.CREATE:
+    if action.kind in (ActionKind.CREATE, ActionKind.ATTACH):
         work.assume(replace(work.template(), default_checks=()))
     elif action.kind in (ActionKind.DETACH, ActionKind.FINALIZE):
         _take_off(work, work.partition(action))

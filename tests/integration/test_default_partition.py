@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pg_timepart.covering import runs_out_at
+from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain, plan
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
@@ -136,6 +138,32 @@ def test_what_was_detached_beside_it_is_attached_back(rest: Yard) -> None:
     log.attach()
     assert rest.ranges(Ship) == [("2024-01-01", "2024-02-01")]
     assert Ship.objects.count() == 1
+
+
+def test_beside_a_big_one_an_attach_promises_first_too(rest: Yard) -> None:
+    rest.cover(Ship, "2024-01-01", "2024-02-01")
+    rest.log(Ship, "2024-01-01").detach()
+    make_big(rest)
+    report = rest.log(Ship, "2024-01-01").attach()
+    (action,) = report.actions
+    assert any('"fleet_rest" VALIDATE CONSTRAINT' in each for each in action.statements)
+    assert rest.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+    assert rest.query(CHECKS) == []
+
+
+@pytest.mark.parametrize("make", [make_big, lambda _yard: None])
+def test_an_attach_where_it_holds_rows_of_the_range_fails_with_a_reason(
+    rest: Yard, make: Callable[[Yard], None]
+) -> None:
+    rest.cover(Ship, "2024-01-01", "2024-02-01")
+    rest.log(Ship, "2024-01-01").detach()
+    make(rest)
+    Ship.objects.create(sailed_at=at("2024-01-05"))
+    with pytest.raises(OperationFailed, match="fleet_rest holds rows of this range: move them out"):
+        rest.log(Ship, "2024-01-01").attach()
+    assert rest.query(CHECKS) == []
+    assert rest.ranges(Ship) == []
+    assert Ship.objects.filter(sailed_at__year=2024).count() == 1
 
 
 def test_it_is_never_retired_nor_dropped(rest: Yard) -> None:

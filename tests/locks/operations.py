@@ -140,7 +140,7 @@ SCENES = tuple(
         (DETACH, (*_ANY, *_REST)),
         (DETACH_PLAINLY, _ANY),
         (FINALIZE, (*_ANY, *_REST)),
-        (ATTACH, (*_ANY, *_REST)),
+        (ATTACH, (*_ANY, *_REST, *_BIG_REST)),
         (REBUILD, _ANY),
         (CALL_OFF, (*_ANY, *_REST)),
         (MOVE, (*_ANY, *_REST)),

@@ -1,0 +1,67 @@
+"""What a default partition promises while a partition is put beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError
+
+from pg_timepart.anatomy import read_template
+from pg_timepart.ddl import Lock, drop_constraint
+from pg_timepart.errors import Conflict, Deferred
+from pg_timepart.faults import sqlstate
+from pg_timepart.maintenance.executing import Session
+from pg_timepart.maintenance.work import Work
+from pg_timepart.procedures import ACCESS_EXCLUSIVE
+from pg_timepart.relations import Relation
+from pg_timepart.steps import Step
+
+CHECK_VIOLATION = "23514"
+
+
+@contextmanager
+def beside_default(work: Work, session: Session) -> Iterator[None]:
+    """Run the block, which attaches a partition; leave no promise behind if it fails.
+
+    Raises Conflict where the default partition, if there is one, holds rows of the range.
+    """
+    default = work.parent.default
+    try:
+        yield
+    except (DatabaseError, Deferred) as error:
+        if default is not None:
+            _take_back(work, default, session)
+            if _is_broken_by(default, error):
+                raise Conflict(
+                    f"The default partition {default.name} holds rows of this range: move them out"
+                    " first."
+                ) from error
+        raise
+    finally:
+        if default is not None:
+            work.forget_template()
+
+
+def _is_broken_by(default: Relation, error: BaseException) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    table = getattr(diagnosis, "table_name", None)
+    return sqlstate(error) == CHECK_VIOLATION and table == default.name
+
+
+def _take_back(work: Work, default: Relation, session: Session) -> None:
+    """Drop the CHECK that keeps rows of the range out of the default partition.
+
+    If this gives way too, the next create or attach drops it before it begins.
+    """
+    left = read_template(work.target.connection, work.parent).default_checks
+    if left:
+        session.run(
+            [
+                Step(
+                    summary=f"drop what was promised of {default.name}",
+                    locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
+                    statements=tuple(drop_constraint(default, name) for name in left),
+                )
+            ]
+        )
