@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 from threading import Timer
-from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.backends.postgresql.psycopg_any import sql
+from django.db import OperationalError, connection
 from django.test import override_settings
 
+from pg_timepart.cancelling import cancelled_after
 from pg_timepart.constants import Outcome
-from pg_timepart.locks import Budget
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.steps import Step
+from pg_timepart.faults import QUERY_CANCELED, sqlstate
 from tests.plant.models import Measurement, Reading
 from tests.pooler.application import Application
 from tests.pooler.pooled import PooledInstallation
-from tests.pooler.table import Model, parent_held, prepare_old, run_pass
+from tests.pooler.table import Model, execute, parent_held, prepare_old, run_pass
 from tests.processes import forked, session
 
-BUDGET = Budget(lock_ms=50, wait_seconds=1, long_transaction_ms=250)
 BOLD = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 1}
 """Begins to detach although somebody has the table for long, and is cancelled after a second."""
 
@@ -56,16 +52,12 @@ def detached_through(server: PooledInstallation, model: Model) -> tuple[str, ...
 
 def test_a_statement_that_waited_for_the_pool_is_cancelled_too(server: PooledInstallation) -> None:
     """A request that comes while the statement has no server connection yet is lost."""
-    step = Step(summary="sleep", statements=(sql.SQL("SELECT pg_sleep(8)"),), is_alone=True)
     with server.narrow(1), session("other") as other:
-
-        def fill_the_pool() -> list[Any]:
-            other.execute("BEGIN")
-            return []
-
-        release = Timer(1.0, other.execute, ["COMMIT"])
-        alone = Session(connection=connection, budget=BUDGET)
         connection.ensure_connection()
+        other.execute("BEGIN")
+        release = Timer(1.0, other.execute, ["COMMIT"])
         release.start()
-        assert not alone.run_alone(step, look=fill_the_pool, limit_seconds=0.3)
+        with pytest.raises(OperationalError) as cancelled, cancelled_after(connection, 0.3):
+            execute("SELECT pg_sleep(8)")
+        assert sqlstate(cancelled.value) == QUERY_CANCELED
         release.join()
