@@ -40,7 +40,7 @@ CHANGES: tuple[Fields, ...] = (
     {"detach_tablespace": MARKUP},
     {"attach_tablespace": MARKUP, "enabled": ""},
 )
-NOT_OURS = ("model_label", "schedule_id", "last_message", "id", "_popup", "_saveasnew")
+NOT_OURS = ("model_label", "schedule_id", "last_message", "id", "_continue", "_addanother")
 
 changed = st.sampled_from(CHANGES).map(lambda each: {**WHOLE, **each})
 more: st.SearchStrategy[Fields] = st.dictionaries(

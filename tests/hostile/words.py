@@ -80,8 +80,12 @@ texts = st.one_of(
 
 
 def identifiers() -> st.SearchStrategy[str]:
-    """Return marked names of any text that PostgreSQL knows, which is all but NUL."""
-    return st.text(st.characters(codec="utf-8", exclude_characters="\x00")).map(marked)
+    """Return marked names of any text that PostgreSQL knows, which is all but NUL.
+
+    None begins as the server's own schemas do, and nobody else's may.
+    """
+    known = st.text(st.characters(codec="utf-8", exclude_characters="\x00")).map(marked)
+    return known.filter(lambda each: not each.startswith("pg_"))
 
 
 scalars: st.SearchStrategy[Any] = st.one_of(
