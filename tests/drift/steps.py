@@ -165,7 +165,19 @@ ROWS = tuple(
     for each in (spoiling, SETTLING)
 )
 
-CHAPTERS = {"ours": OURS, "theirs": THEIRS, "names": NAMES, "rows": ROWS}
+OTHER_BOUNDS = (
+    step("their_attach", "their attach with other bounds", pick=1, shift=-1),
+    step("row_at_a_moment", "row", quarters=3, odd=False),
+    SETTLING,
+)
+
+CHAPTERS = {
+    "ours": OURS,
+    "theirs": THEIRS,
+    "other bounds": OTHER_BOUNDS,
+    "names": NAMES,
+    "rows": ROWS,
+}
 
 
 def rules_of(chapters: Iterable[tuple[Step, ...]]) -> set[str]:

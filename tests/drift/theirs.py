@@ -8,8 +8,12 @@ from hypothesis.stateful import precondition, rule
 
 from tests.drift.place import elsewhere
 from tests.drift.sight import Table
+from tests.drift.spoiling import SPOILS
 from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
 from tests.processes import session
+
+CHECKS = SPOILS["checks"]
+"""A detach leaves a CHECK of the old bounds, which must go where others are wanted."""
 
 
 class Theirs(World):
@@ -59,6 +63,8 @@ class Theirs(World):
         if bounds is None or bounds.start is None or bounds.end is None:
             return
         start = self.later(bounds.start, shift)
+        if shift:
+            self.by_hand(CHECKS.replace("{sql}", table.sql))
         if self.attach(table.sql, f"'{start}'", f"'{self.later(bounds.end, max(shift, 0))}'"):
             self.did("their attach" if not shift else "their attach with other bounds")
 
