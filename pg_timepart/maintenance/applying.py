@@ -23,7 +23,7 @@ from pg_timepart.maintenance.detaching import detach, finalize
 from pg_timepart.maintenance.disposing import drop, move, truncate
 from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.reports import ActionResult
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.work import Work, keep
 from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
 
@@ -148,5 +148,4 @@ def _give_up(work: Work, action: Action) -> None:
         return
     if action.kind is ActionKind.MOVE and not row.is_attached:
         return
-    row.unfinished = ""
-    row.save()
+    keep(row, unfinished="")

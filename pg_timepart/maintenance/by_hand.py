@@ -7,7 +7,7 @@ which carry the report, if not. ``now`` is the moment to plan for, by default th
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance.work import Work, keep
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
@@ -92,7 +93,10 @@ def attach(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Attach these, or all that are detached; ``detach_time`` pins them until then."""
+    """Attach these, or all that are detached; ``detach_time`` pins them until then.
+
+    What is attached already is pinned too, once no other run is at work on the table.
+    """
     _refuse_naive(detach_time)
     names = None if logs is None else _names(target, logs)
 
@@ -102,10 +106,13 @@ def attach(
         plan = plan_attach([(each, wanted[each.oid].bounds) for each in found], policy)
         return replace(plan, problems=_gone(parent, names or {}))
 
-    # The pin comes first: a pass that runs right after the attach must know of it already.
-    pinned = [row for row in target.rows() if _is_pinned(row, names)]
-    _pin(target, pinned, detach_time)
-    return ask(target, "attach", planner, origin=origin, now=now)
+    def pin(work: Work) -> None:
+        """Pin under the lock: a pass that is at work may yet detach them, by what it read."""
+        for row in work.rows:
+            if not row.is_attached if names is None else row.relid in names:
+                keep(row, detach_time=detach_time)
+
+    return ask(target, "attach", planner, on_locked=pin, origin=origin, now=now)
 
 
 def move(
@@ -168,6 +175,7 @@ def ask(
     planner: Planner,
     *,
     concurrently: bool = True,
+    on_locked: Callable[[Work], None] | None = None,
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
@@ -179,6 +187,7 @@ def ask(
         now=now,
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         concurrently=concurrently,
+        on_locked=on_locked,
     )
     report = run(target, request)
     sentence = f"{operation} of {report.label} ended {report.outcome}: {report.reason}"
@@ -252,15 +261,6 @@ def _names(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
         known = [each.table_name for each in target.rows()]
         raise UnknownName(f"partition of {target.label}", strangers[0], known)
     return {each.relid: each.table_name for each in logs}
-
-
-def _is_pinned(row: PartitionLog, names: Mapping[int, str] | None) -> bool:
-    return not row.is_attached if names is None else row.relid in names
-
-
-def _pin(target: Target, rows: Sequence[PartitionLog], until: datetime | None) -> None:
-    keys = [row.pk for row in rows]
-    target.config.logs.filter(pk__in=keys).update(detach_time=until)
 
 
 def _refuse_naive(moment: datetime | None) -> None:

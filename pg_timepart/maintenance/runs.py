@@ -72,6 +72,14 @@ class Request:
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
+    on_locked: Callable[[Work], None] | None = None
+    """What to do first once no other run is at work; it asks for the lock, plan or no plan."""
+
+    @property
+    def needs_lock(self) -> bool:
+        """Whether there is something to do under the lock, whatever the plan is."""
+        return self.is_thorough or self.on_locked is not None
+
     def plan(self, target: Target, parent: Parent, rows: list[PartitionLog], now: datetime) -> Plan:
         """Return what should be done at ``now`` to the table as it was just read.
 
@@ -140,7 +148,7 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     course.started_at = parent.read_at
     now = request.now or parent.read_at
     plan = request.plan(target, parent, rows, now)
-    if request.is_thorough or plan.actions or _drifted(rows, parent, target, now):
+    if request.needs_lock or plan.actions or _drifted(rows, parent, target, now):
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
     return Report(
@@ -173,6 +181,8 @@ def _run_locked(
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
     course.repaired += work.refresh(thoroughly=request.is_thorough)
+    if request.on_locked is not None:
+        request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
     for group in in_order(plan.actions):
         begun = len(course.results)

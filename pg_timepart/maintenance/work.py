@@ -75,6 +75,7 @@ class Work:
 
         ``thoroughly`` looks for detached partitions without a row too.
         """
+        self.rows = self.target.rows()
         self.parent = self.target.read(self.rows)
         if not self.target.keeps_rows:
             return []
@@ -114,17 +115,13 @@ class Work:
         """Record that the operation begins, so that the next pass can end it if we die."""
         row = self.row_of(action.oid)
         if row is not None:
-            row.unfinished = action.kind.value
-            row.wanted_tablespace = action.tablespace or ""
-            row.save()
+            keep(row, unfinished=action.kind.value, wanted_tablespace=action.tablespace or "")
 
     def settle(self, action: Action, **facts: object) -> None:
         """Record that the operation has ended, and what it changed."""
         row = self.row_of(action.oid)
         if row is not None:
-            for name, value in {"unfinished": "", **facts}.items():
-                setattr(row, name, value)
-            row.save()
+            keep(row, **{"unfinished": "", **facts})
 
     def forget(self, action: Action) -> None:
         """Remove the row of a table that is dropped."""
@@ -132,3 +129,10 @@ class Work:
         if row is not None:
             PartitionLog.objects.using(row._state.db).filter(pk=row.pk).delete()
             self.rows.remove(row)
+
+
+def keep(row: PartitionLog, **facts: object) -> None:
+    """Record these facts alone: the row was read a while ago, and people edit the others."""
+    PartitionLog.objects.using(row._state.db).filter(pk=row.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(row, name, value)

@@ -1,0 +1,151 @@
+"""Pins that somebody sets while a run is at work on the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from pg_timepart.errors import OperationDeferred
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Ship
+from tests.fleet.yard import Tablespaces, Yard, at
+from tests.processes import Worker, forked, session, wait_until
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = at("2024-05-15 10:30")
+LATER = at("2030-01-01")
+TRYING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
+"""
+
+patient = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 20})
+impatient = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 1, "LOCK_WAIT_SECONDS": 1})
+
+
+@contextmanager
+def reader_of(table: str) -> Iterator[Callable[[], None]]:
+    """Have somebody read the table in an open transaction; gives what ends it."""
+    with session("a report") as report:
+        report.execute(f"BEGIN; SELECT count(*) FROM {table}")
+        yield lambda: report.execute("COMMIT")
+
+
+@contextmanager
+def a_pass_detaching(first: PartitionLog) -> Iterator[Worker]:
+    """Have a pass at work that cannot end the detach of ``first`` before its readers go."""
+    with forked(lambda: maintain("fleet.ship", now=MAY).outcome, "pass") as worker:
+        wait_until(lambda: is_begun(first, "detach"))
+        yield worker
+
+
+def is_begun(log: PartitionLog, operation: str) -> bool:
+    log.refresh_from_db()
+    return log.unfinished == operation
+
+
+def expired(yard: Yard) -> list[PartitionLog]:
+    """Return the rows of two attached months that the next pass detaches."""
+    yard.configure(Ship, interval=1, premake=1)
+    return yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+
+
+def the_attached(yard: Yard, log: PartitionLog) -> tuple[bool, Any]:
+    log.refresh_from_db()
+    return log.table_name in yard.children(Ship), log.detach_time
+
+
+@patient
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_pin_that_comes_while_a_pass_detaches_holds(yard: Yard, number: int) -> None:
+    """Both what the pass is at, and what it has planned to detach next."""
+    logs = expired(yard)
+    log = logs[number]
+    with (
+        reader_of("fleet_ship") as end_reading,
+        a_pass_detaching(logs[0]) as the_pass,
+        forked(lambda: log.attach(LATER).outcome, "attach") as attaching,
+    ):
+        wait_until(lambda: yard.one(TRYING, "attach"))
+        end_reading()
+        assert (the_pass.result(), attaching.result()) == ("done", "done")
+    assert the_attached(yard, log) == (True, LATER)
+    assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+    assert the_attached(yard, log) == (True, LATER)
+
+
+@patient
+def test_a_pin_of_all_that_is_detached_holds_for_what_a_pass_detaches_meanwhile(
+    yard: Yard,
+) -> None:
+    logs = expired(yard)
+    with (
+        reader_of("fleet_ship") as end_reading,
+        a_pass_detaching(logs[0]) as the_pass,
+        forked(
+            lambda: Ship.partitioning.attach_partition(detach_time=LATER).outcome, "attach"
+        ) as attaching,
+    ):
+        wait_until(lambda: yard.one(TRYING, "attach"))
+        end_reading()
+        assert (the_pass.result(), attaching.result()) == ("done", "done")
+    assert [the_attached(yard, each) for each in logs] == [(True, LATER)] * 2
+
+
+@patient
+def test_a_pin_that_finds_another_run_on_the_table_says_so(yard: Yard) -> None:
+    """Rather than report what a pass with older plans is about to undo."""
+    logs = expired(yard)
+    with (
+        reader_of("fleet_ship") as end_reading,
+        a_pass_detaching(logs[0]) as the_pass,
+    ):
+        with (
+            override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.1}),
+            pytest.raises(OperationDeferred, match="holds its advisory lock"),
+        ):
+            logs[1].attach(LATER)
+        end_reading()
+        assert the_pass.result() == "done"
+    assert the_attached(yard, logs[1]) == (False, None)
+
+
+@patient
+def test_a_pin_that_an_operator_edits_while_a_table_moves_stays(
+    yard: Yard, tablespaces: Tablespaces
+) -> None:
+    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log.detach()
+    with (
+        reader_of(log.table_name) as end_reading,
+        forked(lambda: log.set_tablespace(tablespaces.cold).outcome, "move") as moving,
+    ):
+        wait_until(lambda: is_begun(log, "move"))
+        PartitionLog.objects.filter(pk=log.pk).update(detach_time=LATER)
+        end_reading()
+        assert moving.result() == "done"
+    log.refresh_from_db()
+    assert (log.unfinished, log.detach_time) == ("", LATER)
+
+
+@impatient
+def test_a_pin_that_an_operator_edits_stays_also_when_the_move_gives_way(
+    yard: Yard, tablespaces: Tablespaces
+) -> None:
+    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    with (
+        reader_of(log.table_name),
+        forked(lambda: log.set_tablespace(tablespaces.cold).outcome, "move") as moving,
+    ):
+        wait_until(lambda: is_begun(log, "move"))
+        PartitionLog.objects.filter(pk=log.pk).update(detach_time=LATER)
+        with pytest.raises(OperationDeferred):
+            moving.result()
+    log.refresh_from_db()
+    assert (log.unfinished, log.detach_time) == ("", LATER)
