@@ -60,7 +60,7 @@ def sync_all() -> list[str]:
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     _forget_lost(configs)
     changes = [change for config in configs for change in _sync(config)]
-    changes += [*_sync_dispatcher(), *_remove_strays({each.pk for each in configs})]
+    changes += [*_sync_dispatcher(), *_remove_strays()]
     if changes:
         punctuality.announce(before, _using())
     return changes
@@ -257,14 +257,21 @@ def _sync_dispatcher() -> list[str]:
     return [] if entry is None else _set_back(entry)
 
 
-def _remove_strays(config_keys: set[int]) -> list[str]:
-    """Remove entries of ours whose config is gone, by the number that configs remember."""
-    kept = PartitionConfig.objects.using(_config_using()).filter(pk__in=config_keys)
-    known = set(kept.values_list("schedule_id", flat=True))
+def _remove_strays() -> list[str]:
+    """Remove entries of ours that no config has, by the number that configs remember.
+
+    The entries are read first, and then all configs: one that was made meanwhile counts too. A
+    config whose own entry is not there may be about to remember the one with its label.
+    """
+    entries = list(_entries().filter(task=MAINTAIN))
+    configs = PartitionConfig.objects.using(_config_using())
+    keys = dict(configs.values_list("model_label", "schedule_id"))
+    kept, there = set(keys.values()), {each.pk for each in entries}
+    awaited = {json.dumps([label]) for label, key in keys.items() if key not in there}
     strays = [
         each
-        for each in _entries().filter(task=MAINTAIN, name__startswith=NAME_PREFIX)
-        if each.pk not in known
+        for each in entries
+        if each.name.startswith(NAME_PREFIX) and each.pk not in kept and each.args not in awaited
     ]
     for each in strays:
         each.delete()
