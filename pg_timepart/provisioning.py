@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
 from django.apps import AppConfig
+from django.core.management import CommandError
 from django.db import connections, models, router
 from django.db.migrations import CreateModel, DeleteModel, RenameModel
 
 from pg_timepart import conf, schedules
 from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
+from pg_timepart.covering import runs_out_at
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
-from pg_timepart.errors import OperationFailed
+from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 
@@ -29,30 +33,72 @@ WHERE NOT a.attisdropped
 """
 
 
+class NoRoom(OperationFailed, CommandError):
+    """A table has no partition for new rows; ``migrate`` prints the sentence, and exits with 1."""
+
+
 def after_migrate(
     sender: AppConfig,  # noqa: ARG001
     *,
     using: str,
     plan: Iterable[tuple[Any, bool]] = (),
+    verbosity: int = 1,
+    stdout: TextIO | None = None,
     **_kwargs: Any,
 ) -> None:
     """Receive post_migrate: follow renamed and deleted models, and make every table accept rows.
 
-    Raises OperationFailed where a table cannot be provided for, so that ``migrate`` says so. A
-    table that a worker has at the moment is left to it.
+    Raises NoRoom, once all else is done, where a table has no partition that covers now. What
+    else is missing is printed as a warning, and left to the next pass.
     """
     if connections[using].vendor != "postgresql":
         return
     if _has_rows(_rows_alias()):
         _follow_models(plan, using)
-    for target in _targets(using):
-        report = provision(target, origin=Origin(started_by="migrate"))
-        if report.outcome is Outcome.FAILED:
-            raise OperationFailed(
-                f"{report.label} has no partitions for new rows: {report.reason}", report
-            )
+    provided = [_provide(target) for target in _targets(using)]
     if using == _rows_alias():
         _follow_schedules(using)
+    if verbosity:
+        _warn([report for report, has_room in provided if has_room], stdout or sys.stdout)
+    _refuse_no_room([report for report, has_room in provided if not has_room])
+
+
+def _provide(target: Target) -> tuple[Report, bool]:
+    """Return how it ended, and whether the table accepts rows of now.
+
+    One that does so already is left to another run that has it; else that is waited for.
+    """
+    seconds = 0.0 if _has_room(target) else conf.options().LOCK_WAIT_SECONDS
+    report = provision(target, origin=Origin(started_by="migrate"), wait_seconds=seconds)
+    return report, _has_room(target)
+
+
+def _has_room(target: Target) -> bool:
+    try:
+        parent = target.read([])
+    except NotPartitioned:  # the run meets it too, and says it better
+        return False
+    runs_out = runs_out_at(parent, parent.read_at)
+    return runs_out is None or runs_out > parent.read_at
+
+
+def _warn(reports: Iterable[Report], out: TextIO) -> None:
+    for each in reports:
+        if each.outcome in (Outcome.DEFERRED, Outcome.FAILED):
+            out.write(
+                f"Warning: {each.label} accepts rows, but not all is ready: {each.reason}"
+                " The next pass goes on.\n"
+            )
+
+
+def _refuse_no_room(reports: Sequence[Report]) -> None:
+    sentences = [
+        f"{each.label} has no partition for new rows: {each.reason} Until it has one, every INSERT"
+        f" of a new row fails. Run migrate again, or timepart maintain {each.label}."
+        for each in reports
+    ]
+    if sentences:
+        raise NoRoom(" ".join(sentences), reports[0])
 
 
 def _follow_schedules(using: str) -> None:

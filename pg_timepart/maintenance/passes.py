@@ -58,9 +58,17 @@ def enabled_labels() -> list[str]:
     return [model._meta.label_lower for model, _ in _enabled_models()]
 
 
-def provision(target: Target, *, origin: Origin | None = None) -> Report:
-    """Make the table accept rows, now and ``premake`` periods ahead; retire nothing."""
-    request = Request(operation="provision", planner=plan_provision, origin=origin or Origin())
+def provision(target: Target, *, origin: Origin | None = None, wait_seconds: float = 0.0) -> Report:
+    """Make the table accept rows, now and ``premake`` periods ahead; retire nothing.
+
+    Waits for so long while another run has the table.
+    """
+    request = Request(
+        operation="provision",
+        planner=plan_provision,
+        origin=origin or Origin(),
+        wait_seconds=wait_seconds,
+    )
     return run(target, request)
 
 
