@@ -27,6 +27,7 @@ from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.selecting import logs_named, tablespace_named
 from pg_timepart.maintenance.targets import Target, decorated, target_of
+from pg_timepart.models import PartitionLog
 
 if TYPE_CHECKING:
     BaseTask = Task[Any, Any]
@@ -110,6 +111,13 @@ class TimepartTask(BaseTask):
             raise self._again(OperationDeferred(report.reason))
         return report.as_json()
 
+    def logs(
+        self, target: Target, partitions: Sequence[str], *, may_be_gone: bool = False
+    ) -> Callable[[], list[PartitionLog]]:
+        """Return what looks the named partitions up, as a part of the work to carry out."""
+        names = _names(partitions)
+        return lambda: logs_named(target, names, origin=self.origin, may_be_gone=may_be_gone)
+
     def _may_try_again(self, report: Report) -> bool:
         if self.request.called_directly:
             return False
@@ -192,8 +200,8 @@ def detach_partitions(
     target = _target(model_label)
     if partitions is None:
         return self.carry_out(lambda: by_hand.detach_expired(target, origin=self.origin))
-    logs = logs_named(target, _names(partitions))
-    return self.carry_out(lambda: by_hand.detach(target, logs, origin=self.origin))
+    named = self.logs(target, partitions)
+    return self.carry_out(lambda: by_hand.detach(target, named(), origin=self.origin))
 
 
 @shared_task(name="pg_timepart.attach_partitions", base=TimepartTask, bind=True)
@@ -206,8 +214,10 @@ def attach_partitions(
     """Attach these detached partitions, or all; ``detach_time`` pins them until then."""
     target = _target(model_label)
     pin = None if detach_time is None else _moment(detach_time)
-    logs = None if partitions is None else logs_named(target, _names(partitions))
-    return self.carry_out(lambda: by_hand.attach(target, logs, detach_time=pin, origin=self.origin))
+    named = (lambda: None) if partitions is None else self.logs(target, partitions)
+    return self.carry_out(
+        lambda: by_hand.attach(target, named(), detach_time=pin, origin=self.origin)
+    )
 
 
 @shared_task(name="pg_timepart.set_tablespace", base=TimepartTask, bind=True)
@@ -216,8 +226,8 @@ def set_tablespace(
 ) -> Result:
     """Move these partitions and all their indexes to a tablespace."""
     target = _target(model_label)
-    logs, place = logs_named(target, _names(partitions)), tablespace_named(target, tablespace)
-    return self.carry_out(lambda: by_hand.move(target, logs, place, origin=self.origin))
+    named, place = self.logs(target, partitions), tablespace_named(target, tablespace)
+    return self.carry_out(lambda: by_hand.move(target, named(), place, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.drop_partitions", base=TimepartTask, bind=True)
@@ -227,12 +237,8 @@ def drop_partitions(self: TimepartTask, model_label: str, partitions: Sequence[s
     One that is gone already counts as dropped when this very task comes again.
     """
     target = _target(model_label)
-    names = _names(partitions)
-    if self.comes_again:
-        known = {row.table_name for row in target.rows()}
-        names = [name for name in names if name in known]
-    logs = logs_named(target, names)
-    return self.carry_out(lambda: by_hand.drop(target, logs, origin=self.origin))
+    named = self.logs(target, partitions, may_be_gone=self.comes_again)
+    return self.carry_out(lambda: by_hand.drop(target, named(), origin=self.origin))
 
 
 @shared_task(name="pg_timepart.reconcile", base=TimepartTask, bind=True)

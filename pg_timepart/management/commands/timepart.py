@@ -111,7 +111,7 @@ class Command(BaseCommand):
                 lambda: by_hand.detach_expired(target, concurrently=concurrently, origin=ORIGIN),
             )
             return
-        logs = logs_named(target, options["partitions"])
+        logs = logs_named(target, options["partitions"], origin=ORIGIN)
         self._by_hand(
             options,
             lambda: by_hand.detach(target, logs, concurrently=concurrently, origin=ORIGIN),
@@ -119,7 +119,7 @@ class Command(BaseCommand):
 
     def _attach(self, options: dict[str, Any]) -> None:
         target, names = _target(options), options["partitions"]
-        logs = None if names is None else logs_named(target, names)
+        logs = None if names is None else logs_named(target, names, origin=ORIGIN)
         pin = options["pin"]
         self._by_hand(options, lambda: by_hand.attach(target, logs, detach_time=pin, origin=ORIGIN))
 
@@ -128,12 +128,12 @@ class Command(BaseCommand):
         known = tablespaces(target.connection)
         if tablespace not in known:
             raise UnknownName("tablespace", tablespace, known)
-        logs = logs_named(target, options["partitions"])
+        logs = logs_named(target, options["partitions"], origin=ORIGIN)
         self._by_hand(options, lambda: by_hand.move(target, logs, tablespace, origin=ORIGIN))
 
     def _drop(self, options: dict[str, Any]) -> None:
         target = _target(options)
-        logs = logs_named(target, options["partitions"])
+        logs = logs_named(target, options["partitions"], origin=ORIGIN)
         _refuse_attached(logs)
         if not options["yes"]:
             self._confirm_drop(target, logs)
