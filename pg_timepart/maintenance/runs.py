@@ -186,8 +186,12 @@ def _run_locked(
     plan = request.plan(target, work.parent, work.rows, now)
     for group in in_order(plan.actions):
         begun = len(course.results)
-        for result in apply(work, group):
-            course.results.append(result)
+        try:
+            for result in apply(work, group):
+                course.results.append(result)
+        except (DatabaseError, InterfaceError, *request.origin.interruptions):
+            _announce_anyhow(work, course.results[begun:])
+            raise
         work.refresh()
         _announce(work, course.results[begun:])
     return plan
@@ -237,6 +241,15 @@ def _announce(work: Work, results: list[ActionResult]) -> None:
         if signal is not None and row is not None and result.outcome is Outcome.DONE:
             send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
             transaction.on_commit(send, using=work.target.connection.alias, robust=True)
+
+
+def _announce_anyhow(work: Work, results: list[ActionResult]) -> None:
+    """Send the signals of what is committed though the run is cut short, if its rows are there."""
+    _renew_connections(work.target)
+    with suppress(DatabaseError, InterfaceError, TimepartError):
+        if work.is_lock_held():
+            work.refresh()
+    _announce(work, results)
 
 
 def _record(target: Target, request: Request, course: Course, report: Report) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from pg_timepart import signals
 from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.recording import Origin
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
+from tests.processes import terminate
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -23,6 +25,10 @@ SIGNALS = {
     "attach": signals.post_attach_partition,
     "detach": signals.post_detach_partition,
 }
+
+
+class TimeIsUp(Exception):
+    """As Celery's soft time limit is."""
 
 
 @pytest.fixture
@@ -96,6 +102,31 @@ def test_nothing_is_sent_for_what_failed(yard: Yard, heard: list[Any]) -> None:
     yard.execute("CREATE TABLE fleet_ship_20240501_20240601 (theirs int)")
     maintain("fleet.ship", now=MAY)
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["connection lost", "time is up"])
+def test_what_was_done_before_a_run_is_cut_short_is_heard_of(
+    yard: Yard, heard: list[Any], is_lost: bool
+) -> None:
+    left = ["first", "second"]
+
+    def cut_short(execute: Any, statement: str, *rest: Any) -> Any:
+        if str(statement).startswith("CREATE TABLE") and not (left and left.pop()):
+            if not is_lost:
+                raise TimeIsUp
+            terminate(connection)
+        return execute(statement, *rest)
+
+    origin = Origin(interruptions=(TimeIsUp,))
+    with connection.execute_wrapper(cut_short):
+        if is_lost:
+            with pytest.raises((OperationalError, InterfaceError)):
+                maintain("fleet.ship", now=MAY, origin=origin)
+        else:
+            assert maintain("fleet.ship", now=MAY, origin=origin).outcome == "deferred"
+    made = sorted(yard.children(Ship))
+    assert len(made) == 2
+    assert sorted(name for _, _, name in heard) == made
 
 
 def test_a_receiver_that_fails_stops_nothing(
