@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import router, transaction
+from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
@@ -51,7 +52,8 @@ def record(
         _touch(config, last_checked_at=started_at)
         return None
     using = config._state.db
-    prune(using, started_at)  # first: what is recorded again after a lost connection is not yet
+    now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
+    prune(using, now)  # first: what is recorded again after a lost connection is not yet
     with transaction.atomic(using=using):
         run = PartitionRun.objects.using(using).create(
             config=_held(config),

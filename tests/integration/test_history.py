@@ -12,9 +12,11 @@ from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.recording import Origin, prune
+from pg_timepart.maintenance.recording import Origin, prune, record
+from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
@@ -149,6 +151,15 @@ def test_pruning_says_how_many(yard: Yard) -> None:
     )
     assert prune("default", at("1999-03-01")) == 0
     assert prune("default", at("1999-06-01")) == 1
+
+
+def test_a_servers_clock_that_jumped_ahead_prunes_nothing(yard: Yard) -> None:
+    """What is taken away must be due by this host's clock too."""
+    Ship.partitioning.create_partition(0)
+    report = Report(label="fleet.ship", operation="maintain", outcome=Outcome.DONE)
+    ahead = timezone.now() + timedelta(days=500)
+    record(report, Ship.partitioning.config, Origin(), started_at=ahead, seconds=1)
+    assert [run.operation for run in yard.runs(Ship)] == ["maintain", "create"]
 
 
 def test_a_rehearsal_for_another_time_prunes_nothing_of_today(yard: Yard) -> None:
