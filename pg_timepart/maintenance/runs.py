@@ -185,16 +185,26 @@ def _run_locked(
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
     for group in in_order(plan.actions):
-        begun = len(course.results)
-        try:
-            for result in apply(work, group):
-                course.results.append(result)
-        except (DatabaseError, InterfaceError, *request.origin.interruptions):
-            _announce_anyhow(work, course.results[begun:])
-            raise
-        work.refresh()
-        _announce(work, course.results[begun:])
+        _apply_group(work, group, request, course)
     return plan
+
+
+def _apply_group(work: Work, group: list[Action], request: Request, course: Course) -> None:
+    """Do these actions and tell of those that were done, also if the run is cut short."""
+    cut_short: tuple[type[Exception], ...] = (
+        DatabaseError,
+        InterfaceError,
+        *request.origin.interruptions,
+    )
+    begun = len(course.results)
+    try:
+        for result in apply(work, group):
+            course.results.append(result)
+    except cut_short:
+        _announce_anyhow(work, course.results[begun:])
+        raise
+    work.refresh()
+    _announce(work, course.results[begun:])
 
 
 def in_order(actions: Iterable[Action]) -> list[list[Action]]:
