@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 from django.db import (
     DatabaseError,
@@ -16,12 +15,10 @@ from django.db import (
     InterfaceError,
     connections,
     router,
-    transaction,
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from pg_timepart import signals
 from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
 from pg_timepart.cancelling import nothing_left_running
 from pg_timepart.catalog import tablespaces
@@ -29,6 +26,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.faults import ends_the_run, renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
 from pg_timepart.maintenance.recording import Origin, is_deleted, record
@@ -42,13 +40,6 @@ from pg_timepart.relations import Parent
 logger = logging.getLogger("pg_timepart")
 
 _URGENCY = {ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
-
-_SIGNALS = {
-    ActionKind.CREATE: signals.post_create_partition,
-    ActionKind.ATTACH: signals.post_attach_partition,
-    ActionKind.DETACH: signals.post_detach_partition,
-    ActionKind.FINALIZE: signals.post_detach_partition,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +195,7 @@ def _apply_group(work: Work, group: list[Action], request: Request, course: Cour
         _announce_anyhow(work, course.results[begun:])
         raise
     work.refresh()
-    _announce(work, course.results[begun:])
+    announce(work, course.results[begun:])
 
 
 def in_order(actions: Iterable[Action]) -> list[list[Action]]:
@@ -243,23 +234,13 @@ def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _announce(work: Work, results: list[ActionResult]) -> None:
-    """Send the signals once the change is committed; a receiver's error is logged, not raised."""
-    rows = {row.table_name: row for row in work.rows}
-    for result in results:
-        signal, row = _SIGNALS.get(result.kind), rows.get(result.partition)
-        if signal is not None and row is not None and result.outcome is Outcome.DONE:
-            send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
-            transaction.on_commit(send, using=work.target.connection.alias, robust=True)
-
-
 def _announce_anyhow(work: Work, results: list[ActionResult]) -> None:
     """Send the signals of what is committed though the run is cut short, if its rows are there."""
     _renew_connections(work.target)
     with suppress(DatabaseError, InterfaceError, TimepartError):
         if work.is_lock_held():
             work.refresh()
-    _announce(work, results)
+    announce(work, results)
 
 
 def _record(target: Target, request: Request, course: Course, report: Report) -> None:

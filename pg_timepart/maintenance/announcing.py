@@ -1,0 +1,30 @@
+"""Telling the project's receivers what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from django.db import transaction
+
+from pg_timepart import signals
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.maintenance.reports import ActionResult
+from pg_timepart.maintenance.work import Work
+
+_SIGNALS = {
+    ActionKind.CREATE: signals.post_create_partition,
+    ActionKind.ATTACH: signals.post_attach_partition,
+    ActionKind.DETACH: signals.post_detach_partition,
+    ActionKind.FINALIZE: signals.post_detach_partition,
+}
+
+
+def announce(work: Work, results: Iterable[ActionResult]) -> None:
+    """Send the signals once the change is committed; a receiver's error is logged, not raised."""
+    rows = {row.table_name: row for row in work.rows}
+    for result in results:
+        signal, row = _SIGNALS.get(result.kind), rows.get(result.partition)
+        if signal is not None and row is not None and result.outcome is Outcome.DONE:
+            send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
+            transaction.on_commit(send, using=work.target.connection.alias, robust=True)
