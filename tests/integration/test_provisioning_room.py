@@ -14,10 +14,9 @@ from django.db import IntegrityError, connection
 from django.test import override_settings
 from django.utils import timezone
 
-from pg_timepart.advisory import advisory_lock
-from pg_timepart.catalog import read_parent
 from pg_timepart.errors import OperationFailed
 from pg_timepart.holders import NAMESPACE
+from tests.integration.other_runs import another_run_on
 from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.processes import forked, session, wait_until
@@ -62,19 +61,6 @@ def somebody_writing() -> Iterator[Any]:
         writer.execute("BEGIN; INSERT INTO plant_machine (name) VALUES ('lathe')")
         writer.execute("SELECT pg_sleep(0.3)")
         yield writer
-
-
-@contextmanager
-def another_run_on(model: Any) -> Iterator[None]:
-    """Hold the advisory lock of the table, as another run does."""
-    other = connection.copy()
-    parent = read_parent(connection, model._meta.db_table, zone=UTC)
-    assert parent is not None
-    try:
-        with advisory_lock(other, parent):
-            yield
-    finally:
-        other.close()
 
 
 @impatient

@@ -16,14 +16,13 @@ from django.test import override_settings
 from django.utils import timezone
 
 from pg_timepart import tasks
-from pg_timepart.advisory import advisory_lock
-from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, UnknownName
 from pg_timepart.maintenance.targets import config_of
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
+from tests.integration.other_runs import another_run_on
 from tests.messages import Post
 from tests.processes import session
 
@@ -306,7 +305,7 @@ def test_errors_survive_the_result_backend(yard: Yard) -> None:
 def test_work_asked_for_by_hand_waits_while_another_run_has_the_table(
     yard: Yard, post: Post
 ) -> None:
-    with _table_taken():
+    with another_run_on(Ship):
         retry = post.retry_of("maintain", SHIP, request={"id": "task-1"})
     assert isinstance(retry.exc, OperationDeferred)
     assert "holds its advisory lock" in str(retry.exc)
@@ -321,13 +320,13 @@ def test_work_asked_for_by_hand_waits_while_another_run_has_the_table(
 def test_each_operation_by_hand_waits_its_turn(yard: Yard, post: Post, name: str) -> None:
     yard.configure(Ship, interval=1)
     yard.cover(Ship, "2020-01-01", "2020-02-01")
-    with _table_taken():
+    with another_run_on(Ship):
         post.retry_of(name, SHIP, request={"retries": 10_000})
     assert [each.task for each in post.sent()] == [f"pg_timepart.{name}"]
 
 
 def test_a_scheduled_pass_gives_way_at_once_to_another_run(yard: Yard, post: Post) -> None:
-    with _table_taken():
+    with another_run_on(Ship):
         result = _json(post.run("maintain", SHIP, request={"periodic_task_name": "Ships"}))
     assert result["outcome"] == "deferred"
     assert "holds its advisory lock" in result["message"]
@@ -366,7 +365,7 @@ def test_retries_come_later_and_later_at_moments_of_their_own(yard: Yard, post: 
             post.retry_of("maintain", SHIP, request={"retries": retries}).when for _ in range(12)
         ]
 
-    with _table_taken():
+    with another_run_on(Ship):
         early, late = waits(0), waits(20)
     assert 1 <= min(early) <= max(early) <= 2
     assert max(late) > 60
@@ -428,7 +427,7 @@ def test_a_task_stays_in_the_queue_while_the_broker_takes_none_that_comes_again(
 ) -> None:
     nobody_listens = "amqp://127.0.0.1:1//"
     post.app.conf.update(broker_url=nobody_listens, broker_connection_timeout=0.1)
-    with _table_taken(), pytest.raises(Reject) as caught:
+    with another_run_on(Ship), pytest.raises(Reject) as caught:
         post.run("maintain", SHIP)
     rejected: Any = caught.value
     assert rejected.requeue is True
@@ -452,7 +451,7 @@ def test_a_direct_call_raises_instead_of_sending_anything(yard: Yard, post: Post
             tasks.maintain(SHIP)
     finally:
         yard.execute("SET default_transaction_read_only = off")
-    with _table_taken():
+    with another_run_on(Ship):
         assert tasks.maintain(SHIP)["outcome"] == "deferred"
 
 
@@ -568,7 +567,7 @@ def test_tasks_go_to_the_queue_of_the_settings_unless_another_is_named(post: Pos
 def test_a_retry_stays_on_the_queue_it_came_from(yard: Yard, post: Post) -> None:
     named = f"{post.queue}-named"
     delivery = {"exchange": "", "routing_key": named}
-    with override_settings(PG_TIMEPART={"QUEUE": f"{post.queue}-own"}), _table_taken():
+    with override_settings(PG_TIMEPART={"QUEUE": f"{post.queue}-own"}), another_run_on(Ship):
         post.retry_of("maintain", SHIP, request={"delivery_info": delivery})
     assert len(post.sent(named)) == 1
 
@@ -643,19 +642,6 @@ def _json(result: Any) -> Any:
 
 def _actions(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(each["action"], each["partition"], each["outcome"]) for each in result["actions"]]
-
-
-@contextmanager
-def _table_taken() -> Iterator[None]:
-    """Hold the advisory lock of the table, as another run does."""
-    other = connection.copy()
-    parent = read_parent(connection, Ship._meta.db_table, zone=UTC)
-    assert parent is not None
-    try:
-        with advisory_lock(other, parent):
-            yield
-    finally:
-        other.close()
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC
 from typing import Any
 
 import pytest
@@ -14,14 +12,13 @@ from django.db import connection
 from django.test import override_settings
 
 from pg_timepart import tasks
-from pg_timepart.advisory import advisory_lock
-from pg_timepart.catalog import read_parent
 from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
 from pg_timepart.maintenance.selecting import logs_named
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
+from tests.integration.other_runs import another_run_on
 from tests.messages import Post
 
 pytest_plugins = ("tests.fleet.fixtures",)
@@ -55,25 +52,12 @@ def by_hand(yard: Yard) -> Yard:
     return yard
 
 
-@contextmanager
-def another_run() -> Iterator[None]:
-    """Hold the advisory lock of the table, as another run does."""
-    other = connection.copy()
-    parent = read_parent(connection, Ship._meta.db_table, zone=UTC)
-    assert parent is not None
-    try:
-        with advisory_lock(other, parent):
-            yield
-    finally:
-        other.close()
-
-
 @impatient
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_it_is_sent_again_until_the_other_run_has_ended(
     by_hand: Yard, post: Post, name: str
 ) -> None:
-    with another_run():
+    with another_run_on(Ship):
         retry = post.retry_of(name, *ARGUMENTS[name], request={"retries": 10_000})
     assert "holds its advisory lock" in str(retry.exc)
     (message,) = post.sent()
@@ -89,7 +73,7 @@ def test_it_is_sent_again_until_the_other_run_has_ended(
 def test_what_comes_again_to_drop_is_not_taken_for_dropped(by_hand: Yard, post: Post) -> None:
     """It has no row; that it is gone is known only from the catalog, once nobody is at it."""
     again = {"exchange": "", "routing_key": post.queue, "redelivered": True}
-    with another_run():
+    with another_run_on(Ship):
         post.retry_of("drop_partitions", SHIP, [BYHAND], request={"delivery_info": again})
     assert len(post.sent()) == 1
     by_hand.execute(f"DROP TABLE {BYHAND}")
@@ -110,7 +94,7 @@ def test_what_comes_again_to_drop_is_dropped_also_where_its_row_was_lost(
 
 @impatient
 def test_the_reason_is_told_to_who_calls_directly_and_at_the_command_line(by_hand: Yard) -> None:
-    with another_run():
+    with another_run_on(Ship):
         result = tasks.detach_partitions(SHIP, [BYHAND])
         assert result["outcome"] == "deferred"
         assert "holds its advisory lock" in result["message"]

@@ -1,0 +1,25 @@
+"""Another run on a table, as far as others can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+
+from django.db import connection, models
+
+from pg_timepart.advisory import advisory_lock
+from pg_timepart.catalog import read_parent
+
+
+@contextmanager
+def another_run_on(model: type[models.Model]) -> Iterator[None]:
+    """Hold the advisory lock of the model's table."""
+    other = connection.copy()
+    parent = read_parent(connection, model._meta.db_table, zone=UTC)
+    assert parent is not None
+    try:
+        with advisory_lock(other, parent):
+            yield
+    finally:
+        other.close()
