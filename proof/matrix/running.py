@@ -21,7 +21,7 @@ from proof.matrix.pythons import find_python
 from proof.matrix.results import Outcome, Result, counted, folder_of, log_of
 
 _ALL_BUT = ("tests/acceptance", "tests/browser")
-TESTS = (*(f"--ignore={each}" for each in _ALL_BUT), "--numprocesses=2", "--dist=loadfile")
+TESTS = (*(f"--ignore={each}" for each in _ALL_BUT), "--numprocesses=4", "--dist=loadfile")
 _CODE = ("pg_timepart", "deploy", "bench", "proof", "tests", "pyproject.toml")
 
 
