@@ -1,8 +1,8 @@
 """Somebody who sends a pass every half second, and writes down what came of it.
 
-``python -m tests.acceptance.senders delay|admin LABEL``: as a programmer does, or as a page of the
-admin does. One line of JSON for each try: ``seconds`` that it took, and the task's ``id``, or the
-``error`` that the sender saw. Any other error ends it.
+``python -m tests.acceptance.senders delay|forget|admin LABEL``: as a programmer does, with a result
+backend or without, or as a page of the admin does. One line of JSON for each try: ``seconds`` that
+it took, and the task's ``id``, or the ``error`` that the sender saw. Any other error ends it.
 """
 
 from __future__ import annotations
@@ -76,8 +76,13 @@ def _ways() -> dict[str, Callable[[str], str]]:
     from tests.celery_app import app
 
     app.set_current()
+
+    def delay(label: str) -> str:
+        return str(tasks.maintain.delay(label).id)
+
     return {
-        "delay": lambda label: str(tasks.maintain.delay(label).id),
+        "delay": delay,
+        "forget": delay,
         "admin": lambda label: send(tasks.maintain, [label], by="somebody"),
     }
 
