@@ -17,6 +17,7 @@ from uuid import uuid4
 from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
+from django.db.backends.utils import CursorWrapper
 
 from pg_timepart.cancelling import cancelled_after, cancelling, repeat_until
 from pg_timepart.ddl import Statement, dollar_quote
@@ -163,18 +164,20 @@ def _running(
 def _wait_until_it_watches(
     connection: BaseDatabaseWrapper, token: str, failures: list[Error]
 ) -> None:
+    """Wait on the connection that will work: behind a pooler, there must be one for each."""
     deadline = time.monotonic() + BEGIN_SECONDS
-    while not _is_watching(connection, token):
-        if failures or time.monotonic() >= deadline:
-            raise NotWatched(failures[0] if failures else None)
-        time.sleep(LOOK_SECONDS)
-
-
-def _is_watching(connection: BaseDatabaseWrapper, token: str) -> bool:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE NONE")
-        cursor.execute(IS_WATCHING, [token])
-        return bool(cursor.fetchone()[0])
+        while not _is_watching(cursor, token):
+            if failures or time.monotonic() >= deadline:
+                raise NotWatched(failures[0] if failures else None)
+            time.sleep(LOOK_SECONDS)
+
+
+def _is_watching(cursor: CursorWrapper, token: str) -> bool:
+    cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
+    cursor.execute(IS_WATCHING, [token])
+    return bool(cursor.fetchone()[0])
 
 
 def _has_ended(thread: threading.Thread, seconds: float) -> bool:
