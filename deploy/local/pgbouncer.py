@@ -79,8 +79,9 @@ def start_pgbouncer(
         command=command,
         url=lambda port: behind._replace(netloc=f"{place}@{HOST}:{port}").geturl(),
         is_ready=_answers,
-        # At once, in all versions: what SIGTERM and SIGINT wait for has changed in between.
-        stop_signals=(signal.SIGQUIT, signal.SIGKILL),
+        # At once, in all versions: what SIGTERM and SIGINT wait for has changed in between, and
+        # SIGQUIT is ignored in what a shell has started in the background. It keeps nothing.
+        stop_signals=(signal.SIGKILL, signal.SIGKILL),
     )
     return server.start(launch, port)
 
