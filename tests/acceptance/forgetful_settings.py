@@ -7,4 +7,4 @@ from tests.settings import INSTALLED_APPS
 
 __all__ = ["INSTALLED_APPS"]
 
-CELERY_RESULT_BACKEND = None
+CELERY_RESULT_BACKEND = ""

@@ -35,6 +35,7 @@ def locks_taken(left: int) -> Iterator[None]:
             hoarder.execute("SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 1000000) n")
         hoarder.execute("SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, %s) n", [left])
         yield
+        hoarder.execute("SELECT pg_advisory_unlock_all()")
 
 
 @contextmanager

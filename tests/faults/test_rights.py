@@ -23,7 +23,9 @@ from tests.plant.scenarios import execute, undisturbed
 ROLE, PASSWORD = "keeper", "of the keys"
 OURS = "pg_timepart_partitionconfig, pg_timepart_partitionlog, pg_timepart_partitionrun"
 
+# Before PostgreSQL 15 everybody may create there.
 GIVE = f"""
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT CREATE ON SCHEMA public TO {ROLE};
 GRANT CREATE ON TABLESPACE archive TO {ROLE};
 GRANT REFERENCES, UPDATE ON plant_machine TO {ROLE};

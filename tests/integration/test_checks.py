@@ -249,10 +249,11 @@ def test_e007_leaves_settings_to_their_own_check() -> None:
     "settings",
     [
         {"PARTITION_TIMEZONE": "Mars/Olympus"},
+        {"USE_TZ": False},
         {"PG_TIMEPART": {"LOCK_BUDGET": 50}},
         {"PG_TIMEPART": {"LOCK_BUDGET_MS": 0}},
     ],
-    ids=["zone", "unknown", "value"],
+    ids=["zone", "no zones", "unknown", "value"],
 )
 def test_e008_settings(settings: dict[str, Any]) -> None:
     with override_settings(**settings):

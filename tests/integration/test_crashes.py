@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
-from django.db import connection, models
+from django.db import models
 
 from pg_timepart.constants import Outcome
 from tests.plant import halfway, scenarios
 from tests.plant.models import Measurement, Reading
-from tests.plant.observing import clear_plant, observe
+from tests.plant.observing import observe
 from tests.plant.scenarios import (
     Scenario,
     patient,
@@ -20,9 +19,8 @@ from tests.plant.scenarios import (
     run_pass,
     undisturbed,
 )
-from tests.plant.striking import strike_everywhere
+from tests.plant.striking import VICTIM, killed, strike_everywhere
 from tests.processes import (
-    KILLED,
     forked,
     killed_at,
     session,
@@ -30,37 +28,13 @@ from tests.processes import (
     wait_until,
     wait_until_gone,
 )
-from tests.tablespaces import tablespaces_named
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytest_plugins = ("tests.integration.crash_fixtures",)
 
-VICTIM = "victim"
-
-
-@pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
-    yield
-    clear_plant()
-
-
-@pytest.fixture
-def archive() -> Iterator[str]:
-    """A second tablespace."""
-    # The whole server has it, and somebody else's tests may run there.
-    name = f"archive_of_{connection.settings_dict['NAME']}"
-    with tablespaces_named(name):
-        yield name
-        clear_plant()
-
-
-def killed(point: int, work: Callable[[], object]) -> str | None:
-    """Kill the process that does the work, and wait until the server has noticed."""
-    code, place = killed_at(point, work, VICTIM)
-    if code == 0:
-        return None
-    assert code == KILLED
-    wait_until_gone(VICTIM)
-    return place
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("cleared_plant"),
+]
 
 
 def test_create_ahead() -> None:
@@ -89,42 +63,6 @@ def test_finalize_and_move(archive: str) -> None:
 
 def test_finalize_with_a_foreign_key() -> None:
     strike_everywhere(halfway.finalize_with_a_foreign_key(), killed)
-
-
-def test_attach() -> None:
-    strike_everywhere(scenarios.attach(), killed)
-
-
-def test_attach_without_index_and_foreign_key() -> None:
-    strike_everywhere(scenarios.attach_without_index_and_foreign_key(), killed)
-
-
-def test_attach_beside_a_default_partition() -> None:
-    strike_everywhere(halfway.attach_beside_a_default_partition(), killed)
-
-
-def test_attach_while_its_detach_is_pending() -> None:
-    strike_everywhere(halfway.call_off_a_pending_detach(), killed)
-
-
-def test_move_an_attached_one(archive: str) -> None:
-    strike_everywhere(halfway.move_an_attached_one(archive), killed)
-
-
-def test_truncate() -> None:
-    strike_everywhere(halfway.truncate(), killed)
-
-
-def test_move_a_detached_one(archive: str) -> None:
-    strike_everywhere(scenarios.move_a_detached_one(archive), killed)
-
-
-def test_drop_after_the_grace() -> None:
-    strike_everywhere(scenarios.drop_after_the_grace(), killed)
-
-
-def test_drop_by_hand() -> None:
-    strike_everywhere(scenarios.drop_by_hand(), killed)
 
 
 @pytest.mark.parametrize("model", [Reading, Measurement])
