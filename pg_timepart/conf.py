@@ -84,8 +84,6 @@ def _zone_name() -> str:
 
 
 def _zone_problems() -> list[str]:
-    if not settings.USE_TZ:
-        return ["USE_TZ must be True: bounds of partitions are moments, which need a time zone."]
     try:
         zone()
     except InvalidSetting as error:
