@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from pg_timepart import conf, punctuality
 from pg_timepart.frequency import default_seconds, is_due
+from pg_timepart.keeping import keep
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _sync(config: PartitionConfig) -> list[str]:
     if entry is None:
         return _make(config) if wanted else []
     if config.schedule_id != entry.pk:
-        _remember(config, schedule_id=entry.pk)
+        keep(config, schedule_id=entry.pk)
     if not wanted:
         return _pause(config, entry)
     return [
@@ -170,7 +171,7 @@ def _make(config: PartitionConfig) -> list[str]:
         if quicker is None:
             raise
         entry = quicker
-    _remember(config, schedule_id=entry.pk, schedule_seconds=seconds, is_schedule_paused=False)
+    keep(config, schedule_id=entry.pk, schedule_seconds=seconds, is_schedule_paused=False)
     return [f"{entry.name} is scheduled every {seconds} s."]
 
 
@@ -180,7 +181,7 @@ def _pause(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
         return []
     entry.enabled = False
     entry.save(using=_using())
-    _remember(config, is_schedule_paused=True)
+    keep(config, is_schedule_paused=True)
     return [f"{entry.name} is paused."]
 
 
@@ -188,7 +189,7 @@ def _resume(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     """Switch on what _pause() switched off; leave alone what an operator did."""
     if not config.is_schedule_paused:
         return []
-    _remember(config, is_schedule_paused=False)
+    keep(config, is_schedule_paused=False)
     if entry.enabled:
         return []
     entry.enabled = True
@@ -216,7 +217,7 @@ def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     seconds, before = default_seconds(config), config.schedule_seconds
     if seconds == before:
         return []
-    _remember(config, schedule_seconds=seconds)
+    keep(config, schedule_seconds=seconds)
     if before is None or _seconds_of(entry) != before:
         return []
     entry.interval = _interval(seconds)
@@ -341,14 +342,7 @@ def _forget_lost(configs: Sequence[PartitionConfig]) -> None:
     known = {None, *_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
     for config in configs:
         if config.schedule_id not in known:
-            _remember(config, schedule_id=None)
-
-
-def _remember(config: PartitionConfig, **facts: object) -> None:
-    rows = PartitionConfig.objects.using(config._state.db)
-    rows.filter(pk=config.pk).update(**facts)
-    for name, value in facts.items():
-        setattr(config, name, value)
+            keep(config, schedule_id=None)
 
 
 def _entries() -> Any:

@@ -8,12 +8,10 @@ from datetime import datetime
 import django.db
 
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance.caution import cautious
+from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
-from pg_timepart.maintenance.targets import decorated, known_rows, target_of
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.targets import decorated, target_of
 from pg_timepart.models import PartitionConfig
-from pg_timepart.planning import plan_pass
 from pg_timepart.plans import Action, Policy
 
 MOST_WITH_SQL = 40
@@ -60,8 +58,8 @@ def check(config: PartitionConfig) -> None:
 
 
 def _planned(config: PartitionConfig) -> Upcoming:
-    work = _look(config)
-    plan = cautious(plan_pass)(work.parent, known_rows(work.rows), work.policy, work.now)
+    work = look(target_of(decorated(config.model_label), config=config))
+    plan = plan_of(work)
     shown = replace(plan, actions=plan.actions[:MOST_WITH_SQL])
     return Upcoming(
         actions=plan.actions,
@@ -69,20 +67,6 @@ def _planned(config: PartitionConfig) -> Upcoming:
         problems=plan.problems,
         notes=plan.notes,
         edge=_edge(work.policy, work.now),
-    )
-
-
-def _look(config: PartitionConfig) -> Work:
-    target = target_of(decorated(config.model_label), config=config)
-    rows = target.rows()
-    parent = target.read(rows)
-    return Work(
-        target=target,
-        policy=target.policy(parent),
-        parent=parent,
-        rows=rows,
-        now=parent.read_at,
-        latest=parent.read_at,
     )
 
 

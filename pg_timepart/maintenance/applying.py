@@ -17,13 +17,14 @@ from pg_timepart.faults import (
     sentence,
     sqlstate,
 )
+from pg_timepart.keeping import keep
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
 from pg_timepart.maintenance.disposing import drop, move, truncate
 from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.reports import ActionResult
-from pg_timepart.maintenance.work import Work, keep
+from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
 

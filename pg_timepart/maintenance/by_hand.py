@@ -14,12 +14,13 @@ from datetime import datetime
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
+from pg_timepart.keeping import keep
 from pg_timepart.maintenance.caution import Planner
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import Target
-from pg_timepart.maintenance.work import Work, keep
+from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement

@@ -20,13 +20,12 @@ from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
 from pg_timepart.locks import share_of
-from pg_timepart.maintenance.caution import cautious
+from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.runs import in_order
-from pg_timepart.maintenance.targets import Target, known_rows
+from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
-from pg_timepart.planning import plan_pass
 from pg_timepart.plans import Action, Plan
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
@@ -122,30 +121,14 @@ def preview_pass(target: Target, *, now: datetime | None = None) -> Preview:
 
     Raises NotPartitioned and InvalidPolicy, which a pass would report.
     """
-    work = _look(target, now)
-    planner = cautious(plan_pass) if now is None else plan_pass
-    plan = planner(work.parent, known_rows(work.rows), work.policy, work.now)
-    return preview_plan(work, plan)
+    work = look(target, now)
+    return preview_plan(work, plan_of(work, now))
 
 
 def preview_plan(work: Work, plan: Plan) -> Preview:
     """Return the statements of a plan that was made for ``work``."""
     work.target.connection.ensure_connection()
     return Preview(label=work.target.label, plan=plan, actions=tuple(_previews(work, plan)))
-
-
-def _look(target: Target, now: datetime | None) -> Work:
-    rows = target.rows()
-    parent = target.read(rows)
-    moment = now or parent.read_at
-    return Work(
-        target=target,
-        policy=target.policy(parent),
-        parent=parent,
-        rows=rows,
-        now=moment,
-        latest=moment,
-    )
 
 
 def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:

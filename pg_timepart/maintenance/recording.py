@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
+from pg_timepart.keeping import keep
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 
@@ -49,7 +50,7 @@ def record(
     if config._state.adding:
         return None
     if report.outcome is Outcome.UNCHANGED and not report.message:
-        _touch(config, last_checked_at=started_at)
+        keep(config, last_checked_at=started_at)
         return None
     using = config._state.db
     now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
@@ -71,7 +72,7 @@ def record(
                 {**each.as_json(), "statements": list(each.statements)} for each in report.actions
             ],
         )
-        _touch(
+        keep(
             config,
             last_checked_at=started_at,
             last_run_at=started_at,
@@ -118,10 +119,3 @@ def _held(config: PartitionConfig) -> PartitionConfig | None:
     """Return the config and keep it from being deleted for now, or None where it is gone."""
     rows = PartitionConfig.objects.using(config._state.db).select_for_update(no_key=True)
     return rows.filter(pk=config.pk).first()
-
-
-def _touch(config: PartitionConfig, **facts: object) -> None:
-    """Update columns without save(): no signal, no overwriting of an operator's edit."""
-    PartitionConfig.objects.using(config._state.db).filter(pk=config.pk).update(**facts)
-    for name, value in facts.items():
-        setattr(config, name, value)

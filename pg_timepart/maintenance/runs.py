@@ -171,7 +171,7 @@ def _run_locked(
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
     )
-    course.repaired += work.refresh(thoroughly=request.is_thorough)
+    course.repaired += work.repair(thoroughly=request.is_thorough)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)

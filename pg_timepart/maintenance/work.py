@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart.anatomy import read_template
 from pg_timepart.errors import Conflict
+from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
@@ -70,13 +71,17 @@ class Work:
         """Have it read again: checks come and go on a default partition."""
         self._template = None
 
-    def refresh(self, *, thoroughly: bool = False) -> list[str]:
-        """Read the table anew and bring our rows in step; return what was repaired.
+    def refresh(self) -> None:
+        """Read the rows and the table anew, and bring our rows in step."""
+        self.rows = self.target.rows()
+        self.reread()
+        self.repair()
+
+    def repair(self, *, thoroughly: bool = False) -> list[str]:
+        """Bring our rows in step with the table as it was read; return what was repaired.
 
         ``thoroughly`` looks for detached partitions without a row too.
         """
-        self.rows = self.target.rows()
-        self.parent = self.target.read(self.rows)
         if not self.target.keeps_rows:
             return []
         found = row_keeping.repairs(self.rows, self.parent, self.target, self.moment)
@@ -129,10 +134,3 @@ class Work:
         if row is not None:
             PartitionLog.objects.using(row._state.db).filter(pk=row.pk).delete()
             self.rows.remove(row)
-
-
-def keep(row: PartitionLog, **facts: object) -> None:
-    """Record these facts alone: the row was read a while ago, and people edit the others."""
-    PartitionLog.objects.using(row._state.db).filter(pk=row.pk).update(**facts)
-    for name, value in facts.items():
-        setattr(row, name, value)

@@ -10,7 +10,6 @@ from pytest_django import DjangoDbBlocker
 from tests.acceptance.installation import (
     Installation,
     Process,
-    own_installation,
     wait_until,
 )
 from tests.acceptance.table import every, is_rotated, neglect, wait_for_a_look
@@ -21,7 +20,7 @@ A_DAY = 86_400
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """Servers of our own, migrated, since tests restart them."""
-    with own_installation() as installation:
+    with Installation.migrated() as installation:
         yield installation
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from celery import Celery
 from redis import Redis
@@ -66,6 +66,18 @@ class Installation:
         self._stack.callback(lambda: stop(self.postgres))
         self.redis = start_redis(folder / "redis", durable=True)
         self._stack.callback(lambda: stop(self.redis))
+
+    @classmethod
+    @contextmanager
+    def migrated(cls) -> Iterator[Self]:
+        """Servers of one's own, migrated, for as long as the block runs."""
+        with scratch_folder() as folder:
+            installation = cls(folder)
+            try:
+                installation.run("-m", "django", "migrate", "--verbosity=0")
+                yield installation
+            finally:
+                installation.close()
 
     @property
     def database_url(self) -> str:
@@ -214,18 +226,6 @@ def run_python(environment: Mapping[str, str], *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@contextmanager
-def own_installation() -> Iterator[Installation]:
-    """Servers of one's own, migrated, for as long as the block runs."""
-    with scratch_folder() as folder:
-        installation = Installation(folder)
-        try:
-            installation.run("-m", "django", "migrate", "--verbosity=0")
-            yield installation
-        finally:
-            installation.close()
 
 
 def wait_until(

@@ -17,7 +17,6 @@ from pg_timepart.maintenance import passes
 from tests.acceptance.installation import (
     Installation,
     Process,
-    own_installation,
     wait_until,
 )
 from tests.acceptance.sending import send_pass
@@ -47,7 +46,7 @@ OLD = 6
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
     """Servers of our own: no worker and no beat of another test sees them."""
-    with own_installation() as installation:
+    with Installation.migrated() as installation:
         yield installation
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -15,7 +14,6 @@ from django.test import override_settings
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
-from pytest_django import DjangoDbBlocker
 
 from pg_timepart import schedules
 from pg_timepart.maintenance.targets import target_of
@@ -29,24 +27,15 @@ from tests.integration.beat_rows import (
     last_change,
     make_config,
     seconds_between,
-    tidy_up,
     writes,
 )
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+
+pytestmark = pytest.mark.usefixtures("synced_beat")
 
 BEAT_TABLES = ("django_celery_beat_periodictask", "django_celery_beat_periodictasks")
 dispatcher = override_settings(PG_TIMEPART={"DISPATCHER": True})
-
-
-@pytest.fixture(autouse=True)
-def beat(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The default database in autocommit, where every config has its entry."""
-    with django_db_blocker.unblock():
-        schedules.sync_all()
-        intervals = set(IntervalSchedule.objects.values_list("pk", flat=True))
-        yield
-        tidy_up(intervals)
 
 
 def test_an_enabled_config_gets_one_entry_that_beat_can_read() -> None:

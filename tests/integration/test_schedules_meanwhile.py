@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
-from pytest_django import DjangoDbBlocker
+from django_celery_beat.models import PeriodicTask
 
 from pg_timepart import schedules
 from pg_timepart.models import PartitionConfig
-from tests.integration.beat_rows import entries_for, entry_of, make_config, tidy_up
+from tests.integration.beat_rows import entries_for, entry_of, make_config
 from tests.processes import event, forked
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
 
-
-@pytest.fixture(autouse=True)
-def beat(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        schedules.sync_all()
-        intervals = set(IntervalSchedule.objects.values_list("pk", flat=True))
-        yield
-        tidy_up(intervals)
+pytestmark = pytest.mark.usefixtures("synced_beat")
 
 
 def sync_while(deed: Callable[[], Any]) -> list[str]:

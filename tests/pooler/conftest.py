@@ -8,7 +8,6 @@ from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from deploy.local import ServiceError, get_pgbouncer
-from deploy.local.folders import scratch_folder
 from tests.plant.observing import clear_plant, wipe
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import MODELS
@@ -29,13 +28,8 @@ def program() -> None:
 @pytest.fixture(scope="session")
 def installation(program: None) -> Iterator[PooledInstallation]:
     """Servers of our own, migrated through the pooler."""
-    with scratch_folder() as folder:
-        installation = PooledInstallation(folder)
-        try:
-            installation.run("-m", "django", "migrate", "--verbosity=0")
-            yield installation
-        finally:
-            installation.close()
+    with PooledInstallation.migrated() as installation:
+        yield installation
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ LAYOUT = (
     "signals",
     "models",
     "migrations",
+    "keeping",
     "maintenance",
     "manager",
     "frequency",

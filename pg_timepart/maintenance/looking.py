@@ -1,0 +1,32 @@
+"""A look at a table for what the next pass would do, without doing it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pg_timepart.maintenance.caution import cautious
+from pg_timepart.maintenance.targets import Target, known_rows
+from pg_timepart.maintenance.work import Work
+from pg_timepart.planning import plan_pass
+from pg_timepart.plans import Plan
+
+
+def look(target: Target, now: datetime | None = None) -> Work:
+    """Return the table as it is; ``now`` is by default what the server's clock says."""
+    rows = target.rows()
+    parent = target.read(rows)
+    moment = now or parent.read_at
+    return Work(
+        target=target,
+        policy=target.policy(parent),
+        parent=parent,
+        rows=rows,
+        now=moment,
+        latest=moment,
+    )
+
+
+def plan_of(work: Work, now: datetime | None = None) -> Plan:
+    """Return what a pass would do; ``now`` as for the look that ``work`` comes from."""
+    planner = cautious(plan_pass) if now is None else plan_pass
+    return planner(work.parent, known_rows(work.rows), work.policy, work.now)

@@ -1,0 +1,22 @@
+"""What tests need that look at the rows of django-celery-beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django_celery_beat.models import IntervalSchedule
+from pytest_django import DjangoDbBlocker
+
+from pg_timepart import schedules
+from tests.integration.beat_rows import tidy_up
+
+
+@pytest.fixture
+def synced_beat(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The default database in autocommit, where every config has its entry."""
+    with django_db_blocker.unblock():
+        schedules.sync_all()
+        intervals = set(IntervalSchedule.objects.values_list("pk", flat=True))
+        yield
+        tidy_up(intervals)
