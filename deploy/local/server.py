@@ -212,7 +212,9 @@ def _wait_for_end(server: Server) -> bool:
             return False
         _reap(server.pid)
         time.sleep(_POLL_SECONDS)
-    _reap(server.pid)
+    child = _children.pop(server.pid, None)
+    if child is not None:
+        child.wait(STOP_SECONDS)  # it has let go of its files, and is about to end
     return True
 
 

@@ -23,6 +23,8 @@ from deploy.local import Server, ServiceError, find, postgres, redis, services, 
 from deploy.local.binaries import find_postgres, find_redis
 from deploy.local.folders import scratch_folder, servers_in
 from deploy.local.locks import waiting_lock
+from deploy.local.privileges import own_account
+from deploy.local.server import Launch, start
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = [sys.executable, "-m", "deploy.local", "run", "--"]
@@ -69,6 +71,26 @@ def test_postgres_is_gone_after_its_block(tmp_path: Path) -> None:
     assert not is_running(server.pid)
     assert not server.is_alive()
     assert find(tmp_path / "a folder") is None
+
+
+def test_one_that_lets_go_of_its_files_before_it_ends_is_waited_for(tmp_path: Path) -> None:
+    slow = "import os, signal, time; signal.sigwait({signal.SIGTERM}); os.closerange(3, 99);"
+    launch = Launch(
+        name="something slow",
+        folder=tmp_path,
+        account=own_account(),
+        command=lambda _port: [sys.executable, "-c", f"{slow} time.sleep(0.5)"],
+        url=str,
+        is_ready=lambda _port: True,
+        stop_signals=(signal.SIGTERM, signal.SIGKILL),
+    )
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        server = start(launch)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    stop(server)
+    assert not is_running(server.pid)
 
 
 def test_durable_postgres_syncs_and_keeps_its_data(tmp_path: Path) -> None:
