@@ -64,9 +64,10 @@ def logs_of(demo: Running) -> Path:
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Iterator[Running]:
-    """A demo without an end whose worker has retired something already."""
+    """A demo without an end whose worker has recorded that it created and retired something."""
     with running(DEMO, environ(), tmp_path / "log") as demo:
-        until(lambda: demo.has_ended() or re.search("beat  .* retire ", demo.said()), 60)
+        for action in ("create", "retire"):
+            until(lambda: demo.has_ended() or re.search(f"beat  .* {action} ", demo.said()), 60)
         assert not demo.has_ended(), demo.said()
         yield demo
 
