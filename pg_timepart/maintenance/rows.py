@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.db.models import F
 
 from pg_timepart.catalog import read_marked, read_named
 from pg_timepart.constants import ActionKind
+from pg_timepart.keeping import keep
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.relations import Parent, Partition
@@ -22,6 +23,8 @@ class Repair:
 
     row: PartitionLog
     sentence: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What differs in a row that is there. People edit the rest of it."""
     is_gone: bool = False
     """The table does not exist any more, so neither shall the row."""
 
@@ -63,7 +66,7 @@ def save(found: Iterable[Repair], using: str | None) -> list[str]:
             if each.is_gone:
                 PartitionLog.objects.using(using).filter(pk=each.row.pk).delete()
             elif not each.row._state.adding:
-                each.row.save(using=using)
+                keep(each.row, **{"relid": each.row.relid, **each.facts})
         PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
     return [each.sentence for each in changes]
 
@@ -104,12 +107,13 @@ def _attached_repair(
         row = PartitionLog(config=target.config)
         _follow(row, partition)
         yield Repair(row=row, sentence=f"{partition.name} is recorded.")
-    elif _follow(row, partition):
-        yield Repair(row=row, sentence=f"{partition.name} was changed outside; its row follows.")
+    elif facts := _follow(row, partition):
+        sentence = f"{partition.name} was changed outside; its row follows."
+        yield Repair(row=row, facts=facts, sentence=sentence)
 
 
-def _follow(row: PartitionLog, partition: Partition) -> bool:
-    """Bring the row up to what the catalog says of an attached partition; say if it differed."""
+def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
+    """Bring the row up to what the catalog says of an attached partition; return what differed."""
     assert partition.bounds is not None  # noqa: S101
     wanted = {
         "relid": partition.oid,
@@ -155,9 +159,9 @@ def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> 
         **_settled(row, partition),
     }
     was_attached = row.is_attached
-    if _assign(row, wanted):
+    if facts := _assign(row, wanted):
         what = "was detached outside" if was_attached else "was changed outside"
-        yield Repair(row=row, sentence=f"{partition.name} {what}; its row follows.")
+        yield Repair(row=row, facts=facts, sentence=f"{partition.name} {what}; its row follows.")
 
 
 def _detached_table(
@@ -200,8 +204,8 @@ def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:
     return {"unfinished": ActionKind.MOVE.value}
 
 
-def _assign(row: PartitionLog, wanted: dict[str, object]) -> bool:
+def _assign(row: PartitionLog, wanted: dict[str, object]) -> dict[str, object]:
     differing = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     for name, value in differing.items():
         setattr(row, name, value)
-    return bool(differing)
+    return differing

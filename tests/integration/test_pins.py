@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from pg_timepart.errors import OperationDeferred
 from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Tablespaces, Yard, at
@@ -23,6 +24,11 @@ LATER = at("2030-01-01")
 TRYING = """
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
+"""
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = %s AND wait_event_type = 'Lock' AND query LIKE '%%partitionlog%%'
 """
 
 patient = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 20})
@@ -149,3 +155,19 @@ def test_a_pin_that_an_operator_edits_stays_also_when_the_move_gives_way(
             moving.result()
     log.refresh_from_db()
     assert (log.unfinished, log.detach_time) == ("", LATER)
+
+
+def test_a_pin_that_an_operator_edits_while_the_row_is_repaired_stays(yard: Yard) -> None:
+    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    yard.execute(f"ALTER TABLE {log.table_name} RENAME TO theirs")
+    with session("operator") as operator:
+        operator.execute("BEGIN")
+        operator.execute(
+            "UPDATE pg_timepart_partitionlog SET detach_time = %s WHERE id = %s", (LATER, log.pk)
+        )
+        with forked(lambda: reconcile("fleet.ship").outcome, "reconcile") as repairing:
+            wait_until(lambda: yard.one(WAITING, "reconcile"))
+            operator.execute("COMMIT")
+            assert repairing.result() == "done"
+    log.refresh_from_db()
+    assert (log.table_name, log.detach_time) == ("theirs", LATER)
