@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
+from pg_timepart.beat_rows import BEAT_APP
+
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
 
@@ -44,4 +46,4 @@ def last_change(using: str) -> datetime | None:
 
 
 def _changes(using: str) -> Any:
-    return apps.get_model("django_celery_beat", "PeriodicTasks")._default_manager.using(using)
+    return apps.get_model(BEAT_APP, "PeriodicTasks")._default_manager.using(using)

@@ -14,12 +14,22 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connections, router, transaction
+from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
+from pg_timepart.beat_rows import (
+    beat_alias,
+    beat_entries,
+    expiry_of,
+    has_table,
+    interval_of,
+    is_beat_installed,
+    is_json,
+    periodic_task,
+    seconds_of,
+)
 from pg_timepart.frequency import default_seconds, is_due
 from pg_timepart.keeping import keep
 from pg_timepart.models import PartitionConfig
@@ -27,7 +37,6 @@ from pg_timepart.models import PartitionConfig
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
 
-BEAT_APP = "django_celery_beat"
 TASK_PREFIX = "pg_timepart."
 MAINTAIN = f"{TASK_PREFIX}maintain"
 DISPATCH = f"{TASK_PREFIX}dispatch"
@@ -35,18 +44,6 @@ DISPATCHER_NAME = "pg_timepart: send what is due"
 DISPATCHER_SECONDS = 60
 NAME_PREFIX = "pg_timepart: maintain "
 MAX_NAME = 200
-SHORTEST_EXPIRY_SECONDS = 10_800
-"""Messages expire by the worker's clock, and beat writes down when by its own: these may differ by
-hours. A pass that comes late costs little; one that expires at once would never run."""
-
-UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
-
-
-def is_beat_installed() -> bool:
-    """Return whether ``django_celery_beat`` is in INSTALLED_APPS and its tables are there."""
-    if not apps.is_installed(BEAT_APP):
-        return False
-    return _exists(_using(), _periodic_task()._meta.db_table)
 
 
 def sync_all() -> list[str]:
@@ -57,13 +54,13 @@ def sync_all() -> list[str]:
     """
     if not is_beat_installed():
         return []
-    before = punctuality.last_change(_using())
+    before = punctuality.last_change(beat_alias())
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     _forget_lost(configs)
     changes = [change for config in configs for change in _sync(config)]
     changes += [*_sync_dispatcher(), *_remove_strays()]
     if changes:
-        punctuality.announce(before, _using())
+        punctuality.announce(before, beat_alias())
     return changes
 
 
@@ -73,14 +70,14 @@ def retire_all() -> None:
     Entries that maintain a table and the dispatcher are removed; those of a person that send
     another task of ours are switched off. Does nothing without beat.
     """
-    if not is_beat_installed() or _exists(_config_using(), PartitionConfig._meta.db_table):
+    if not is_beat_installed() or has_table(_config_using(), PartitionConfig._meta.db_table):
         return
-    for entry in _entries().filter(task__startswith=TASK_PREFIX):
+    for entry in beat_entries().filter(task__startswith=TASK_PREFIX):
         if entry.task in {MAINTAIN, DISPATCH}:
             entry.delete()
         elif entry.enabled:
             entry.enabled = False
-            entry.save(using=_using())
+            entry.save(using=beat_alias())
 
 
 def sync(config: PartitionConfig) -> list[str]:
@@ -154,18 +151,18 @@ def _sync(config: PartitionConfig) -> list[str]:
 
 def _make(config: PartitionConfig) -> list[str]:
     seconds = default_seconds(config)
-    entry = _periodic_task()(
+    entry = periodic_task()(
         name=_free_name(config.model_label),
         task=MAINTAIN,
         args=json.dumps([config.model_label]),
-        interval=_interval(seconds),
-        expire_seconds=_expiry(seconds),
+        interval=interval_of(seconds),
+        expire_seconds=expiry_of(seconds),
         queue=conf.options().QUEUE,
         description="Keeps the partitions of this table rotating. Change the schedule as you like.",
     )
     try:
-        with transaction.atomic(using=_using()):
-            entry.save(using=_using())
+        with transaction.atomic(using=beat_alias()):
+            entry.save(using=beat_alias())
     except (IntegrityError, ValidationError):
         quicker = _entry_of(config)  # another process made it meanwhile
         if quicker is None:
@@ -180,7 +177,7 @@ def _pause(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     if not entry.enabled:
         return []
     entry.enabled = False
-    entry.save(using=_using())
+    entry.save(using=beat_alias())
     keep(config, is_schedule_paused=True)
     return [f"{entry.name} is paused."]
 
@@ -193,7 +190,7 @@ def _resume(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     if entry.enabled:
         return []
     entry.enabled = True
-    entry.save(using=_using())
+    entry.save(using=beat_alias())
     return [f"{entry.name} goes on."]
 
 
@@ -203,12 +200,12 @@ def _repair(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     has_schedule = any((entry.interval_id, entry.crontab_id, entry.solar_id, entry.clocked_id))
     if entry.args == args and entry.kwargs in {"", "{}"} and has_schedule:
         return []
-    if not (_is_json(entry.args) and _is_json(entry.kwargs)):
+    if not (is_json(entry.args) and is_json(entry.kwargs)):
         entry.enabled = True  # beat itself switched it off when it could not read them
     entry.args, entry.kwargs = args, "{}"
     if not has_schedule:
-        entry.interval = _interval(default_seconds(config))
-    entry.save(using=_using())
+        entry.interval = interval_of(default_seconds(config))
+    entry.save(using=beat_alias())
     return [f"{entry.name} is repaired."]
 
 
@@ -218,39 +215,37 @@ def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
     if seconds == before:
         return []
     keep(config, schedule_seconds=seconds)
-    if before is None or _seconds_of(entry) != before:
+    if before is None or seconds_of(entry) != before:
         return []
-    entry.interval = _interval(seconds)
-    if entry.expire_seconds == _expiry(before):
-        entry.expire_seconds = _expiry(seconds)
-    entry.save(using=_using())
+    entry.interval = interval_of(seconds)
+    if entry.expire_seconds == expiry_of(before):
+        entry.expire_seconds = expiry_of(seconds)
+    entry.save(using=beat_alias())
     return [f"{entry.name} is scheduled every {seconds} s, as the period has changed."]
 
 
 def _set_back(entry: PeriodicTask) -> list[str]:
     """Let an entry be due that was sent, or made, in the future."""
-    if not entry.enabled or not punctuality.set_back(
-        entry, _seconds_of(entry) or 0, timezone.now()
-    ):
+    if not entry.enabled or not punctuality.set_back(entry, seconds_of(entry) or 0, timezone.now()):
         return []
-    entry.save(using=_using())
+    entry.save(using=beat_alias())
     return [f"{entry.name} was sent in the future; it is due."]
 
 
 def _sync_dispatcher() -> list[str]:
     wanted = conf.options().DISPATCHER
-    entries = _entries().filter(task=DISPATCH)
+    entries = beat_entries().filter(task=DISPATCH)
     entry = entries.first()
     if wanted and entry is None:
-        entry = _periodic_task()(
+        entry = periodic_task()(
             name=DISPATCHER_NAME,
             task=DISPATCH,
-            interval=_interval(DISPATCHER_SECONDS),
-            expire_seconds=_expiry(DISPATCHER_SECONDS),
+            interval=interval_of(DISPATCHER_SECONDS),
+            expire_seconds=expiry_of(DISPATCHER_SECONDS),
             queue=conf.options().QUEUE,
             description="Sends the maintenance of each table that is due.",
         )
-        entry.save(using=_using())
+        entry.save(using=beat_alias())
         return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."]
     if not wanted and entry is not None:
         entry.delete()
@@ -264,7 +259,7 @@ def _remove_strays() -> list[str]:
     The entries are read first, and then all configs: one that was made meanwhile counts too. A
     config whose own entry is not there may be about to remember the one with its label.
     """
-    entries = list(_entries().filter(task=MAINTAIN))
+    entries = list(beat_entries().filter(task=MAINTAIN))
     configs = PartitionConfig.objects.using(_config_using())
     keys = dict(configs.values_list("model_label", "schedule_id"))
     kept, there = set(keys.values()), {each.pk for each in entries}
@@ -281,7 +276,7 @@ def _remove_strays() -> list[str]:
 
 def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
     """Return the entry that the config remembers, or else one of ours that no config does."""
-    ours = _entries().filter(task=MAINTAIN)
+    ours = beat_entries().filter(task=MAINTAIN)
     by_key = ours.filter(pk=config.schedule_id).first() if config.schedule_id else None
     if by_key is not None:
         return by_key
@@ -299,7 +294,7 @@ def _keys_of_others(config: PartitionConfig) -> list[int]:
 def _free_name(label: str) -> str:
     """Return the plain name, or where an entry that is not this label's has it, a second one."""
     name = entry_name(label)
-    return _digested_name(label) if _entries().filter(name=name).exists() else name
+    return _digested_name(label) if beat_entries().filter(name=name).exists() else name
 
 
 def _digested_name(label: str) -> str:
@@ -307,64 +302,16 @@ def _digested_name(label: str) -> str:
     return f"{NAME_PREFIX}{label}"[: MAX_NAME - len(digest) - 1] + f" {digest}"
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text or "null")
-    except ValueError:
-        return False
-    return True
-
-
-def _expiry(seconds: int) -> int:
-    return max(seconds, SHORTEST_EXPIRY_SECONDS)
-
-
-def _seconds_of(entry: PeriodicTask) -> float | None:
-    """Return how often an entry is due, or None where that is no interval."""
-    if entry.interval is None:
-        return None
-    return float(entry.interval.schedule.run_every.total_seconds())
-
-
-def _interval(seconds: int) -> Any:
-    """Return a schedule row of this length; there may be several, and any will do."""
-    rows = apps.get_model(BEAT_APP, "IntervalSchedule")._default_manager.using(_using())
-    size, unit = next(each for each in UNITS if seconds % each[0] == 0)
-    wanted = {"every": seconds // size, "period": unit}
-    return rows.filter(**wanted).first() or rows.create(**wanted)
-
-
 def _forget_lost(configs: Sequence[PartitionConfig]) -> None:
     """Forget the numbers of entries that are there no more.
 
     Once beat's tables are made anew, the entries of other configs get them.
     """
-    known = {None, *_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
+    known = {None, *beat_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
     for config in configs:
         if config.schedule_id not in known:
             keep(config, schedule_id=None)
 
 
-def _entries() -> Any:
-    return _periodic_task()._default_manager.using(_using())
-
-
-def _periodic_task() -> type[PeriodicTask]:
-    return apps.get_model(BEAT_APP, "PeriodicTask")
-
-
-def _using() -> str:
-    return router.db_for_write(_periodic_task())
-
-
 def _config_using() -> str:
     return router.db_for_write(PartitionConfig)
-
-
-def _exists(using: str, table: str) -> bool:
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [connection.ops.quote_name(table)]
-        )
-        return bool(cursor.fetchone()[0])

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.db import router
 
-from pg_timepart import conf, schedules
+from pg_timepart import conf
+from pg_timepart.beat_rows import is_beat_installed, periodic_task
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionConfig
 
@@ -23,10 +23,10 @@ class NeverDue(TimepartError):
 
 def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
     """Return the beat entries that these configs remember, by their keys, in one query."""
-    if not schedules.is_beat_installed():
+    if not is_beat_installed():
         return {}
     keys = [each.schedule_id for each in configs if each.schedule_id is not None]
-    model = apps.get_model(schedules.BEAT_APP, "PeriodicTask")
+    model = periodic_task()
     rows = model._default_manager.using(router.db_for_read(model)).filter(pk__in=keys)
     return {row.pk: row for row in rows.select_related("interval", "crontab", "solar", "clocked")}
 

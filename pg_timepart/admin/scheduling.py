@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.admin import beat
+from pg_timepart.beat_rows import BEAT_APP
 from pg_timepart.errors import UnknownName
 from pg_timepart.periods import zone_named
-from pg_timepart.schedules import BEAT_APP
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

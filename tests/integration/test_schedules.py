@@ -16,6 +16,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from django_celery_beat.schedulers import ModelEntry
 
 from pg_timepart import schedules
+from pg_timepart.beat_rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.provisioning import after_migrate
@@ -158,7 +159,7 @@ def test_a_default_interval_follows_a_change_of_the_period() -> None:
     _save(config, period="Hour")
     entry = entry_of(config)
     assert seconds_between(entry) == 1800
-    assert entry.expire_seconds == schedules.SHORTEST_EXPIRY_SECONDS
+    assert entry.expire_seconds == SHORTEST_EXPIRY_SECONDS
     _save(config, period="Month")
     assert seconds_between(entry_of(config)) == 86_400
 
@@ -423,7 +424,7 @@ def test_the_dispatcher_takes_over_and_hands_back() -> None:
         assert (dispatch.enabled, seconds_between(dispatch), dispatch.expire_seconds) == (
             True,
             60,
-            schedules.SHORTEST_EXPIRY_SECONDS,
+            SHORTEST_EXPIRY_SECONDS,
         )
         assert schedules.sync_all() == []
         make_config("later")

@@ -48,6 +48,7 @@ LAYOUT = (
     "maintenance",
     "manager",
     "frequency",
+    "beat_rows",
     "punctuality",
     "schedules",
     "provisioning",
