@@ -62,12 +62,16 @@ def logs_of(demo: Running) -> Path:
     return Path(found[1])
 
 
+def recorded(demo: Running) -> set[str]:
+    """Return what the demo has found in the record of the worker's runs."""
+    return set(re.findall(r"  beat  \S+ +(\w+)  ", demo.said()))
+
+
 @pytest.fixture
 def begun(tmp_path: Path) -> Iterator[Running]:
-    """A demo without an end whose worker has recorded that it created and retired something."""
+    """A demo without an end whose worker has created and retired something."""
     with running(DEMO, environ(), tmp_path / "log") as demo:
-        for action in ("create", "retire"):
-            until(lambda: demo.has_ended() or re.search(f"beat  .* {action} ", demo.said()), 60)
+        until(lambda: demo.has_ended() or {"create", "retire"} <= recorded(demo), 60)
         assert not demo.has_ended(), demo.said()
         yield demo
 
