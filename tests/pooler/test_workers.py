@@ -75,7 +75,7 @@ def test_the_pooler_is_restarted_under_a_worker(
             wait_until(lambda: pending(Reading), 20, worker)
             server.restart_pooler()
             wait_until(lambda: "retry: Retry in" in worker.said()[said:], 20, worker)
-            wait_until(lambda: locked_tables(onlooker) == [], 10, worker)
+            wait_until(lambda: locked_tables(onlooker) == [], 20, worker)
         before = len(writers.acknowledged)
         _assert_all_end_well([answer], worker)
         wait_until(lambda: len(writers.acknowledged) > before + 20)
