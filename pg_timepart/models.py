@@ -209,6 +209,12 @@ class PartitionLog(models.Model):
         choices=[(each.value, each.value) for each in ActionKind],
         help_text=_("An operation that began and has not ended; the next pass ends it."),
     )
+    is_asked = models.BooleanField(
+        _("asked for"),
+        default=False,
+        db_default=False,
+        help_text=_("A person asked for what is unfinished; else the config decides anew."),
+    )
     wanted_tablespace = models.CharField(_("wanted tablespace"), max_length=63, blank=True)
 
     objects = PartitionLogQuerySet.as_manager()
@@ -238,6 +244,7 @@ class PartitionLog(models.Model):
             pinned_until=self.detach_time,
             detached_at=self.detached_at,
             unfinished=ActionKind(self.unfinished) if self.unfinished else None,
+            is_asked=self.is_asked,
             tablespace=self.wanted_tablespace or None,
         )
 

@@ -34,7 +34,7 @@ def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datet
         retired = []
     actions = chain(
         finalizations(parent, known),
-        _interrupted(parent, known),
+        _interrupted(parent, known, policy),
         creates,
         _retirements(retired, policy),
         _drops(parent, known, policy, now),
@@ -79,7 +79,8 @@ def plan_retirement(parent: Parent, known: Sequence[Known], policy: Policy, now:
 
 def plan_detach(partitions: Iterable[Partition], policy: Policy) -> Plan:
     """Return the detaching of these, and their move to the tablespace of what is detached."""
-    return Plan(actions=tuple(_retirements(list(partitions), policy, "asked for")))
+    actions = _retirements(list(partitions), policy, "asked for")
+    return Plan(actions=tuple(replace(each, is_asked=True) for each in actions))
 
 
 def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) -> Plan:
@@ -206,8 +207,12 @@ def finalizations(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             yield from _move_after(action, each, row.tablespace if row else None)
 
 
-def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
-    """Yield what began, by our rows, and has not ended, by the catalog."""
+def _interrupted(parent: Parent, known: Sequence[Known], policy: Policy) -> Iterator[Action]:
+    """Yield what began, by our rows, and has not ended, by the catalog.
+
+    A detach that retention asked for, and that the catalog does not know of, is for retention to
+    ask for anew: the config may have been put right since.
+    """
     present = {each.oid: each for each in (*parent.partitions, *parent.detached)}
     for row in known:
         partition = present.get(row.oid)
@@ -215,7 +220,7 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             continue
         if partition.is_pending and not _is_called_off(row):
             continue
-        if row.unfinished is ActionKind.DETACH and not partition.is_attached:
+        if row.unfinished is ActionKind.DETACH and not (partition.is_attached and row.is_asked):
             continue
         if _is_called_off(row) and partition.is_attached and not partition.is_pending:
             continue
@@ -224,13 +229,20 @@ def _interrupted(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             partition=partition.name,
             bounds=partition.bounds or row.bounds,
             oid=row.oid,
-            tablespace=row.tablespace,
+            tablespace=_destination(row, partition, policy),
             reason="was interrupted",
-            is_asked=True,
+            is_asked=row.is_asked or row.unfinished is ActionKind.DROP,
         )
         yield action
         if row.unfinished is ActionKind.DETACH:
             yield from _move_after(action, partition, row.tablespace)
+
+
+def _destination(row: Known, partition: Partition, policy: Policy) -> str | None:
+    """Return where it goes; a move after retiring goes where the policy has it by now."""
+    if row.unfinished is ActionKind.MOVE and not (row.is_asked or partition.is_attached):
+        return policy.detach_tablespace or partition.tablespace
+    return row.tablespace
 
 
 def _is_called_off(row: Known | None) -> bool:
@@ -267,7 +279,7 @@ def _edge(policy: Policy, now: datetime) -> datetime | None:
 def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: datetime) -> bool:
     if partition.bounds is None or partition.bounds.end is None or partition.is_pending:
         return False
-    if row is not None and row.unfinished is ActionKind.DETACH:
+    if row is not None and row.unfinished is ActionKind.DETACH and row.is_asked:
         return False
     if row is not None and row.pinned_until is not None and row.pinned_until > now:
         return False

@@ -54,6 +54,9 @@ class Known:
     unfinished: ActionKind | None = None
     """An operation that began and has not ended."""
 
+    is_asked: bool = False
+    """Whether a person asked for what is unfinished; else the policy decides anew."""
+
     tablespace: str | None = None
     """Where the unfinished operation takes it."""
 

@@ -76,11 +76,13 @@ def detach(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Detach these partitions; what is detached already stays so."""
+    """Detach these partitions; what is detached already stays so, and is not put back any more."""
     names = _names(target, logs)
 
-    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        found = [each for each in _present(parent, names) if each.is_attached]
+    def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
+        begun = {each.oid for each in known if each.unfinished is ActionKind.ATTACH}
+        present = _present(parent, names)
+        found = [each for each in present if each.is_attached or each.oid in begun]
         return replace(plan_detach(found, policy), problems=_gone(parent, names))
 
     return ask(target, "detach", planner, concurrently=concurrently, origin=origin, now=now)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.work import Work
+from pg_timepart.models import PartitionLog
 from pg_timepart.plans import Action
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
@@ -30,6 +33,7 @@ def detach(work: Work, action: Action, session: Session) -> str:
         if step.is_alone:
             _detach_concurrently(work, action, leaf, session)
         else:
+            _refuse_pinned(work, action)
             session.run([step])
     elif leaf.is_pending:
         _finalize(work, leaf, session)
@@ -56,7 +60,13 @@ def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: S
     """
     step = detach_steps(work.parent, work.template(), leaf, plain=False)
     limit = max(session.budget.wait_seconds, 1.0)
-    if session.run_alone(step, look=lambda: _in_the_way(work, leaf), limit_seconds=limit):
+
+    def look() -> list[Holder]:
+        found = _in_the_way(work, leaf)
+        _refuse_pinned(work, action)
+        return found
+
+    if session.run_alone(step, look=look, limit_seconds=limit):
         return
     work.reread()
     now_there = work.partition(action)
@@ -86,6 +96,22 @@ def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
     return [*found, *oldest_snapshots(work.target.connection)] if referenced else found
 
 
+def _refuse_pinned(work: Work, action: Action) -> None:
+    """Leave alone what was pinned since the rows were read, unless a person wants it detached."""
+    row = work.row_of(action.oid)
+    if row is None or action.is_asked:
+        return
+    pinned_until = _pin(work, row)
+    if pinned_until is not None:
+        raise Deferred(f"{action.partition} is pinned until {pinned_until:%Y-%m-%d %H:%M} UTC now.")
+
+
+def _pin(work: Work, row: PartitionLog) -> datetime | None:
+    """Return until when it is pinned by now; None where that is over."""
+    pinned_until = work.pin_of(row)
+    return pinned_until if pinned_until is not None and pinned_until > work.now else None
+
+
 def _refuse_beside_pending(work: Work) -> None:
     pending = next((each for each in work.parent.partitions if each.is_pending), None)
     if pending is not None and work.concurrently and work.parent.default is None:
@@ -96,13 +122,17 @@ def _refuse_beside_pending(work: Work) -> None:
 
 def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
     row = work.row_of(leaf.oid)
-    wanted = action.tablespace or (row.wanted_tablespace if row is not None else "")
+    if row is None:
+        return
+    wanted = action.tablespace or row.wanted_tablespace
     is_elsewhere = bool(wanted) and wanted != leaf.tablespace
+    is_asked = action.is_asked or (bool(row.unfinished) and row.is_asked)
     work.settle(
         action,
         is_attached=False,
-        detached_at=work.moment,
-        detach_time=None,
+        detached_at=work.moment if leaf.is_attached else row.detached_at or work.moment,
+        detach_time=None if is_asked else _pin(work, row),
         unfinished="move" if is_elsewhere else "",
+        is_asked=is_asked,
         wanted_tablespace=wanted if is_elsewhere else "",
     )

@@ -104,11 +104,21 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
 
 
 def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> Report:
-    """Run a pass; a connection lost on the way ends it, and the next table gets a new one."""
+    """Run a pass; a connection lost on the way ends it, and the next table gets a new one.
+
+    Not where the config was switched off while another table was at work.
+    """
     try:
+        if _is_off(target.config):
+            return _unchanged(target)
         return _maintain(target, now, origin)
     except (DatabaseError, InterfaceError) as error:
         return _failed(target.label, sentence(error))
+
+
+def _is_off(config: PartitionConfig) -> bool:
+    rows = PartitionConfig.objects.using(config._state.db)
+    return rows.filter(pk=config.pk, enabled=False).exists()
 
 
 def _is_idle(

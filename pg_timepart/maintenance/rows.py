@@ -109,6 +109,8 @@ def _attached_repair(
         yield Repair(row=row, sentence=f"{partition.name} is recorded.")
     elif facts := _follow(row, partition):
         sentence = f"{partition.name} was changed outside; its row follows."
+        if facts.keys() <= {"unfinished", "wanted_tablespace"}:
+            sentence = f"The detach of {partition.name} was cut short before it began."
         yield Repair(row=row, facts=facts, sentence=sentence)
 
 
@@ -126,6 +128,8 @@ def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
     }
     if row.unfinished == ActionKind.ATTACH and not partition.is_pending:
         wanted["unfinished"] = ""
+    if row.unfinished == ActionKind.DETACH and not (partition.is_pending or row.is_asked):
+        wanted |= {"unfinished": "", "wanted_tablespace": ""}
     return _assign(row, wanted)
 
 

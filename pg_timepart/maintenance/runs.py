@@ -157,6 +157,7 @@ def _run_locked(
     target: Target, request: Request, course: Course, now: datetime, is_held: Callable[[], bool]
 ) -> Plan:
     """Read and plan again, for what was read before may be done by now; do it; return the plan."""
+    _read_config(target)
     rows = target.rows()
     parent = target.read(rows)
     work = Work(
@@ -178,6 +179,16 @@ def _run_locked(
     for group in in_order(plan.actions):
         _apply_group(work, group, request, course)
     return plan
+
+
+def _read_config(target: Target) -> None:
+    """Read anew what an operator wants, who may have changed it while this run waited."""
+    if not target.keeps_rows:
+        return
+    try:
+        target.config.refresh_from_db()
+    except PartitionConfig.DoesNotExist as error:
+        raise Conflict("Its config was deleted while the run was at work.") from error
 
 
 def _apply_group(work: Work, group: list[Action], request: Request, course: Course) -> None:

@@ -120,13 +120,24 @@ class Work:
         """Record that the operation begins, so that the next pass can end it if we die."""
         row = self.row_of(action.oid)
         if row is not None:
-            keep(row, unfinished=action.kind.value, wanted_tablespace=action.tablespace or "")
+            keep(
+                row,
+                unfinished=action.kind.value,
+                is_asked=action.is_asked,
+                wanted_tablespace=action.tablespace or "",
+            )
 
     def settle(self, action: Action, **facts: object) -> None:
         """Record that the operation has ended, and what it changed."""
         row = self.row_of(action.oid)
         if row is not None:
             keep(row, **{"unfinished": "", **facts})
+
+    def pin_of(self, row: PartitionLog) -> datetime | None:
+        """Return until when the partition is pinned, read anew."""
+        rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
+        found: datetime | None = rows.values_list("detach_time", flat=True).first()
+        return found
 
     def forget(self, action: Action) -> None:
         """Remove the row of a table that is dropped."""

@@ -83,7 +83,7 @@ def test_a_move_that_was_interrupted_is_ended_by_the_next_pass(
     log = yard.log(Ship, "2024-01-01")
     log.detach()
     log.refresh_from_db()
-    log.unfinished, log.wanted_tablespace = "move", tablespaces.cold
+    log.unfinished, log.is_asked, log.wanted_tablespace = "move", True, tablespaces.cold
     log.save()
     report = maintain("fleet.ship", now=at("2024-05-15"))
     assert ("move", "done") in outcomes(report)

@@ -152,17 +152,45 @@ def test_what_began_on_a_detached_table_and_did_not_end_is_ended(kind: ActionKin
     off = detached()
     extent = bounds("2020-01-01", "2020-02-01")
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [off])
-    rows = [known(off, extent, unfinished=kind, tablespace="archive")]
+    rows = [known(off, extent, unfinished=kind, is_asked=True, tablespace="archive")]
     (action,) = plan_pass(there, rows, policy(), NOW).actions
     assert (action.kind, action.oid, action.bounds) == (kind, off.oid, extent)
     assert (action.tablespace, action.reason) == ("archive", "was interrupted")
 
 
-def test_a_detach_that_never_began_is_done_once() -> None:
+@pytest.mark.parametrize(
+    ("is_asked", "interval", "reason"),
+    [
+        (True, 1, "was interrupted"),
+        (True, None, "was interrupted"),
+        (False, 1, "past retention"),
+        (False, None, None),
+    ],
+)
+def test_a_detach_that_never_began_is_done_once_if_asked_for_or_due(
+    is_asked: bool, interval: int | None, reason: str | None
+) -> None:
     old, *rest = monthly("2020-01-01", "2024-05-01", "2024-06-01", "2024-07-01")
-    rows = [known(old, unfinished=ActionKind.DETACH)]
-    plan = plan_pass(parent([old, *rest]), rows, policy(interval=1), NOW)
-    assert [each.kind for each in plan.actions] == [ActionKind.DETACH]
+    rows = [known(old, unfinished=ActionKind.DETACH, is_asked=is_asked)]
+    plan = plan_pass(parent([old, *rest]), rows, policy(interval=interval), NOW)
+    found = [(each.kind, each.reason) for each in plan.actions]
+    assert found == ([(ActionKind.DETACH, reason)] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("is_asked", "wanted", "goes_to"),
+    [(True, "attic", "cold"), (False, "attic", "attic"), (False, None, "pg_default")],
+)
+def test_a_move_that_was_interrupted_goes_where_it_is_wanted_by_now(
+    is_asked: bool, wanted: str | None, goes_to: str
+) -> None:
+    """Where nobody asked for it and none is wanted any more, it is ended where the table is."""
+    off = detached()
+    there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [off])
+    facts: dict[str, Any] = {"unfinished": ActionKind.MOVE, "is_asked": is_asked}
+    rows = [known(off, bounds("2020-01-01", "2020-02-01"), tablespace="cold", **facts)]
+    (action,) = plan_pass(there, rows, policy(detach_tablespace=wanted), NOW).actions
+    assert (action.kind, action.tablespace) == (ActionKind.MOVE, goes_to)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,241 @@
+"""What an operator decides while a run waits, or after one was cut short, is what holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection, connections, models
+from django.test import override_settings
+
+from pg_timepart.errors import OperationDeferred, OperationFailed
+from pg_timepart.maintenance import by_hand
+from pg_timepart.maintenance.passes import maintain, maintain_all
+from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.targets import target_of
+from pg_timepart.models import PartitionLog
+from tests.integration.other_runs import another_run_on
+from tests.integration.test_interrupted import Enough, enough_after
+from tests.plant.models import Reading, Shift
+from tests.plant.observing import change_policy, clear_plant
+from tests.plant.scenery import NOW, prepare, run_pass, the_old
+from tests.processes import Worker, forked, session, wait_until
+from tests.tablespaces import tablespaces_named
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = NOW + timedelta(days=999)
+LONG_AGO = NOW - timedelta(days=999)
+ITS_TURN = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
+"""
+PLACE = """
+SELECT s.spcname FROM pg_class c LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+WHERE c.oid = %s
+"""
+patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
+
+
+@pytest.fixture(autouse=True)
+def plant(transactional_db: None) -> Iterator[None]:
+    prepare(Reading)
+    yield
+    clear_plant()
+
+
+@contextmanager
+def a_report(model: type[models.Model] = Reading) -> Iterator[Callable[[], None]]:
+    """Have somebody read the table, for long by now; gives what ends it."""
+    with session("report") as report:
+        report.execute("BEGIN")
+        report.execute(f"SELECT count(*) FROM {model._meta.db_table}")
+        report.execute("SELECT pg_sleep(0.4)")
+        yield lambda: report.execute("COMMIT")
+
+
+@contextmanager
+def waiting_for_the_report(work: Callable[[], Any]) -> Iterator[Worker]:
+    """Have ``work`` wait where it would detach the old partition of Reading."""
+    with forked(work, "run") as worker:
+        wait_until(is_begun)
+        yield worker
+
+
+def is_begun() -> bool:
+    return the_old(Reading).unfinished == "detach"
+
+
+def ask(query: str, *parameters: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return cursor.fetchone()[0]
+
+
+def a_pass() -> list[tuple[str, str]]:
+    """Run one; return how its actions ended."""
+    actions = run_pass(Reading).as_json()["actions"]
+    return [(each["action"], each["outcome"]) for each in actions]
+
+
+def all_passes() -> None:
+    maintain_all(now=NOW)
+
+
+def edit(model: type[models.Model], **facts: Any) -> None:
+    PartitionLog.objects.filter(pk=the_old(model).pk).update(**facts)
+
+
+def cut_short(work: Callable[..., Any]) -> None:
+    """Have a time limit end ``work`` while somebody's report keeps it from detaching."""
+    with a_report(), enough_after(30.0):
+        ringing = Thread(target=_ring_once_begun)
+        ringing.start()
+        work(origin=Origin(interruptions=(Enough,)))
+        ringing.join()
+    assert the_old(Reading).is_attached
+
+
+def _ring_once_begun() -> None:
+    try:
+        wait_until(is_begun)
+        os.kill(os.getpid(), signal.SIGALRM)
+    finally:
+        connections.close_all()
+
+
+def cut_short_pass(is_killed: bool) -> None:
+    """Have a pass end while a report keeps it from detaching: at once, or by a time limit."""
+    if not is_killed:
+        cut_short(lambda **more: maintain("plant.reading", now=NOW, **more))
+        return
+    with a_report(), waiting_for_the_report(a_pass) as worker:
+        worker.kill()
+    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("detach", True)
+
+
+@patient
+def test_an_interval_that_is_taken_back_while_a_run_waits_its_turn() -> None:
+    change_policy(Reading, interval=2)
+
+    def detaching() -> str:
+        return by_hand.detach_expired(target_of(Reading), now=NOW).outcome
+
+    with ExitStack() as stack:
+        with another_run_on(Reading):
+            worker = stack.enter_context(forked(detaching, "run"))
+            wait_until(lambda: ask(ITS_TURN, "run"))
+            change_policy(Reading, interval=None)
+        assert worker.result() == "unchanged"
+    assert the_old(Reading).is_attached
+
+
+@patient
+def test_a_grace_that_is_taken_back_while_another_table_is_at_work() -> None:
+    prepare(Shift)
+    the_old(Shift).detach()
+    edit(Shift, detached_at=LONG_AGO)
+    change_policy(Shift, drop_after=timedelta(days=1))
+    change_policy(Reading, interval=2)
+    with a_report() as end_report, waiting_for_the_report(all_passes) as worker:
+        change_policy(Shift, drop_after=None)
+        end_report()
+        worker.result()
+    assert ask("SELECT to_regclass(%s) IS NOT NULL", the_old(Shift).table_name)
+
+
+@patient
+def test_a_table_that_is_switched_off_while_another_is_at_work() -> None:
+    prepare(Shift, interval=2)
+    change_policy(Reading, interval=2)
+    with a_report() as end_report, waiting_for_the_report(all_passes) as worker:
+        change_policy(Shift, enabled=False)
+        end_report()
+        worker.result()
+    assert the_old(Shift).is_attached
+    assert not the_old(Reading).is_attached
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_pass_that_is_cut_short_does_not_bind_the_next_one(is_killed: bool) -> None:
+    change_policy(Reading, interval=2)
+    cut_short_pass(is_killed)
+    change_policy(Reading, interval=None)
+    assert a_pass() == []
+    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("", True)
+    assert run_pass(Reading).outcome == "unchanged"
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_pass_that_is_cut_short_is_gone_on_with_where_nothing_has_changed(
+    is_killed: bool,
+) -> None:
+    change_policy(Reading, interval=2)
+    cut_short_pass(is_killed)
+    assert a_pass() == [("detach", "done")]
+    assert run_pass(Reading).outcome == "unchanged"
+
+
+def test_a_detach_by_hand_that_is_cut_short_is_gone_on_with_whatever_the_config_says() -> None:
+    cut_short(_try_to_detach)
+    assert a_pass() == [("detach", "done")]
+    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("", False)
+
+
+def _try_to_detach(**more: Any) -> None:
+    with pytest.raises(OperationDeferred):
+        by_hand.detach(target_of(Reading), [the_old(Reading)], **more)
+
+
+@patient
+def test_a_pin_that_is_edited_while_a_pass_waits_for_a_report() -> None:
+    change_policy(Reading, interval=2)
+    with a_report() as end_report, waiting_for_the_report(a_pass) as worker:
+        edit(Reading, detach_time=LATER)
+        end_report()
+        assert worker.result() == [("detach", "deferred")]
+    assert (the_old(Reading).is_attached, the_old(Reading).detach_time) == (True, LATER)
+    assert run_pass(Reading).outcome == "unchanged"
+
+
+def test_a_detach_calls_off_an_attach_that_was_cut_short() -> None:
+    the_old(Reading).detach()
+    edit(Reading, unfinished="attach", detached_at=LONG_AGO)
+    the_old(Reading).detach()
+    assert run_pass(Reading).outcome == "unchanged"
+    old = the_old(Reading)
+    assert (old.is_attached, old.unfinished, old.detached_at) == (False, "", LONG_AGO)
+
+
+def test_a_move_after_retiring_goes_where_the_config_has_it_by_now() -> None:
+    the_old(Reading).detach()
+    edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
+    with tablespaces_named("cellar"):
+        change_policy(Reading, detach_tablespace="cellar")
+        assert a_pass() == [("move", "done")]
+        assert ask(PLACE, the_old(Reading).relid) == "cellar"
+        clear_plant()
+
+
+def test_a_move_after_retiring_is_over_where_the_config_wants_none_any_more() -> None:
+    the_old(Reading).detach()
+    edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
+    assert "failed" not in {outcome for _, outcome in a_pass()}
+    assert (the_old(Reading).unfinished, the_old(Reading).wanted_tablespace) == ("", "")
+    assert run_pass(Reading).outcome == "unchanged"
+
+
+def test_a_move_by_hand_that_cannot_be_done_fails_once() -> None:
+    the_old(Reading).detach()
+    edit(Reading, unfinished="move", wanted_tablespace="gone", is_asked=True)
+    assert a_pass() == [("move", "failed")]
+    assert run_pass(Reading).outcome == "unchanged"
+    with pytest.raises(OperationFailed, match="no tablespace named 'gone'"):
+        the_old(Reading).set_tablespace("gone")
+    assert run_pass(Reading).outcome == "unchanged"
