@@ -31,6 +31,21 @@ class UnknownName(TimepartError, LookupError):
         return f"There is no {kind} named {name!r}. Known: {', '.join(sorted(known)) or 'none'}."
 
 
+class AmbiguousName(TimepartError, LookupError):
+    """More than one table has this name, so nothing was done to any."""
+
+    def __init__(self, kind: str, name: str, matches: list[str], clear: list[str]) -> None:
+        # As for UnknownName. ``clear`` are names that mean one of the matches alone.
+        super().__init__(kind, name, matches, clear)
+
+    def __str__(self) -> str:
+        kind, name, matches, clear = self.args
+        named = f"{name!r} is the name of {len(matches)} {kind}: {', '.join(matches)}."
+        if not clear:
+            return f"{named} Rename one of them first."
+        return f"{named} Give the one that is meant, such as {clear[0]!r}."
+
+
 class NotPartitioned(TimepartError):
     """The model's table is missing, or is not partitioned by range of the declared column."""
 

@@ -1,8 +1,8 @@
 """The Celery surface: parse, delegate, report.
 
-Arguments and results are JSON. A label is ``"app.model"``, a partition is its table name, a
-moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any task may run
-twice, out of order, or beside itself.
+Arguments and results are JSON. A label is ``"app.model"``, a partition is its table name or
+``schema.table``, a moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any
+task may run twice, out of order, or beside itself.
 """
 
 from __future__ import annotations

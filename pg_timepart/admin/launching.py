@@ -153,7 +153,7 @@ class ConfigLaunching(ConfigDetail):
 
 def _shown(partition: PartitionStatus) -> dict[str, str]:
     return {
-        "name": partition.name,
+        "name": partition.address,
         "bounds": words.bounds(partition.bounds),
         "size": words.size(partition.size_bytes),
         "rows": words.rows(partition.rows_estimate),

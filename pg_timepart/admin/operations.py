@@ -95,14 +95,14 @@ class OperationForm(forms.Form):
         self, data: Any, *, partitions: Sequence[PartitionStatus], tablespaces: Sequence[str]
     ) -> None:
         super().__init__(data)
-        self.by_name = {each.name: each for each in partitions}
-        self._choose("partitions", list(self.by_name))
+        self.by_address = {each.address: each for each in partitions}
+        self._choose("partitions", list(self.by_address))
         self._choose("tablespace", tablespaces)
 
     @property
     def chosen(self) -> list[PartitionStatus]:
         """The partitions that were selected; to be asked for once the form is valid."""
-        return [self.by_name[name] for name in self.cleaned_data["partitions"]]
+        return [self.by_address[each] for each in self.cleaned_data["partitions"]]
 
     def clean(self) -> Facts:
         """Check what the operation needs."""
@@ -124,7 +124,7 @@ class OperationForm(forms.Form):
         wrong = [each for each in self.chosen if each.state not in operation.states]
         if wrong:
             known = " or ".join(sorted(operation.states))
-            names = ", ".join(f"{each.name} is {each.state}" for each in wrong)
+            names = ", ".join(f"{each.address} is {each.state}" for each in wrong)
             raise ValidationError(f"Only {known} partitions can be chosen for this: {names}.")
 
     def _choose(self, name: str, known: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ class OperationForm(forms.Form):
 
 def phrase_for(label: str, chosen: Sequence[PartitionStatus]) -> str:
     """Return what must be typed before these are dropped."""
-    return chosen[0].name if len(chosen) == 1 else f"drop {len(chosen)} of {label}"
+    return chosen[0].address if len(chosen) == 1 else f"drop {len(chosen)} of {label}"
 
 
 def in_words(name: str, chosen: Sequence[PartitionStatus]) -> str:
@@ -143,6 +143,6 @@ def in_words(name: str, chosen: Sequence[PartitionStatus]) -> str:
     operation = OPERATIONS[name]
     if not chosen:
         return operation.words
-    names = ", ".join(each.name for each in chosen[:3])
+    names = ", ".join(each.address for each in chosen[:3])
     more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""  # noqa: PLR2004
     return f"{operation.words} {names}{more}"

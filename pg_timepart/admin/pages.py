@@ -101,7 +101,7 @@ def _present(status: TableStatus) -> Iterator[Span]:
         if each.bounds is not None:
             yield Span(
                 kind=each.state.value,
-                name=each.name,
+                name=each.address,
                 bounds=each.bounds,
                 tablespace=each.tablespace,
                 size_bytes=each.size_bytes,

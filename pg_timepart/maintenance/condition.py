@@ -38,6 +38,9 @@ class PartitionStatus:
     oid: int
     name: str
     schema: str
+    address: str
+    """How people call it: its name, or ``schema.name`` where that alone could mean another."""
+
     bounds: Bounds | None
     """None for a default partition."""
 

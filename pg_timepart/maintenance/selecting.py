@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from pg_timepart.addressing import Addresses, qualified
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
+from pg_timepart.errors import (
+    AmbiguousName,
+    NotPartitioned,
+    OperationDeferred,
+    OperationFailed,
+    UnknownName,
+)
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
+from pg_timepart.relations import Partition
 
 
 def logs_named(
@@ -21,23 +30,67 @@ def logs_named(
     origin: Origin | None = None,
     may_be_gone: bool = False,
 ) -> list[PartitionLog]:
-    """Return the rows of these tables, in the order of ``names``; raises UnknownName.
+    """Return the rows of these tables, in the order of ``names``.
 
-    A partition that was made by hand has no row until the next pass: it gets one here. Raises
+    A name is a table's own or ``schema.table``, and means what is so called by now, whatever our
+    rows say. Raises UnknownName, and AmbiguousName where it can mean more than one table. A
+    partition that was made by hand has no row until the next pass: it gets one here. Raises
     OperationDeferred or OperationFailed where that could not be looked for. What ``may_be_gone``
     is left out if there is none.
     """
-    rows = _by_name(target)
-    if any(name not in rows for name in names):
+    there = _look(target)
+    if not all(there.has_rows(name) for name in names):
         report = reconcile(target.label, origin=origin)
-        rows = _by_name(target)
-        if any(name not in rows for name in names):
+        there = _look(target)
+        if not all(there.has_rows(name) for name in names):
             _refuse_unknown(report)
-    known = [name for name in names if name in rows] if may_be_gone else names
-    for name in known:
-        if name not in rows:
-            raise UnknownName(f"partition of {target.label}", str(name), list(rows))
-    return [rows[name] for name in known]
+    known = [name for name in names if there.has_rows(name)] if may_be_gone else names
+    return [there.the_row(name) for name in known]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _There:
+    """The partitions as they are called by now, and our rows of them."""
+
+    label: str
+    partitions: Sequence[Partition]
+    addresses: Addresses
+    rows: dict[int, PartitionLog]
+
+    def has_rows(self, name: str) -> bool:
+        """Whether there is something of this name, and a row of all that it can mean."""
+        meant = self.addresses.meant_by(name)
+        return bool(meant) and all(each.oid in self.rows for each in meant)
+
+    def the_row(self, name: str) -> PartitionLog:
+        """Return the row of the only table of this name."""
+        meant = self.addresses.meant_by(name)
+        if len(meant) > 1:
+            clear = filter(None, map(self.addresses.clear_name, meant))
+            matches = [qualified(each) for each in meant]
+            kind = f"partitions of {self.label}"
+            raise AmbiguousName(kind, name, sorted(matches), sorted(clear))
+        if not self.has_rows(name):
+            known = [each for each in self.partitions if each.oid in self.rows]
+            shown = [self.addresses.shown(each) for each in known]
+            raise UnknownName(f"partition of {self.label}", str(name), shown)
+        return self.rows[meant[0].oid]
+
+
+def _look(target: Target) -> _There:
+    rows = target.rows()
+    try:
+        parent = target.read(rows)
+    except NotPartitioned:  # reconciling meets it too, and records it
+        partitions: tuple[Partition, ...] = ()
+    else:
+        partitions = (*parent.partitions, *parent.detached)
+    return _There(
+        label=target.label,
+        partitions=partitions,
+        addresses=Addresses(partitions),
+        rows={row.relid: row for row in rows},
+    )
 
 
 def _refuse_unknown(report: Report) -> None:
@@ -54,7 +107,3 @@ def tablespace_named(target: Target, name: str) -> str:
     if name not in known:
         raise UnknownName("tablespace", str(name), list(known))
     return name
-
-
-def _by_name(target: Target) -> dict[str, PartitionLog]:
-    return {row.table_name: row for row in target.rows()}

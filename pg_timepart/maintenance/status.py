@@ -16,6 +16,7 @@ import django.db
 from django.db import models, router
 
 from pg_timepart import conf
+from pg_timepart.addressing import Addresses
 from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
@@ -135,7 +136,8 @@ def _status(
         return _without_table(target, [*trouble, no_table(error)])
     by_oid = {row.relid: row for row in rows}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
-    partitions = tuple(_partition(each, by_oid.get(each.oid), figures) for each in present)
+    names = Addresses(present)
+    partitions = tuple(_partition(each, by_oid.get(each.oid), figures, names) for each in present)
     runs_out = runs_out_at(parent, parent.read_at)
     findings = [*trouble, *assess(target, parent, rows, runs_out)]
     return TableStatus(
@@ -180,13 +182,14 @@ def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _partition(
-    partition: Partition, row: PartitionLog | None, figures: dict[int, Figures]
+    partition: Partition, row: PartitionLog | None, figures: dict[int, Figures], names: Addresses
 ) -> PartitionStatus:
     counted = figures.get(partition.oid, Figures())
     return PartitionStatus(
         oid=partition.oid,
         name=partition.name,
         schema=partition.schema,
+        address=names.shown(partition),
         bounds=partition.bounds or (None if partition.is_default or not row else row.bounds),
         state=_state(partition),
         tablespace=partition.tablespace,

@@ -166,7 +166,7 @@ def _add_partitions(parser: Any, **options: Any) -> None:
         nargs="+",
         action="extend",
         metavar="NAME",
-        help="table names of partitions, as timepart status shows them",
+        help="table names of partitions, or schema.table, as timepart status shows them",
         **options,
     )
 

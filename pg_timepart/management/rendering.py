@@ -98,7 +98,7 @@ def _history(status: TableStatus, zone: tzinfo) -> str:
 def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
     estimate = partition.rows_estimate
     return (
-        partition.name,
+        partition.address,
         "everything else" if partition.bounds is None else console.bounds(partition.bounds, zone),
         partition.state.value,
         partition.tablespace,

@@ -20,6 +20,7 @@ LAYOUT = (
     "keys",
     "relations",
     "naming",
+    "addressing",
     "marks",
     "plans",
     "covering",

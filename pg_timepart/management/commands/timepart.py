@@ -18,6 +18,7 @@ from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.errors import (
+    AmbiguousName,
     OperationDeferred,
     OperationFailed,
     Refused,
@@ -188,7 +189,7 @@ def _sentences() -> Iterator[None]:
     """Turn what can go wrong into CommandError: an operator reads a sentence and no traceback."""
     try:
         yield
-    except UnknownName as error:
+    except (AmbiguousName, UnknownName) as error:
         raise CommandError(str(error), returncode=USAGE) from error
     except (TimepartError, ImproperlyConfigured) as error:
         raise CommandError(str(error)) from error
