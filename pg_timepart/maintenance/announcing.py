@@ -22,9 +22,12 @@ _SIGNALS = {
 
 def announce(work: Work, results: Iterable[ActionResult]) -> None:
     """Send the signals once the change is committed; a receiver's error is logged, not raised."""
-    rows = {row.table_name: row for row in work.rows}
+    by_oid = {row.relid: row for row in work.rows}
+    by_place = {(row.schema_name, row.table_name): row for row in work.rows}
     for result in results:
-        signal, row = _SIGNALS.get(result.kind), rows.get(result.partition)
+        signal = _SIGNALS.get(result.kind)
+        made = by_place.get((work.parent.schema, result.partition))
+        row = made if result.oid is None else by_oid.get(result.oid)
         if signal is not None and row is not None and result.outcome is Outcome.DONE:
             send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
             transaction.on_commit(send, using=work.target.connection.alias, robust=True)

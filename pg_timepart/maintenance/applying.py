@@ -78,6 +78,7 @@ def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | No
     result = ActionResult(
         kind=action.kind,
         partition=session.made or action.partition,
+        oid=action.oid,
         outcome=ending.outcome,
         seconds=time.monotonic() - begun,
         waited_seconds=session.waiting.seconds,

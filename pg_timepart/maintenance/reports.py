@@ -27,6 +27,9 @@ class ActionResult:
     detail: str = ""
     """Why it was done, or why it was not."""
 
+    oid: int | None = None
+    """The partition's; None of one that was created."""
+
     is_passing: bool = False
     """Whether it failed for want of something that the server may soon have again."""
 

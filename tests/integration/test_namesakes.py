@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from pg_timepart import tasks
+from pg_timepart import signals, tasks
 from pg_timepart.errors import AmbiguousName, UnknownName
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
@@ -203,3 +203,23 @@ def test_a_name_is_what_the_table_is_called_by_now(yard: Yard) -> None:
     with pytest.raises(UnknownName, match="Known: keep_this"):
         tasks.drop_partitions(SHIP, [february])
     assert yard.exists("keep_this")
+
+
+def test_signals_carry_the_row_of_the_one_that_was_changed(namesakes: Namesakes) -> None:
+    heard: list[int] = []
+
+    def receive(partition_log: PartitionLog, **_: Any) -> None:
+        heard.append(partition_log.pk)
+
+    changes = (signals.post_attach_partition, signals.post_detach_partition)
+    for each in changes:
+        each.connect(receive)
+    try:
+        for log in (namesakes.away, namesakes.here):
+            log.attach()
+            log.detach()
+    finally:
+        for each in changes:
+            each.disconnect(receive)
+    away, here = namesakes.away.pk, namesakes.here.pk
+    assert heard == [away, away, here, here]
