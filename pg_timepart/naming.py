@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING
 
 from pg_timepart.periods import day_starting_at, in_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from datetime import datetime, tzinfo
 
     from pg_timepart.periods import Bounds
@@ -35,6 +36,17 @@ def partition_name(table: str, bounds: Bounds, zone: tzinfo) -> str:
 def alternative_name(name: str, attempt: int) -> str:
     """Return ``name`` with ``_2``, ``_3``, ... for when it is taken, at most 63 bytes of UTF-8."""
     return _fitted(name, f"_{attempt}")
+
+
+def free_name(name: str, elsewhere: Container[str], taken: Container[str]) -> str:
+    """Return ``name``; where it is used ``elsewhere``, its first alternative that is not ``taken``.
+
+    Two tables of one name, in two schemas, are easily taken for each other.
+    """
+    if name not in elsewhere:
+        return name
+    others = (alternative_name(name, attempt) for attempt in count(2))
+    return next(each for each in others if each not in taken)
 
 
 def _as_days(moments: Iterable[datetime], zone: tzinfo) -> list[str] | None:

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pg_timepart.constants import ActionKind
 from pg_timepart.covering import covering, uncovered
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.naming import partition_name
+from pg_timepart.naming import free_name, partition_name
 from pg_timepart.periods import Bounds, in_utc
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
@@ -175,10 +175,11 @@ def _following(parent: Parent, policy: Policy, now: datetime, days: int) -> Iter
 def _creates(
     parent: Parent, policy: Policy, pieces: Iterable[Bounds], reason: str
 ) -> tuple[Action, ...]:
+    elsewhere, taken = parent.names_elsewhere, parent.names
     return tuple(
         Action(
             kind=ActionKind.CREATE,
-            partition=partition_name(parent.name, bounds, policy.zone),
+            partition=free_name(partition_name(parent.name, bounds, policy.zone), elsewhere, taken),
             bounds=bounds,
             tablespace=policy.attach_tablespace or parent.tablespace,
             reason=reason,

@@ -96,6 +96,17 @@ class Parent(Relation):
         """The partitions that have bounds."""
         return tuple(each for each in self.partitions if each.bounds is not None)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of its partitions, attached or not, in whatever schema."""
+        return frozenset(each.name for each in (*self.partitions, *self.detached))
+
+    @property
+    def names_elsewhere(self) -> frozenset[str]:
+        """Those names that partitions in other schemas than its own have."""
+        there = (*self.partitions, *self.detached)
+        return frozenset(each.name for each in there if each.schema != self.schema)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count, islice
+
 from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.catalog import read_named
@@ -29,8 +32,7 @@ def create(work: Work, action: Action, session: Session) -> str:
     the way.
     """
     _refuse_beside_pending(work, action)
-    name = action.partition
-    for attempt in range(MAX_NAMES):
+    for name in _names(work, action):
         try:
             _create_named(work, action, name, session)
         except ProgrammingError as error:
@@ -39,11 +41,18 @@ def create(work: Work, action: Action, session: Session) -> str:
             if _finish(work, action, name, session):
                 session.made = name
                 return f"{name} was there, made by an interrupted run"
-            name = alternative_name(action.partition, attempt + 2)
         else:
             session.made = name
-            return f"{action.partition} was taken" if attempt else action.reason
+            return action.reason if name == action.partition else f"{action.partition} was taken"
     raise Conflict(f"{MAX_NAMES} tables named like {action.partition} are in the way.")
+
+
+def _names(work: Work, action: Action) -> Iterator[str]:
+    """Yield the planned name, then others that no partition in another schema has."""
+    yield action.partition
+    elsewhere = work.parent.names_elsewhere
+    others = (alternative_name(action.partition, number) for number in count(2))
+    yield from islice((name for name in others if name not in elsewhere), MAX_NAMES - 1)
 
 
 def _refuse_beside_pending(work: Work, action: Action) -> None:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from pg_timepart import signals, tasks
 from pg_timepart.errors import AmbiguousName, UnknownName
+from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
@@ -223,3 +224,25 @@ def test_signals_carry_the_row_of_the_one_that_was_changed(namesakes: Namesakes)
             each.disconnect(receive)
     away, here = namesakes.away.pk, namesakes.here.pk
     assert heard == [away, away, here, here]
+
+
+def test_a_new_partition_takes_no_name_that_one_of_ours_has_in_another_schema(yard: Yard) -> None:
+    move_january_away(yard)
+    maintain(SHIP)
+    for expected in (f"{NAME}_2", f"{NAME}_3"):
+        (action,) = Ship.partitioning.create_range(at("2001-01-01"), at("2001-02-01")).actions
+        assert action.partition == expected
+        tasks.detach_partitions(SHIP, [expected])
+    yard.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
+    (action,) = Ship.partitioning.create_range(at("2001-01-01"), at("2001-02-01")).actions
+    assert action.partition == f"{NAME}_4"
+
+
+def test_nor_does_one_whose_name_is_taken_in_its_own_schema(yard: Yard) -> None:
+    january = (at("2001-01-01"), at("2001-02-01"))
+    for name in (NAME, f"{NAME}_2"):
+        Ship.partitioning.create_range(*january)
+        tasks.detach_partitions(SHIP, [name])
+    yard.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
+    (action,) = Ship.partitioning.create_range(*january).actions
+    assert action.partition == f"{NAME}_3"

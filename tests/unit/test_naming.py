@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
-from pg_timepart.naming import alternative_name, partition_name
+from pg_timepart.naming import alternative_name, free_name, partition_name
 from pg_timepart.periods import Bounds, Period
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -149,3 +149,11 @@ class TestAlternativeName:
         names = {alternative_name(name, attempt) for name in full for attempt in (2, 3)}
 
         assert len(names) == 4
+
+
+class TestFreeName:
+    def test_is_the_name_itself_unless_it_is_used_elsewhere(self) -> None:
+        assert free_name("event", {"other"}, {"event", "other"}) == "event"
+
+    def test_is_the_first_alternative_that_is_not_taken(self) -> None:
+        assert free_name("event", {"event"}, {"event", "event_2", "event_4"}) == "event_3"
