@@ -45,8 +45,8 @@ def beside_default(work: Work, session: Session) -> Iterator[None]:
 
 def _is_broken_by(default: Relation, error: BaseException) -> bool:
     diagnosis = getattr(error.__cause__, "diag", None)
-    table = getattr(diagnosis, "table_name", None)
-    return sqlstate(error) == CHECK_VIOLATION and table == default.name
+    table = (getattr(diagnosis, "schema_name", None), getattr(diagnosis, "table_name", None))
+    return sqlstate(error) == CHECK_VIOLATION and table == (default.schema, default.name)
 
 
 def _take_back(work: Work, default: Relation, session: Session) -> None:

@@ -246,3 +246,17 @@ def test_nor_does_one_whose_name_is_taken_in_its_own_schema(yard: Yard) -> None:
     yard.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
     (action,) = Ship.partitioning.create_range(*january).actions
     assert action.partition == f"{NAME}_3"
+
+
+def test_the_default_partition_is_not_blamed_for_rows_of_its_namesake(yard: Yard) -> None:
+    move_january_away(yard)
+    yard.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship DEFAULT")
+    for check in yard.query(
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
+        QUOTED[AWAY],
+    ):
+        yard.execute(f"ALTER TABLE {QUOTED[AWAY]} DROP CONSTRAINT {check}")
+    yard.execute(f"UPDATE {QUOTED[AWAY]} SET sailed_at = '2001-03-01'")
+    result = tasks.attach_partitions(SHIP, [AWAY])
+    assert result["outcome"] == "failed"
+    assert "default partition" not in result["actions"][0]["detail"]
