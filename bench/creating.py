@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -18,8 +18,6 @@ from pg_timepart.maintenance.by_hand import create_range
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
-
-Way = Callable[[int], float]
 
 
 def measure(sizes: Sizes) -> Iterator[Table]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from itertools import combinations
 
 from allpairspy import AllPairs
 
@@ -56,15 +55,6 @@ def chosen() -> list[Combination]:
     """
     rows = AllPairs(FACTORS, filter_func=_is_possible)
     return sorted(Combination(**dict(zip(FACTORS, row, strict=True))) for row in rows)
-
-
-def possible_pairs() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Yield any two versions that can meet, each with the name of its factor."""
-    for one, other in combinations(FACTORS, 2):
-        for left in FACTORS[one]:
-            for right in FACTORS[other]:
-                if {one: left, other: right} != _IMPOSSIBLE:
-                    yield (one, left), (other, right)
 
 
 def only(those: Sequence[Combination], wishes: Sequence[tuple[str, str]]) -> list[Combination]:

@@ -56,11 +56,6 @@ class Table:
         """Its name for statements."""
         return f'"{self.schema}"."{self.name}"'
 
-    @property
-    def takes_rows(self) -> bool:
-        """Whether rows that come through the parent can end here."""
-        return self.is_attached and not self.is_pending
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
@@ -100,10 +95,6 @@ class Sight:
     def default(self) -> Table | None:
         """The default partition."""
         return next((each for each in self.tables if each.is_default), None)
-
-    def has_name(self, name: str) -> bool:
-        """Whether a table has this name, in whatever schema."""
-        return any(each.name == name for each in self.tables)
 
 
 def look(model: type[models.Model]) -> Sight:

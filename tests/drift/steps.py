@@ -10,9 +10,6 @@ from typing import Any
 from tests.drift.machine import Drift
 from tests.drift.sight import Table
 
-Choice = Callable[[Drift], int]
-"""Returns a pick, once the machine is where the step is taken."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:

@@ -7,13 +7,14 @@ import os
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 
 from proof.matrix.__main__ import main
-from proof.matrix.combinations import FACTORS, Combination, chosen, only, possible_pairs, quick
+from proof.matrix.combinations import FACTORS, Combination, chosen, only, quick
 from proof.matrix.places import CHECKOUT
 from proof.matrix.pythons import find_python
 from proof.matrix.results import Outcome, Result, counted, log_of
@@ -22,6 +23,7 @@ from proof.matrix.table import HEADING, documented, line, printed, summary
 OLDEST = Combination(pg="14", django="5.2", python="3.11", driver="psycopg2")
 NEWEST = Combination(pg="18", django="6.0", python="3.13", driver="psycopg3")
 RELEASES = {"pg": "14.23", "django": "5.2.19", "python": "3.11.7", "driver": "psycopg2 2.9.13"}
+IMPOSSIBLE = {"python": "3.11", "django": "6.0"}
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -55,6 +57,15 @@ def missing(combination: Combination) -> Result:
 def pairs_of(combination: Combination) -> set[tuple[tuple[str, str], tuple[str, str]]]:
     versions = [(factor, getattr(combination, factor)) for factor in FACTORS]
     return set(combinations(versions, 2))
+
+
+def possible_pairs() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """Yield any two versions that can meet, each with the name of its factor."""
+    for one, other in combinations(FACTORS, 2):
+        for left in FACTORS[one]:
+            for right in FACTORS[other]:
+                if {one: left, other: right} != IMPOSSIBLE:
+                    yield (one, left), (other, right)
 
 
 # Which versions
