@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dj_database_url
@@ -38,6 +38,14 @@ def flag(name: str, *, default: bool = False) -> bool:
         known = ", ".join(each for each in _WORDS if each)
         raise ImproperlyConfigured(f"{name} is {os.environ[name]!r}. Known: {known}.")
     return _WORDS[word]
+
+
+def one_of(name: str, default: str, known: Collection[str]) -> str:
+    """Return the variable in capitals; raise ImproperlyConfigured where it is none of ``known``."""
+    value = text(name, default)
+    if value.upper() not in known:
+        raise ImproperlyConfigured(f"{name} is {value!r}. Known: {', '.join(known)}.")
+    return value.upper()
 
 
 def whole_number(name: str, default: int, least: int = 0) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.core.management.utils import get_random_secret_key
 
 from deploy import environment
@@ -113,10 +115,14 @@ STATIC_URL = "static/"
 # The admin's files are served from where they are installed: there is nothing to collect.
 WHITENOISE_USE_FINDERS = True
 
+_REDIS_SCHEMES = ("redis:", "rediss:", "sentinel:")
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL") or environment.required(
     "REDIS_URL", "the URL of the broker, such as redis://:password@host:6379/0."
 )
-CELERY_RESULT_BACKEND = environment.text("CELERY_RESULT_BACKEND", CELERY_BROKER_URL)
+_BROKER_THAT_STORES = CELERY_BROKER_URL if CELERY_BROKER_URL.startswith(_REDIS_SCHEMES) else ""
+CELERY_RESULT_BACKEND = environment.text("CELERY_RESULT_BACKEND") or environment.text(
+    "REDIS_URL", _BROKER_THAT_STORES
+)
 CELERY_RESULT_EXPIRES = 3_600
 # A task that ends while Redis restarts stores its result afterwards, instead of counting as failed.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
@@ -153,10 +159,11 @@ CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 5
 CELERY_REDIS_SOCKET_TIMEOUT = 10
 CELERY_BROKER_POOL_LIMIT = 10
 
+_LOG_LEVEL = environment.one_of("LOG_LEVEL", "INFO", logging.getLevelNamesMapping())
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["stderr"], "level": _LOG_LEVEL},
 }

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
-from deploy import environment as variables
 from deploy.local import Server, start_redis, stop
 from deploy.local.ports import HOST, free_port
 from tests.deployed import compose_services, environment, own_database, run, running, until
@@ -162,54 +160,3 @@ def test_answers_while_the_broker_is_away(site: Site) -> None:
         assert site.problems("broker") == ["The broker cannot be reached; the log says why."]
     finally:
         stop(begun)
-
-
-def test_settings_need_a_secret_key(tmp_path: Path) -> None:
-    environ = environment("postgresql://here/x", "redis://here")
-    del environ["SECRET_KEY"]
-    with running(["python", "-m", "deploy", "check"], environ, tmp_path / "log") as process:
-        assert process.process.wait(30) == 1
-    assert process.said().startswith("The environment variable SECRET_KEY must be set: ")
-    assert process.said().count("\n") == 1
-    assert "no issues" in run(
-        ["python", "-m", "deploy", "check"], {**environ, "DEMO": "1"}, tmp_path
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "sentence"),
-    [
-        ("FLAG", "perhaps", "FLAG is 'perhaps'. Known: 1, true"),
-        ("NUMBER", "-1", "NUMBER must be a whole number of at least 1, not '-1'"),
-        ("NUMBER", "0", "NUMBER must be a whole number of at least 1, not '0'"),
-        ("DATABASE", "mysql:/secret", "DATABASE is no URL of a PostgreSQL database"),
-        ("DATABASE", "nowhere://user:secret@host/x", "DATABASE is no URL of a PostgreSQL database"),
-        ("DATABASE", "", "DATABASE must be set: the URL of a database"),
-        ("OPTIONS", "{", "OPTIONS is not JSON"),
-        ("OPTIONS", "[]", "OPTIONS must be a JSON object"),
-        ("OPTIONS_DAYS", "many", "OPTIONS_DAYS must be a number, not 'many'"),
-        ("OPTIONS_DAY", "1", "OPTIONS_DAY is unknown. Known: OPTIONS_DAYS, OPTIONS_QUICK"),
-    ],
-)
-def test_wrong_variable_gets_a_sentence(
-    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    read: dict[str, Callable[[], object]] = {
-        "FLAG": lambda: variables.flag("FLAG"),
-        "NUMBER": lambda: variables.whole_number("NUMBER", 5, least=1),
-        "DATABASE": lambda: variables.database("DATABASE"),
-        "OPTIONS": lambda: variables.prefixed("OPTIONS", {"DAYS": int, "QUICK": bool}),
-    }
-    with pytest.raises(ImproperlyConfigured) as caught:
-        read[name.partition("_")[0]]()
-    assert sentence in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-def test_single_variables_count_more_than_the_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPTIONS", '{"DAYS": 1, "OTHER": "kept"}')
-    monkeypatch.setenv("OPTIONS_DAYS", "2")
-    monkeypatch.setenv("OPTIONS_QUICK", "yes")
-    options = variables.prefixed("OPTIONS", {"DAYS": int, "QUICK": bool})
-    assert options == {"DAYS": 2, "OTHER": "kept", "QUICK": True}
