@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
-from pg_timepart.beat_rows import BEAT_APP
+from pg_timepart.beat_rows import BEAT_APP, beat_alias, seconds_of
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -20,16 +20,14 @@ CLOSE = timedelta(minutes=1)
 """What lies no further in the future was written by a clock that is right."""
 
 
-def set_back(entry: PeriodicTask, seconds: float, now: datetime) -> bool:
-    """Make an entry due that was last sent, or made, in the future; return whether it was.
-
-    ``seconds`` is how often it is due, 0 where that is no interval. The row is not saved.
-    """
+def catch_up(entry: PeriodicTask, now: datetime) -> list[str]:
+    """Make an entry due that was last sent, or made, in the future; return a sentence if it was."""
     since = entry.last_run_at or entry.date_changed
-    if since is None or since <= now + CLOSE:
-        return False
-    entry.last_run_at = now - timedelta(seconds=seconds)
-    return True
+    if not entry.enabled or since is None or since <= now + CLOSE:
+        return []
+    entry.last_run_at = now - timedelta(seconds=seconds_of(entry) or 0)
+    entry.save(using=beat_alias())
+    return [f"{entry.name} was sent in the future; it is due."]
 
 
 def announce(before: datetime | None, using: str) -> None:

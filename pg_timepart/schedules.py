@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,8 @@ from pg_timepart.beat_rows import (
     periodic_task,
     seconds_of,
 )
-from pg_timepart.frequency import default_seconds, is_due
+from pg_timepart.dispatching import DISPATCH, sync_dispatcher
+from pg_timepart.frequency import default_seconds
 from pg_timepart.keeping import keep
 from pg_timepart.models import PartitionConfig
 
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 TASK_PREFIX = "pg_timepart."
 MAINTAIN = f"{TASK_PREFIX}maintain"
-DISPATCH = f"{TASK_PREFIX}dispatch"
-DISPATCHER_NAME = "pg_timepart: send what is due"
-DISPATCHER_SECONDS = 60
 NAME_PREFIX = "pg_timepart: maintain "
 MAX_NAME = 200
 
@@ -58,7 +55,7 @@ def sync_all() -> list[str]:
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     _forget_lost(configs)
     changes = [change for config in configs for change in _sync(config)]
-    changes += [*_sync_dispatcher(), *_remove_strays()]
+    changes += [*sync_dispatcher(), *_remove_strays()]
     if changes:
         punctuality.announce(before, beat_alias())
     return changes
@@ -120,12 +117,6 @@ def entry_of(config: PartitionConfig) -> PeriodicTask | None:
     return _entry_of(config) if is_beat_installed() else None
 
 
-def due_configs(now: datetime) -> list[PartitionConfig]:
-    """Return the enabled configs that were last looked at longer ago than their interval."""
-    enabled = PartitionConfig.objects.using(_config_using()).filter(enabled=True)
-    return [each for each in enabled if is_due(each, now)]
-
-
 def entry_name(label: str) -> str:
     """Return the name of a new beat entry: at most 200 characters, and no other label's."""
     name = f"{NAME_PREFIX}{label}"
@@ -145,7 +136,7 @@ def _sync(config: PartitionConfig) -> list[str]:
         *_resume(config, entry),
         *_repair(config, entry),
         *_follow_period(config, entry),
-        *_set_back(entry),
+        *punctuality.catch_up(entry, timezone.now()),
     ]
 
 
@@ -222,35 +213,6 @@ def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
         entry.expire_seconds = expiry_of(seconds)
     entry.save(using=beat_alias())
     return [f"{entry.name} is scheduled every {seconds} s, as the period has changed."]
-
-
-def _set_back(entry: PeriodicTask) -> list[str]:
-    """Let an entry be due that was sent, or made, in the future."""
-    if not entry.enabled or not punctuality.set_back(entry, seconds_of(entry) or 0, timezone.now()):
-        return []
-    entry.save(using=beat_alias())
-    return [f"{entry.name} was sent in the future; it is due."]
-
-
-def _sync_dispatcher() -> list[str]:
-    wanted = conf.options().DISPATCHER
-    entries = beat_entries().filter(task=DISPATCH)
-    entry = entries.first()
-    if wanted and entry is None:
-        entry = periodic_task()(
-            name=DISPATCHER_NAME,
-            task=DISPATCH,
-            interval=interval_of(DISPATCHER_SECONDS),
-            expire_seconds=expiry_of(DISPATCHER_SECONDS),
-            queue=conf.options().QUEUE,
-            description="Sends the maintenance of each table that is due.",
-        )
-        entry.save(using=beat_alias())
-        return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."]
-    if not wanted and entry is not None:
-        entry.delete()
-        return [f"{entry.name} is removed."]
-    return [] if entry is None else _set_back(entry)
 
 
 def _remove_strays() -> list[str]:

@@ -18,7 +18,7 @@ from celery.utils.time import get_exponential_backoff_interval
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from pg_timepart import conf, schedules
+from pg_timepart import conf, dispatching, schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
 from pg_timepart.faults import is_passing_fault
@@ -165,11 +165,11 @@ def maintain_all(self: TimepartTask) -> Result:
     return _send(passes.enabled_labels(), self.schedule)
 
 
-@shared_task(name=schedules.DISPATCH, base=TimepartTask, bind=True)
+@shared_task(name=dispatching.DISPATCH, base=TimepartTask, bind=True)
 def dispatch(self: TimepartTask) -> Result:
     """Send one ``maintain`` for each config that is due; see ``PG_TIMEPART["DISPATCHER"]``."""
     installed = set(passes.enabled_labels())
-    due = [each.model_label for each in schedules.due_configs(timezone.now())]
+    due = [each.model_label for each in dispatching.due_configs(timezone.now())]
     return _send([label for label in due if label in installed], self.schedule)
 
 

@@ -36,7 +36,6 @@ pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
 pytestmark = pytest.mark.usefixtures("synced_beat")
 
 BEAT_TABLES = ("django_celery_beat_periodictask", "django_celery_beat_periodictasks")
-dispatcher = override_settings(PG_TIMEPART={"DISPATCHER": True})
 
 
 def test_an_enabled_config_gets_one_entry_that_beat_can_read() -> None:
@@ -411,60 +410,6 @@ def test_a_new_model_with_the_old_name_of_a_renamed_one_gets_an_entry_of_its_own
 @override_settings(PG_TIMEPART={"QUEUE": "partitions"})
 def test_a_new_entry_goes_to_the_queue_of_the_settings() -> None:
     assert entry_of(make_config()).queue == "partitions"
-
-
-def test_the_dispatcher_takes_over_and_hands_back() -> None:
-    config = make_config()
-    off = make_config("off")
-    _edit(off, enabled=False)
-    with dispatcher:
-        schedules.sync_all()
-        assert not entry_of(config).enabled
-        dispatch = PeriodicTask.objects.get(task="pg_timepart.dispatch")
-        assert (dispatch.enabled, seconds_between(dispatch), dispatch.expire_seconds) == (
-            True,
-            60,
-            SHORTEST_EXPIRY_SECONDS,
-        )
-        assert schedules.sync_all() == []
-        make_config("later")
-        assert entries_for("made.later") == []
-    schedules.sync_all()
-    assert not PeriodicTask.objects.filter(task="pg_timepart.dispatch").exists()
-    assert entry_of(config).enabled
-    assert not entry_of(off).enabled
-    assert [each.enabled for each in entries_for("made.later")] == [True]
-
-
-@dispatcher
-def test_sync_keeps_what_a_person_changed_of_the_dispatcher() -> None:
-    schedules.sync_all()
-    entry = PeriodicTask.objects.get(task="pg_timepart.dispatch")
-    entry.interval = IntervalSchedule.objects.create(every=5, period="minutes")
-    entry.name, entry.queue = "What is due", "slow"
-    entry.save()
-    with writes() as found:
-        assert schedules.sync_all() == []
-    assert found == []
-
-
-def test_what_is_due_for_the_dispatcher() -> None:
-    now = timezone.now()
-    moments = {
-        "never": None,
-        "long_ago": now - timedelta(seconds=61),
-        "future": now + timedelta(days=1),
-        "just_now": now - timedelta(seconds=5),
-    }
-    for name, moment in moments.items():
-        make_config(name, period="Minute", last_checked_at=moment)
-    make_config("off", enabled=False)
-    labels = [each.model_label for each in schedules.due_configs(now)]
-    assert [each for each in labels if each.startswith("made.")] == [
-        "made.future",
-        "made.long_ago",
-        "made.never",
-    ]
 
 
 def test_without_django_celery_beat_nothing_breaks() -> None:

@@ -51,6 +51,7 @@ LAYOUT = (
     "frequency",
     "beat_rows",
     "punctuality",
+    "dispatching",
     "schedules",
     "provisioning",
     "tasks",

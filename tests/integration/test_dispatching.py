@@ -1,0 +1,109 @@
+"""The one beat entry that sends what is due, on the real database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from pg_timepart import dispatching, schedules
+from pg_timepart.beat_rows import SHORTEST_EXPIRY_SECONDS
+from pg_timepart.models import PartitionConfig
+from tests.integration.beat_rows import (
+    entries_for,
+    entry_of,
+    make_config,
+    seconds_between,
+    writes,
+)
+
+pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+
+pytestmark = pytest.mark.usefixtures("synced_beat")
+
+NAME = "pg_timepart: send what is due"
+dispatcher = override_settings(PG_TIMEPART={"DISPATCHER": True})
+
+
+def test_the_dispatcher_takes_over_and_hands_back() -> None:
+    config = make_config()
+    off = make_config("off")
+    edit(entry_of(off), enabled=False)
+    with dispatcher:
+        schedules.sync_all()
+        assert not entry_of(config).enabled
+        dispatch = the_dispatcher()
+        assert (dispatch.enabled, seconds_between(dispatch), dispatch.expire_seconds) == (
+            True,
+            60,
+            SHORTEST_EXPIRY_SECONDS,
+        )
+        assert schedules.sync_all() == []
+        make_config("later")
+        assert entries_for("made.later") == []
+    schedules.sync_all()
+    assert dispatchers() == []
+    assert entry_of(config).enabled
+    assert not entry_of(off).enabled
+    assert [each.enabled for each in entries_for("made.later")] == [True]
+
+
+@dispatcher
+def test_sync_keeps_what_a_person_changed_of_the_dispatcher() -> None:
+    schedules.sync_all()
+    every = IntervalSchedule.objects.create(every=5, period="minutes")
+    edit(the_dispatcher(), interval=every, name="What is due", queue="slow")
+    with writes() as found:
+        assert schedules.sync_all() == []
+    assert found == []
+
+
+def test_what_is_due_for_the_dispatcher() -> None:
+    now = timezone.now()
+    moments = {
+        "never": None,
+        "long_ago": now - timedelta(seconds=61),
+        "future": now + timedelta(days=1),
+        "just_now": now - timedelta(seconds=5),
+    }
+    for name, moment in moments.items():
+        make_config(name, period="Minute", last_checked_at=moment)
+    make_config("off", enabled=False)
+    labels = [each.model_label for each in dispatching.due_configs(now)]
+    assert [each for each in labels if each.startswith("made.")] == [
+        "made.future",
+        "made.long_ago",
+        "made.never",
+    ]
+
+
+def dispatchers() -> list[PeriodicTask]:
+    return list(PeriodicTask.objects.filter(task=dispatching.DISPATCH).order_by("pk"))
+
+
+def the_dispatcher() -> PeriodicTask:
+    (entry,) = dispatchers()
+    return entry
+
+
+def of_a_person(name: str, task: str) -> PeriodicTask:
+    every = IntervalSchedule.objects.create(every=7, period="hours")
+    return PeriodicTask.objects.create(name=name, task=task, interval=every)
+
+
+def edit(entry: PeriodicTask, **facts: Any) -> PeriodicTask:
+    """Change the entry as the admin does."""
+    for name, value in facts.items():
+        setattr(entry, name, value)
+    entry.save()
+    return entry
+
+
+def save(config: PartitionConfig, **facts: Any) -> None:
+    for name, value in facts.items():
+        setattr(config, name, value)
+    config.save()
