@@ -142,6 +142,17 @@ class PartitionConfig(models.Model):
     def __str__(self) -> str:
         return self.model_label
 
+    def save(self, **options: Any) -> None:
+        """Save the row; of one that is there, only what people edit, unless ``update_fields`` says.
+
+        Runs and schedules write the rest meanwhile. Raises DatabaseError where the row is gone.
+        """
+        is_whole = options.get("update_fields") is None and not options.get("force_insert")
+        is_there = not self._state.adding and options.get("using") in {None, self._state.db}
+        if is_whole and is_there and self.pk:
+            options["update_fields"] = self._edited_names()
+        super().save(**options)
+
     def clean(self) -> None:
         """Refuse what policy() would refuse, as an error of the form."""
         try:
@@ -172,6 +183,11 @@ class PartitionConfig(models.Model):
             drop_after=self.drop_after,
             max_retire=self.max_retire_per_pass,
         )
+
+    def _edited_names(self) -> list[str]:
+        fields = [each for each in self._meta.local_concrete_fields if each.editable]
+        skipped = {self._meta.pk.attname, *self.get_deferred_fields()}
+        return [each.name for each in fields if each.attname not in skipped]
 
 
 class PartitionLogQuerySet(models.QuerySet["PartitionLog"]):

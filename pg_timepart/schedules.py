@@ -35,6 +35,7 @@ from pg_timepart.keeping import keep
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django_celery_beat.models import PeriodicTask
 
 TASK_PREFIX = "pg_timepart."
@@ -54,7 +55,7 @@ def sync_all() -> list[str]:
     before = punctuality.last_change(beat_alias())
     configs = list(PartitionConfig.objects.using(_config_using()).all())
     _forget_lost(configs)
-    changes = [change for config in configs for change in _sync(config)]
+    changes = [change for config in configs for change in _sync_anew(config)]
     changes += [*sync_dispatcher(), *_remove_strays()]
     if changes:
         punctuality.announce(before, beat_alias())
@@ -78,8 +79,19 @@ def retire_all() -> None:
 
 
 def sync(config: PartitionConfig) -> list[str]:
-    """Make, repair or pause the beat entry of one config; see sync_all()."""
-    return list(_sync(config)) if is_beat_installed() else []
+    """Make, repair or pause the beat entry of one config, as its row is by now; see sync_all().
+
+    Of several processes that do so for one config, each sees what those before it did.
+    """
+    if not is_beat_installed():
+        return []
+    with transaction.atomic(using=config._state.db):
+        row = _rows_of(config).select_for_update(no_key=True).first()
+        if row is None:
+            return []
+        changes = _sync(row)
+    config.schedule_id = row.schedule_id
+    return changes
 
 
 def remove(config: PartitionConfig) -> None:
@@ -121,6 +133,12 @@ def entry_name(label: str) -> str:
     """Return the name of a new beat entry: at most 200 characters, and no other label's."""
     name = f"{NAME_PREFIX}{label}"
     return name if len(name) <= MAX_NAME else _digested_name(label)
+
+
+def _sync_anew(config: PartitionConfig) -> list[str]:
+    """Sync a config that was read a while ago, and wait for nobody who has its row."""
+    row = _rows_of(config).first()
+    return [] if row is None else _sync(row)
 
 
 def _sync(config: PartitionConfig) -> list[str]:
@@ -273,6 +291,10 @@ def _forget_lost(configs: Sequence[PartitionConfig]) -> None:
     for config in configs:
         if config.schedule_id not in known:
             keep(config, schedule_id=None)
+
+
+def _rows_of(config: PartitionConfig) -> QuerySet[PartitionConfig]:
+    return PartitionConfig.objects.using(config._state.db).filter(pk=config.pk)
 
 
 def _config_using() -> str:

@@ -328,11 +328,11 @@ def test_a_name_that_a_person_took_for_something_else_is_no_hindrance() -> None:
     assert schedules.sync_all() == []
 
 
-def test_a_stale_save_of_the_config_does_not_lose_a_renamed_entry() -> None:
-    """As an admin form does that was opened before the entry was made."""
+def test_a_config_that_lost_its_number_finds_its_renamed_entry() -> None:
     config = make_config()
     _edit(config, name="Renamed")
-    _save(config, schedule_id=None)
+    PartitionConfig.objects.filter(pk=config.pk).update(schedule_id=None)
+    schedules.sync(config)
     assert entry_of(config).name == "Renamed"
 
 
