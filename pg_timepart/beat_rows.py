@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import connections, router
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connections, router, transaction
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -39,6 +41,24 @@ def beat_alias() -> str:
 def beat_entries() -> Any:
     """Return all entries of beat, those of others too."""
     return periodic_task()._default_manager.using(beat_alias())
+
+
+def save_new(
+    entry: PeriodicTask, find: Callable[[], PeriodicTask | None]
+) -> tuple[PeriodicTask, bool]:
+    """Save an entry and return it, or what ``find`` returns where another process was quicker.
+
+    The second of the pair is whether it was saved. Raises what the save did where nothing is found.
+    """
+    try:
+        with transaction.atomic(using=beat_alias()):
+            entry.save(using=beat_alias())
+    except (IntegrityError, ValidationError):
+        quicker = find()
+        if quicker is None:
+            raise
+        return quicker, False
+    return entry, True
 
 
 def interval_of(seconds: int) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from django.db import router
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
-from pg_timepart.beat_rows import beat_alias, beat_entries, expiry_of, interval_of, periodic_task
+from pg_timepart.beat_rows import beat_entries, expiry_of, interval_of, periodic_task, save_new
 from pg_timepart.frequency import is_due
 from pg_timepart.models import PartitionConfig
 
@@ -31,28 +32,49 @@ def sync_dispatcher() -> list[str]:
 
     Returns a sentence for each change. Beat must be installed.
     """
-    wanted = conf.options().DISPATCHER
-    entries = beat_entries().filter(task=DISPATCH)
-    entry = entries.first()
-    if wanted and entry is None:
+    entries = _entries()
+    if not conf.options().DISPATCHER:
+        return [_removed(each, "nothing is dispatched any more") for each in entries]
+    if not entries:
         return _make()
-    if not wanted and entry is not None:
-        entry.delete()
-        return [f"{entry.name} is removed."]
-    return [] if entry is None else punctuality.catch_up(entry, timezone.now())
+    kept, *others = entries
+    spares = [each for each in others if each.name.startswith(DISPATCHER_NAME)]
+    changes = [_removed(each, f"{kept.name} does the same") for each in spares]
+    return changes + punctuality.catch_up(kept, timezone.now())
+
+
+def _entries() -> list[PeriodicTask]:
+    """Return what sends the dispatcher's task, the one to keep first: it is switched on."""
+    return list(beat_entries().filter(task=DISPATCH).order_by("-enabled", "pk"))
 
 
 def _make() -> list[str]:
-    entry: PeriodicTask = periodic_task()(
-        name=DISPATCHER_NAME,
+    entry = periodic_task()(
+        name=_free_name(),
         task=DISPATCH,
         interval=interval_of(DISPATCHER_SECONDS),
         expire_seconds=expiry_of(DISPATCHER_SECONDS),
         queue=conf.options().QUEUE,
         description="Sends the maintenance of each table that is due.",
     )
-    entry.save(using=beat_alias())
-    return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."]
+    entry, is_ours = save_new(entry, lambda: next(iter(_entries()), None))
+    return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."] if is_ours else []
+
+
+def _removed(entry: PeriodicTask, reason: str) -> str:
+    entry.delete()
+    return f"{entry.name} is removed: {reason}."
+
+
+def _free_name() -> str:
+    """Return the plain name, or where a person's entry for something else has it, a numbered one.
+
+    A dispatcher that another process makes meanwhile has the same name: only one gets through.
+    """
+    others = beat_entries().filter(name__startswith=DISPATCHER_NAME).exclude(task=DISPATCH)
+    taken = set(others.values_list("name", flat=True))
+    numbered = (f"{DISPATCHER_NAME} {number}" for number in count(2))
+    return next(each for each in chain([DISPATCHER_NAME], numbered) if each not in taken)
 
 
 def _enabled_configs() -> list[PartitionConfig]:

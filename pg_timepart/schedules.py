@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import router, transaction
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
@@ -27,6 +26,7 @@ from pg_timepart.beat_rows import (
     is_beat_installed,
     is_json,
     periodic_task,
+    save_new,
     seconds_of,
 )
 from pg_timepart.dispatching import DISPATCH, sync_dispatcher
@@ -169,14 +169,7 @@ def _make(config: PartitionConfig) -> list[str]:
         queue=conf.options().QUEUE,
         description="Keeps the partitions of this table rotating. Change the schedule as you like.",
     )
-    try:
-        with transaction.atomic(using=beat_alias()):
-            entry.save(using=beat_alias())
-    except (IntegrityError, ValidationError):
-        quicker = _entry_of(config)  # another process made it meanwhile
-        if quicker is None:
-            raise
-        entry = quicker
+    entry, _ = save_new(entry, lambda: _entry_of(config))
     keep(config, schedule_id=entry.pk, schedule_seconds=seconds, is_schedule_paused=False)
     return [f"{entry.name} is scheduled every {seconds} s."]
 

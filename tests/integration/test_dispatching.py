@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -79,6 +81,66 @@ def test_what_is_due_for_the_dispatcher() -> None:
         "made.long_ago",
         "made.never",
     ]
+
+
+@dispatcher
+def test_processes_that_sync_at_the_same_time_make_one_dispatcher() -> None:
+    barrier, errors = Barrier(4), list[BaseException]()
+
+    def race() -> None:
+        try:
+            barrier.wait(10)
+            schedules.sync_all()
+        except BaseException as error:  # noqa: BLE001 - the test fails with it
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=race) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert errors == []
+    assert the_dispatcher().name == NAME
+    assert schedules.sync_all() == []
+
+
+@dispatcher
+def test_a_name_that_a_person_took_for_something_else_is_no_hindrance() -> None:
+    theirs = [of_a_person(name, "mine").pk for name in (NAME, f"{NAME} 2")]
+    assert schedules.sync_all()[-1:] == [f"{NAME} 3 is scheduled every 60 s."]
+    assert the_dispatcher().name == f"{NAME} 3"
+    assert {each.task for each in PeriodicTask.objects.filter(pk__in=theirs)} == {"mine"}
+    assert schedules.sync_all() == []
+
+
+@dispatcher
+@pytest.mark.parametrize("is_first_on", [True, False])
+def test_of_two_dispatchers_one_is_kept_that_is_switched_on(is_first_on: bool) -> None:
+    schedules.sync_all()
+    first = edit(the_dispatcher(), enabled=is_first_on)
+    second = of_a_person(f"{NAME} 2", dispatching.DISPATCH)
+    kept, spare = (first, second) if is_first_on else (second, first)
+    assert schedules.sync_all() == [f"{spare.name} is removed: {kept.name} does the same."]
+    assert the_dispatcher() == kept
+    assert schedules.sync_all() == []
+
+
+@dispatcher
+def test_an_entry_of_a_person_that_dispatches_too_stays() -> None:
+    schedules.sync_all()
+    of_a_person("What is due, at night", dispatching.DISPATCH)
+    assert schedules.sync_all() == []
+    assert [each.name for each in dispatchers()] == [NAME, "What is due, at night"]
+
+
+def test_all_dispatchers_go_when_the_setting_does() -> None:
+    with dispatcher:
+        schedules.sync_all()
+        of_a_person(f"{NAME} 2", dispatching.DISPATCH)
+    schedules.sync_all()
+    assert dispatchers() == []
 
 
 def dispatchers() -> list[PeriodicTask]:
