@@ -114,7 +114,7 @@ class Yard:
         config = config_of(model)
         for name, value in facts.items():
             setattr(config, name, value)
-        config.save()
+        config.save(update_fields=facts)
         return config
 
     def cover(self, model: Model, *days: str) -> list[PartitionLog]:
