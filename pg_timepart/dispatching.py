@@ -10,26 +10,54 @@ from django.db import router
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
-from pg_timepart.beat_rows import beat_entries, expiry_of, interval_of, periodic_task, save_new
-from pg_timepart.frequency import is_due
+from pg_timepart.beat_rows import (
+    beat_alias,
+    beat_entries,
+    expiry_of,
+    interval_of,
+    periodic_task,
+    save_new,
+    seconds_of,
+)
+from pg_timepart.frequency import NICE_SECONDS, default_seconds, is_due
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django_celery_beat.models import PeriodicTask
 
 DISPATCH = "pg_timepart.dispatch"
 DISPATCHER_NAME = "pg_timepart: send what is due"
-DISPATCHER_SECONDS = 60
+LONGEST_SECONDS = 60
+OWN_SECONDS = frozenset(each for each in NICE_SECONDS if each <= LONGEST_SECONDS)
+"""Intervals that we choose for the entry; one that has another was changed by a person."""
 
 
 def due_configs(now: datetime) -> list[PartitionConfig]:
-    """Return the enabled configs that were last looked at longer ago than their interval."""
-    return [each for each in _enabled_configs() if is_due(each, now)]
+    """Return the enabled configs that were last looked at about their interval ago, or longer.
+
+    A pass begins a moment after it was sent. So what is due before half of the time until the next
+    dispatch is over is due now: or else it would be looked at every other time only.
+    """
+    early = dispatcher_seconds() / 2
+    return [each for each in _enabled_configs() if is_due(each, now, early)]
+
+
+def dispatcher_seconds() -> int:
+    """Return how often to dispatch: as often as an enabled config asks for, at least once a minute.
+
+    A person may have chosen another interval for the entry.
+    """
+    columns = ("period", "periods_per_partition", "premake")
+    rows = _enabled_configs().order_by().values(*columns).distinct()
+    asked_for = [default_seconds(PartitionConfig(**row)) for row in rows]
+    return min([LONGEST_SECONDS, *asked_for])
 
 
 def sync_dispatcher() -> list[str]:
     """Make the dispatcher's entry where the settings want it, and remove it where they do not.
 
+    It comes as often as the enabled configs ask for, unless a person chose its schedule.
     Returns a sentence for each change. Beat must be installed.
     """
     entries = _entries()
@@ -40,7 +68,7 @@ def sync_dispatcher() -> list[str]:
     kept, *others = entries
     spares = [each for each in others if each.name.startswith(DISPATCHER_NAME)]
     changes = [_removed(each, f"{kept.name} does the same") for each in spares]
-    return changes + punctuality.catch_up(kept, timezone.now())
+    return [*changes, *_follow_shortest(kept), *punctuality.catch_up(kept, timezone.now())]
 
 
 def _entries() -> list[PeriodicTask]:
@@ -49,16 +77,26 @@ def _entries() -> list[PeriodicTask]:
 
 
 def _make() -> list[str]:
+    seconds = dispatcher_seconds()
     entry = periodic_task()(
         name=_free_name(),
         task=DISPATCH,
-        interval=interval_of(DISPATCHER_SECONDS),
-        expire_seconds=expiry_of(DISPATCHER_SECONDS),
+        interval=interval_of(seconds),
+        expire_seconds=expiry_of(seconds),
         queue=conf.options().QUEUE,
         description="Sends the maintenance of each table that is due.",
     )
     entry, is_ours = save_new(entry, lambda: next(iter(_entries()), None))
-    return [f"{entry.name} is scheduled every {DISPATCHER_SECONDS} s."] if is_ours else []
+    return [f"{entry.name} is scheduled every {seconds} s."] if is_ours else []
+
+
+def _follow_shortest(entry: PeriodicTask) -> list[str]:
+    seconds = dispatcher_seconds()
+    if seconds_of(entry) not in OWN_SECONDS - {seconds}:
+        return []
+    entry.interval = interval_of(seconds)
+    entry.save(using=beat_alias())
+    return [f"{entry.name} is scheduled every {seconds} s, as the shortest has changed."]
 
 
 def _removed(entry: PeriodicTask, reason: str) -> str:
@@ -77,6 +115,6 @@ def _free_name() -> str:
     return next(each for each in chain([DISPATCHER_NAME], numbered) if each not in taken)
 
 
-def _enabled_configs() -> list[PartitionConfig]:
+def _enabled_configs() -> QuerySet[PartitionConfig]:
     using = router.db_for_write(PartitionConfig)
-    return list(PartitionConfig.objects.using(using).filter(enabled=True))
+    return PartitionConfig.objects.using(using).filter(enabled=True)

@@ -27,11 +27,15 @@ def default_seconds(config: PartitionConfig) -> int:
     return max((each for each in NICE_SECONDS if each <= limit), default=NICE_SECONDS[0])
 
 
-def is_due(config: PartitionConfig, now: datetime) -> bool:
-    """Return whether the table was last looked at longer ago than its default interval."""
+def is_due(config: PartitionConfig, now: datetime, early_seconds: float = 0.0) -> bool:
+    """Return whether the table was last looked at longer ago than its default interval.
+
+    What will be within ``early_seconds`` is due too.
+    """
     if config.last_checked_at is None or config.last_checked_at > now:
         return True
-    return config.last_checked_at + timedelta(seconds=default_seconds(config)) <= now
+    wait = timedelta(seconds=default_seconds(config) - early_seconds)
+    return config.last_checked_at + wait <= now
 
 
 def _shortest_length(period: Period, zone: tzinfo) -> float:

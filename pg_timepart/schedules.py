@@ -91,7 +91,7 @@ def sync(config: PartitionConfig) -> list[str]:
             return []
         changes = _sync(row)
     config.schedule_id = row.schedule_id
-    return changes
+    return changes + _sync_wanted_dispatcher()
 
 
 def remove(config: PartitionConfig) -> None:
@@ -100,6 +100,7 @@ def remove(config: PartitionConfig) -> None:
         entry = _entry_of(config)
         if entry is not None:
             entry.delete()
+        _sync_wanted_dispatcher()
 
 
 def after_config_saved(
@@ -156,6 +157,11 @@ def _sync(config: PartitionConfig) -> list[str]:
         *_follow_period(config, entry),
         *punctuality.catch_up(entry, timezone.now()),
     ]
+
+
+def _sync_wanted_dispatcher() -> list[str]:
+    """Let the dispatcher follow a config at once; where none is wanted, sync_all() removes it."""
+    return sync_dispatcher() if conf.options().DISPATCHER else []
 
 
 def _make(config: PartitionConfig) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from pg_timepart import dispatching, schedules
 from pg_timepart.beat_rows import SHORTEST_EXPIRY_SECONDS
@@ -141,6 +141,71 @@ def test_all_dispatchers_go_when_the_setting_does() -> None:
         of_a_person(f"{NAME} 2", dispatching.DISPATCH)
     schedules.sync_all()
     assert dispatchers() == []
+
+
+@dispatcher
+def test_the_dispatcher_comes_as_often_as_the_shortest_partitions_ask_for() -> None:
+    make_config("quick", period="Minute", premake=1)
+    make_config("off", period="Minute", premake=1, enabled=False)
+    schedules.sync_all()
+    assert seconds_between(the_dispatcher()) == 15
+
+
+@dispatcher
+def test_the_dispatcher_follows_when_a_config_is_made_changed_and_deleted() -> None:
+    schedules.sync_all()
+    assert seconds_between(the_dispatcher()) == 60
+    config = make_config(period="Minute", premake=1)
+    assert seconds_between(the_dispatcher()) == 15
+    save(config, premake=4)
+    assert seconds_between(the_dispatcher()) == 30
+    save(config, enabled=False)
+    assert seconds_between(the_dispatcher()) == 60
+    save(config, enabled=True)
+    assert seconds_between(the_dispatcher()) == 30
+    config.delete()
+    assert seconds_between(the_dispatcher()) == 60
+
+
+@dispatcher
+def test_the_dispatcher_of_an_older_release_is_made_quicker() -> None:
+    schedules.sync_all()
+    make_config(period="Minute", premake=1)
+    every = IntervalSchedule.objects.create(every=1, period="minutes")
+    edit(the_dispatcher(), interval=every)
+    assert schedules.sync_all() == [f"{NAME} is scheduled every 15 s, as the shortest has changed."]
+    assert schedules.sync_all() == []
+
+
+@dispatcher
+@pytest.mark.parametrize(
+    ("model", "facts", "column"),
+    [
+        (IntervalSchedule, {"every": 20, "period": "seconds"}, "interval"),
+        (IntervalSchedule, {"every": 5, "period": "minutes"}, "interval"),
+        (CrontabSchedule, {"minute": "*"}, "crontab"),
+    ],
+)
+def test_a_schedule_of_the_dispatcher_that_a_person_chose_stays(
+    model: Any, facts: dict[str, Any], column: str
+) -> None:
+    schedules.sync_all()
+    chosen = model.objects.create(**facts)
+    edit(the_dispatcher(), **{"interval": None, column: chosen})
+    make_config(period="Minute", premake=1)
+    schedules.sync_all()
+    assert getattr(the_dispatcher(), column) == chosen
+
+
+@dispatcher
+def test_what_was_sent_by_one_dispatch_and_ran_a_moment_later_is_sent_by_the_next() -> None:
+    """Or else a table would be looked at every other time only."""
+    now = timezone.now()
+    for name, age in {"next": 14.5, "just_now": 0.5}.items():
+        looked_at = now - timedelta(seconds=age)
+        make_config(name, period="Minute", premake=1, last_checked_at=looked_at)
+    labels = [each.model_label for each in dispatching.due_configs(now)]
+    assert [each for each in labels if each.startswith("made.")] == ["made.next"]
 
 
 def dispatchers() -> list[PeriodicTask]:
