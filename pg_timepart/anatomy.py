@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Conflict
-from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_CHECK
+from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_PATTERN
 from pg_timepart.relations import (
     Grant,
     Leaf,
@@ -155,7 +155,7 @@ def read_template(
             "parent": parent.oid,
             "newest": newest.oid if newest else 0,
             "default": default.oid if default else 0,
-            "excluding": EXCLUSION_CHECK.replace("_", r"\_") + "%",
+            "excluding": EXCLUSION_PATTERN,
         },
     )
     if found is None:

@@ -17,6 +17,7 @@ from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
 from pg_timepart.marks import like_pattern, parse_mark
 from pg_timepart.periods import Bounds, start_of_day
+from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import Parent, Partition, Relation
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
@@ -38,7 +39,8 @@ WITH home AS (
            COALESCE(CASE k.partstrat WHEN 'r' THEN 'RANGE' WHEN 'l' THEN 'LIST' ELSE 'HASH' END
                     || ' (' || columns.names || ')', 'not partitioned') AS description,
            k.partstrat = 'r' AND k.partnatts = 1 AS by_one_range,
-           a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid
+           a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid,
+           k.partdefid
     FROM wanted w
     JOIN pg_catalog.pg_class p ON p.oid = w.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
@@ -55,6 +57,9 @@ SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one
        p.attname, p.sql_type,
        c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, 0),
        COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
+       CASE WHEN c.oid = p.partdefid THEN (
+           SELECT array_agg(x.conname::text ORDER BY x.conname) FROM pg_catalog.pg_constraint x
+           WHERE x.conrelid = c.oid AND x.contype = 'c' AND x.conname LIKE %(excluding)s) END,
        home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
@@ -81,7 +86,7 @@ EVERYTHING = f"""
 {PARTITIONS}
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, d.description, NULL, NULL, NULL,
-       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, NULL
+       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, NULL, NULL
 FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[])) AS d(oid, nspname, relname, spcname, description)
 """  # noqa: S608  # made of the constants above
 
@@ -117,7 +122,10 @@ def read_parents(
     """
     names = [connection.ops.quote_name(each) for each in db_tables]
     with connection.cursor() as cursor:
-        cursor.execute(EVERYTHING, {"names": names, "oids": list(detached)})
+        cursor.execute(
+            EVERYTHING,
+            {"names": names, "oids": list(detached), "excluding": EXCLUSION_PATTERN},
+        )
         rows = cursor.fetchall()
     alone = tuple(_detached(row) for row in rows if row[0] is None)
     grouped: dict[int, list[Any]] = {}
@@ -222,7 +230,7 @@ def _supported(sql_type: str) -> KeyKind | None:
 
 
 def _attached(row: Any, kind: KeyKind | None, zone: tzinfo) -> Partition:
-    oid, schema, name, expression, tablespace, is_pending = row[9:15]
+    oid, schema, name, expression, tablespace, is_pending, promises = row[9:16]
     return Partition(
         oid=oid,
         schema=schema,
@@ -232,6 +240,7 @@ def _attached(row: Any, kind: KeyKind | None, zone: tzinfo) -> Partition:
         is_attached=True,
         is_pending=bool(is_pending),
         is_default=expression == "DEFAULT",
+        promises=tuple(promises or ()),
     )
 
 

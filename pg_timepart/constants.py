@@ -31,6 +31,9 @@ class Outcome(StrEnum):
 class ActionKind(StrEnum):
     """What one step of a plan does to one partition."""
 
+    RELEASE = "release"
+    """A default partition, from what it promised for an attach that was cut short."""
+
     FINALIZE = "finalize"
     CREATE = "create"
     DETACH = "detach"

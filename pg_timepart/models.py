@@ -222,7 +222,7 @@ class PartitionLog(models.Model):
         _("unfinished"),
         max_length=16,
         blank=True,
-        choices=[(each.value, each.value) for each in ActionKind],
+        choices=[(each.value, each.value) for each in ActionKind if each is not ActionKind.RELEASE],
         help_text=_("An operation that began and has not ended; the next pass ends it."),
     )
     is_asked = models.BooleanField(

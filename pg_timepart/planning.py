@@ -17,6 +17,7 @@ from pg_timepart.naming import free_name, partition_name
 from pg_timepart.periods import Bounds, in_utc
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
+from pg_timepart.releasing import releases
 
 MAX_CREATE = 2_000
 """Most partitions that one plan may create, above the largest premake; more is a mistake."""
@@ -33,6 +34,7 @@ def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datet
         problems = (*problems, _fuse(retired, policy))
         retired = []
     actions = chain(
+        releases(parent),
         finalizations(parent, known),
         _interrupted(parent, known, policy),
         creates,

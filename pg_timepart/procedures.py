@@ -25,6 +25,9 @@ BOUNDS_CHECK = "pg_timepart_bounds"
 EXCLUSION_CHECK = "pg_timepart_excludes"
 """Begins the name of the CHECK that spares ATTACH its scan of a big default partition."""
 
+EXCLUSION_PATTERN = EXCLUSION_CHECK.replace("_", r"\_") + "%"
+"""The same for LIKE."""
+
 SMALL_DEFAULT_PAGES = 256
 """2 MB: a default partition up to this size is scanned within the lock budget."""
 

@@ -53,6 +53,10 @@ class Partition(Relation):
     is_default: bool = False
     """Whether it takes the rows that no other partition takes."""
 
+    promises: tuple[str, ...] = ()
+    """Checks of ours by which a default partition refuses rows of ranges that it used to take.
+    While no run is at work, they are what an interrupted create or attach left."""
+
     mark: Mark | None = None
     """What our comment on a detached table says; None where there is none."""
 

@@ -23,6 +23,7 @@ from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
 from pg_timepart.maintenance.disposing import drop, move, truncate
 from pg_timepart.maintenance.executing import Session, open_session
+from pg_timepart.maintenance.promising import release
 from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
@@ -31,6 +32,7 @@ from pg_timepart.rights import missing_rights
 Performer = Callable[[Work, Action, Session], str]
 
 PERFORMERS: dict[ActionKind, Performer] = {
+    ActionKind.RELEASE: release,
     ActionKind.FINALIZE: finalize,
     ActionKind.CREATE: create,
     ActionKind.DETACH: detach,
@@ -82,7 +84,7 @@ def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | No
         outcome=ending.outcome,
         seconds=time.monotonic() - begun,
         waited_seconds=session.waiting.seconds,
-        detail=ending.detail,
+        detail=" ".join([ending.detail, *session.remarks]),
         is_passing=ending.is_passing,
         statements=tuple(session.statements),
     )

@@ -120,13 +120,19 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
     """Yield what was begun and has not ended, unless a run is at it right now."""
     label = target.label
     pending = {each.oid: each for each in parent.partitions if each.is_pending}
-    is_begun = bool(pending) or any(row.unfinished for row in rows)
+    refusing = [each for each in parent.partitions if each.promises]
+    is_begun = bool(pending) or bool(refusing) or any(row.unfinished for row in rows)
     if is_begun and advisory_holders(target.connection, parent):
         return
     for each in pending.values():
         yield _warning(
             f"The detach of {each.name} was interrupted: rows of its range are refused until"
             f" timepart maintain {label} ends it."
+        )
+    for each in refusing:
+        yield _warning(
+            f"{each.name} refuses rows of a range, because a create or attach was interrupted;"
+            f" timepart maintain {label} ends that."
         )
     for row in rows:
         if row.unfinished and row.relid not in pending:

@@ -28,6 +28,9 @@ class Session:
     budget: Budget
     waiting: Waiting = field(default_factory=Waiting)
     statements: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """Sentences to add to what is said of the action, however it ended."""
+
     made: str | None = None
     """The name that a new partition got, where that is not the planned one."""
 

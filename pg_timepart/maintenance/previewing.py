@@ -22,6 +22,7 @@ from pg_timepart.ddl import Lock, Statement
 from pg_timepart.locks import share_of
 from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.marking import first_mark
+from pg_timepart.maintenance.promising import release_step
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
@@ -148,7 +149,7 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
 
 def _go_on(work: Work, action: Action) -> None:
     """Go on as if the action had ended well."""
-    if action.kind in (ActionKind.CREATE, ActionKind.ATTACH):
+    if action.kind in (ActionKind.RELEASE, ActionKind.CREATE, ActionKind.ATTACH):
         work.assume(replace(work.template(), default_checks=()))
     elif action.kind in (ActionKind.DETACH, ActionKind.FINALIZE):
         _take_off(work, work.partition(action))
@@ -234,6 +235,11 @@ def _taken(found: Partition, label: str) -> str:
     return "A table of this name is in the way, so this would fail: rename it or drop it."
 
 
+def _release(work: Work, action: Action) -> tuple[list[Step], str]:
+    default = work.partition(action)
+    return [release_step(default, default.promises)], ""
+
+
 def _finalize(work: Work, action: Action) -> tuple[list[Step], str]:
     leaf = work.partition(action)
     return [finalize_step(work.parent, work.template(), leaf)], ""
@@ -274,6 +280,7 @@ def _truncate(work: Work, action: Action) -> tuple[list[Step], str]:
 
 
 _PREVIEWERS: dict[ActionKind, Callable[[Work, Action], tuple[list[Step], str]]] = {
+    ActionKind.RELEASE: _release,
     ActionKind.FINALIZE: _finalize,
     ActionKind.CREATE: _create,
     ActionKind.DETACH: _detach,

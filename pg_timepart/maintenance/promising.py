@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db import DatabaseError
@@ -10,14 +10,34 @@ from django.db import DatabaseError
 from pg_timepart.anatomy import read_template
 from pg_timepart.ddl import Lock, drop_constraint
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.faults import sqlstate
+from pg_timepart.faults import ends_the_run, sentence, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
+from pg_timepart.plans import Action
 from pg_timepart.procedures import ACCESS_EXCLUSIVE
 from pg_timepart.relations import Relation
 from pg_timepart.steps import Step
 
 CHECK_VIOLATION = "23514"
+
+
+def release(work: Work, action: Action, session: Session) -> str:
+    """Drop the checks that a run that was cut short left on the default partition."""
+    work.reread()
+    default = work.partition(action)
+    if default.promises:
+        session.run([release_step(default, default.promises)])
+        work.forget_template()
+    return action.reason
+
+
+def release_step(default: Relation, checks: Sequence[str]) -> Step:
+    """Return how to drop these checks, by which the default partition refuses rows."""
+    return Step(
+        summary=f"drop what was promised of {default.name}",
+        locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
+        statements=tuple(drop_constraint(default, name) for name in checks),
+    )
 
 
 @contextmanager
@@ -30,7 +50,7 @@ def beside_default(work: Work, session: Session) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, Deferred) as error:
-        if default is not None:
+        if default is not None and not ends_the_run(error):
             _take_back(work, default, session)
             if _is_broken_by(default, error):
                 raise Conflict(
@@ -52,16 +72,20 @@ def _is_broken_by(default: Relation, error: BaseException) -> bool:
 def _take_back(work: Work, default: Relation, session: Session) -> None:
     """Drop the CHECK that keeps rows of the range out of the default partition.
 
-    If this gives way too, the next create or attach drops it before it begins.
+    Where that cannot be done now, the failure that led here is still what there is to say first.
     """
-    left = read_template(work.target.connection, work.parent).default_checks
-    if left:
-        session.run(
-            [
-                Step(
-                    summary=f"drop what was promised of {default.name}",
-                    locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
-                    statements=tuple(drop_constraint(default, name) for name in left),
-                )
-            ]
+    try:
+        left = read_template(work.target.connection, work.parent).default_checks
+        if left:
+            session.run([release_step(default, left)])
+    except (DatabaseError, Deferred) as error:
+        if ends_the_run(error):
+            raise
+        session.remarks.append(
+            "Rows of this range are refused until the next pass drops the CHECK that"
+            f" {default.name} got for this, which could not be done now: {_in_words(error)}"
         )
+
+
+def _in_words(error: Exception) -> str:
+    return sentence(error) if isinstance(error, DatabaseError) else str(error)

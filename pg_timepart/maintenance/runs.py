@@ -39,7 +39,7 @@ from pg_timepart.relations import Parent
 
 logger = logging.getLogger("pg_timepart")
 
-_URGENCY = {ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
+_URGENCY = {ActionKind.RELEASE: 0, ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

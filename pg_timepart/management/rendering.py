@@ -15,6 +15,7 @@ from pg_timepart.maintenance.reports import ActionResult, Report
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
 _NUMBERS = (4, 5)
 _DONE = {
+    ActionKind.RELEASE: "released",
     ActionKind.FINALIZE: "finished detaching",
     ActionKind.CREATE: "created",
     ActionKind.DETACH: "detached",

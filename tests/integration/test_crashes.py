@@ -57,6 +57,10 @@ def test_create_beside_a_big_default_partition() -> None:
     strike_everywhere(scenarios.create_beside_a_big_default_partition(), killed)
 
 
+def test_release_a_default_partition() -> None:
+    strike_everywhere(halfway.release_a_default_partition(), killed)
+
+
 def test_finalize_and_move(archive: str) -> None:
     strike_everywhere(halfway.finalize_and_move(archive), killed)
 

@@ -10,6 +10,7 @@ from tests.plant.scenarios import Scenario
 EVERY: dict[str, Callable[[str], Scenario]] = {
     "create ahead": lambda _: scenarios.create_ahead(),
     "create beside a big default": lambda _: scenarios.create_beside_a_big_default_partition(),
+    "release a default": lambda _: halfway.release_a_default_partition(),
     "detach and move": scenarios.detach_and_move,
     "detach with a foreign key": lambda _: scenarios.detach_with_a_foreign_key(),
     "detach beside a default": lambda _: scenarios.detach_beside_a_default_partition(),

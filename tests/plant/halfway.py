@@ -84,6 +84,26 @@ def attach_beside_a_default_partition() -> Scenario:
     )
 
 
+def release_a_default_partition() -> Scenario:
+    """A pass takes back what a default partition promised for a create that was killed."""
+    attached = prepare_old(Reading)
+
+    def prepare() -> None:
+        attached()
+        execute(
+            f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT",
+            f"ALTER TABLE {REST} ADD CONSTRAINT pg_timepart_excludes"
+            " CHECK (at < '1999-01-01' OR at >= '1999-01-02') NOT VALID",
+        )
+
+    return Scenario(
+        model=Reading,
+        prepare=prepare,
+        operate=lambda: run_pass(Reading),
+        through=("LOCK TABLE", "DROP CONSTRAINT", "partitionrun"),
+    )
+
+
 def move_an_attached_one(archive: str) -> Scenario:
     """A partition is moved while it is in use."""
     return Scenario(

@@ -24,6 +24,7 @@ LAYOUT = (
     "marks",
     "plans",
     "covering",
+    "releasing",
     "planning",
     "ddl",
     "steps",

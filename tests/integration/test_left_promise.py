@@ -1,0 +1,206 @@
+"""What a default partition promised for an attach that failed or was killed is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+from django.test.utils import CaptureQueriesContext
+
+from pg_timepart.errors import TimepartError
+from pg_timepart.maintenance.passes import maintain, maintain_all
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.status import table_status
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard, at, outcomes
+from tests.integration.commanding import timepart
+from tests.integration.other_runs import another_run_on
+from tests.plant.striking import killed
+from tests.processes import session
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = at("2024-05-15 10:30")
+OLD, NEXT = at("1999-01-01"), at("1999-02-01")
+
+CHECKS = """
+SELECT conname FROM pg_constraint WHERE contype = 'c' AND coninhcount = 0
+AND conrelid = 'fleet_rest'::regclass ORDER BY conname
+"""
+
+
+@pytest.fixture
+def rest(yard: Yard) -> Yard:
+    """A table with room ahead and a default partition that is too big to be scanned in time."""
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    yard.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
+    maintain("fleet.ship", now=MAY)
+    yard.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
+    return yard
+
+
+@pytest.fixture
+def left(rest: Yard) -> Yard:
+    """The same, with a promise that an interrupted run left."""
+    rest.execute(
+        "ALTER TABLE fleet_rest ADD CONSTRAINT pg_timepart_excludes"
+        " CHECK (sailed_at < '1999-01-01' OR sailed_at >= '1999-02-01') NOT VALID"
+    )
+    return rest
+
+
+@contextmanager
+def a_report_that_begins_with(yard: Yard, part: str) -> Iterator[Any]:
+    """Have a report read the default partition from just before such a statement runs."""
+    with session("report") as report:
+
+        def begin(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+            if part in statement:
+                report.execute("BEGIN")
+                report.execute("SELECT count(*) FROM fleet_rest")
+            return execute(statement, *rest)
+
+        with yard.connection.execute_wrapper(begin):
+            yield report
+
+
+def refusals() -> list[str]:
+    """Return what the status says of the default partition."""
+    return [each for each in table_status(Ship).problems if "fleet_rest refuses rows" in each]
+
+
+def test_what_cannot_be_taken_back_yet_is_told_after_the_real_reason(
+    rest: Yard, settings: Any
+) -> None:
+    settings.PG_TIMEPART = {"LOCK_WAIT_SECONDS": 1}
+    Ship.objects.create(sailed_at=OLD)
+    with a_report_that_begins_with(rest, "VALIDATE") as report:
+        with pytest.raises(TimepartError) as raised:
+            Ship.partitioning.create_range(OLD, NEXT)
+        report.execute("COMMIT")
+    said = str(raised.value)
+    assert "fleet_rest holds rows of this range: move them out first." in said
+    assert "refused until the next pass" in said
+    assert "'report'" in said
+    run = rest.runs(Ship)[0]
+    assert (run.operation, run.outcome) == ("create", "failed")
+    assert outcomes(maintain("fleet.ship", now=MAY)) == [("release", "done")]
+    Ship.objects.create(sailed_at=OLD)
+
+
+def test_an_attach_tells_the_same(rest: Yard, settings: Any) -> None:
+    settings.PG_TIMEPART = {"LOCK_WAIT_SECONDS": 1}
+    rest.cover(Ship, "1999-01-01", "1999-02-01")
+    rest.log(Ship, "1999-01-01").detach()
+    Ship.objects.create(sailed_at=OLD)
+    with a_report_that_begins_with(rest, '"fleet_rest" VALIDATE') as report:
+        with pytest.raises(TimepartError, match=r"holds rows of this range.*until the next pass"):
+            rest.log(Ship, "1999-01-01").attach()
+        report.execute("COMMIT")
+    maintain("fleet.ship", now=MAY)
+    assert rest.query(CHECKS) == []
+
+
+def test_a_pass_with_nothing_to_create_takes_it_back_and_records_it(left: Yard) -> None:
+    with pytest.raises(IntegrityError, match="pg_timepart_excludes"):
+        Ship.objects.create(sailed_at=OLD)
+    report = maintain("fleet.ship", now=MAY)
+    assert [(each.kind, each.partition) for each in report.actions] == [("release", "fleet_rest")]
+    assert report.outcome == "done"
+    (statement,) = left.runs(Ship)[0].actions[0]["statements"]
+    assert statement.endswith('"fleet_rest" DROP CONSTRAINT "pg_timepart_excludes"')
+    Ship.objects.create(sailed_at=OLD)
+    assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+
+
+def test_a_pass_over_all_tables_takes_it_back_too(left: Yard) -> None:
+    (report,) = [each for each in maintain_all(now=MAY) if each.label == "fleet.ship"]
+    assert outcomes(report) == [("release", "done")]
+    assert left.query(CHECKS) == []
+
+
+def test_it_goes_before_a_partition_is_made(left: Yard) -> None:
+    report = maintain("fleet.ship", now=at("2024-06-15"))
+    assert outcomes(report) == [("release", "done"), ("create", "done")]
+    assert left.query(CHECKS) == []
+
+
+def test_it_gives_way_to_a_reader_and_goes_once_he_is_done(left: Yard, settings: Any) -> None:
+    settings.PG_TIMEPART = {"LOCK_WAIT_SECONDS": 0.5}
+    with session("report") as report:
+        report.execute("BEGIN")
+        report.execute("SELECT count(*) FROM fleet_rest")
+        deferred = maintain("fleet.ship", now=MAY)
+        report.execute("COMMIT")
+    assert outcomes(deferred) == [("release", "deferred")]
+    assert "'report'" in deferred.reason
+    assert outcomes(maintain("fleet.ship", now=MAY)) == [("release", "done")]
+
+
+def test_the_promise_of_a_run_at_work_is_left_alone(left: Yard) -> None:
+    with another_run_on(Ship):
+        assert maintain("fleet.ship", now=MAY).outcome == "deferred"
+        assert refusals() == []
+    assert left.query(CHECKS) == ["pg_timepart_excludes"]
+
+
+def test_checks_of_the_user_stay(left: Yard) -> None:
+    left.execute("ALTER TABLE fleet_rest ADD CONSTRAINT pgxtimepart_excludes CHECK (id > 0)")
+    left.execute("ALTER TABLE fleet_rest ADD CONSTRAINT theirs CHECK (id > 0) NOT VALID")
+    maintain("fleet.ship", now=MAY)
+    assert left.query(CHECKS) == ["pgxtimepart_excludes", "theirs"]
+
+
+def test_a_check_of_that_name_elsewhere_stays(rest: Yard) -> None:
+    (first, *_) = (row.table_name for row in rest.logs(Ship))
+    rest.execute(f"ALTER TABLE {first} ADD CONSTRAINT pg_timepart_excludes CHECK (id > 0)")
+    assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+
+
+def test_reconcile_touches_no_table(left: Yard) -> None:
+    assert reconcile("fleet.ship", now=MAY).outcome == "unchanged"
+    assert left.query(CHECKS) == ["pg_timepart_excludes"]
+
+
+def test_status_says_that_rows_are_refused_and_what_ends_it(left: Yard) -> None:
+    (found,) = refusals()
+    assert "timepart maintain fleet.ship" in found
+    maintain("fleet.ship", now=MAY)
+    assert refusals() == []
+
+
+def test_plan_shows_it(left: Yard) -> None:
+    left.execute("ALTER TABLE fleet_rest RENAME CONSTRAINT pg_timepart_excludes TO other")
+    before = timepart("plan", "fleet.ship").out
+    left.execute("ALTER TABLE fleet_rest RENAME CONSTRAINT other TO pg_timepart_excludes")
+    shown = timepart("plan", "fleet.ship").out
+    assert "-- release fleet_rest: " in shown
+    assert shown.count('DROP CONSTRAINT "pg_timepart_excludes"') == 1 + before.count("DROP CONS")
+
+
+def test_an_idle_pass_beside_a_default_partition_is_four_queries(rest: Yard) -> None:
+    maintain("fleet.ship", now=MAY)
+    with CaptureQueriesContext(rest.connection) as captured:
+        assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
+    assert len(captured) <= 4, [each["sql"] for each in captured.captured_queries]
+
+
+def test_after_a_create_was_killed_anywhere_the_next_pass_leaves_no_promise(rest: Yard) -> None:
+    for point in count(1):
+        place = killed(point, lambda: Ship.partitioning.create_range(OLD, NEXT))
+        if place is None:
+            break
+        report = maintain("fleet.ship", now=MAY)
+        assert report.outcome in ("done", "unchanged"), place
+        assert rest.query(CHECKS) == [], place
+        Ship.objects.create(sailed_at=OLD)
+        rest.execute("DELETE FROM fleet_ship WHERE sailed_at < '2000-01-01'")
+        for row in rest.logs(Ship):
+            if row.start == OLD:
+                row.detach()
+                row.delete()
+        rest.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
