@@ -9,7 +9,6 @@ from typing import Any, TextIO
 from django.apps import AppConfig
 from django.core.management import CommandError
 from django.db import connections, models, router
-from django.db.migrations import CreateModel, DeleteModel, RenameModel
 
 from pg_timepart import conf, schedules
 from pg_timepart.catalog import read_parents
@@ -18,7 +17,7 @@ from pg_timepart.covering import runs_out_at
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
-from pg_timepart.maintenance.marking import mark_again
+from pg_timepart.following import follow_models
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
@@ -54,7 +53,7 @@ def after_migrate(
     if connections[using].vendor != "postgresql":
         return
     if _has_rows(_rows_alias()):
-        _follow_models(plan, using)
+        follow_models(plan, using)
     provided = [_provide(target) for target in _targets(using)]
     if using == _rows_alias():
         _follow_schedules(using)
@@ -152,43 +151,6 @@ def _has_rows(alias: str) -> bool:
             FOUND_COLUMNS, [[table for table, _ in wanted], [name for _, name in wanted]]
         )
         return bool(cursor.fetchone()[0] == len(wanted))
-
-
-def _follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
-    """Let configs go with their models, as the migrations renamed and deleted these."""
-    for migration, backwards in plan:
-        for operation in migration.operations:
-            if isinstance(operation, RenameModel):
-                names = (operation.old_name_lower, operation.new_name_lower)
-                old, new = reversed(names) if backwards else names
-                if _decides(using, migration.app_label, new):
-                    _rename(f"{migration.app_label}.{old}", f"{migration.app_label}.{new}")
-            elif isinstance(operation, CreateModel if backwards else DeleteModel):
-                name = operation.name_lower
-                if _decides(using, migration.app_label, name):
-                    _configs().filter(model_label=f"{migration.app_label}.{name}").delete()
-
-
-def _decides(using: str, app_label: str, model_name: str) -> bool:
-    """Whether the model's table is in ``using``: not just recorded as migrated there.
-
-    Where it may be in several databases, the one of our rows decides.
-    """
-    rows = _rows_alias()
-    if using != rows and router.allow_migrate(rows, app_label, model_name=model_name):
-        return False
-    return bool(router.allow_migrate(using, app_label, model_name=model_name))
-
-
-def _rename(old: str, new: str) -> None:
-    if _configs().filter(model_label=old).update(model_label=new):
-        model = next((each for each in registry() if each._meta.label_lower == new), None)
-        if model is not None:
-            mark_again(target_of(model))
-
-
-def _configs() -> models.QuerySet[PartitionConfig]:
-    return PartitionConfig.objects.using(_rows_alias())
 
 
 def _rows_alias() -> str:

@@ -54,6 +54,7 @@ LAYOUT = (
     "punctuality",
     "dispatching",
     "schedules",
+    "following",
     "provisioning",
     "tasks",
     "console",
