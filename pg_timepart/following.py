@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db import models, router
-from django.db.migrations import CreateModel, DeleteModel, RenameModel
+from django.db import connections, models, router, transaction
+from django.db.migrations import CreateModel, DeleteModel, RenameModel, SeparateDatabaseAndState
 
+from pg_timepart import conf
+from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
+from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.targets import target_of
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.relations import Parent
+
+logger = logging.getLogger("pg_timepart")
+
+HANGS_ANY = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]))
+"""
 
 
 def follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
-    """Let configs go with their models, as the migrations renamed and deleted these."""
+    """Let configs follow the migrations of ``plan``, which were applied or undone in ``using``.
+
+    A config goes only if its table did: ``migrate --fake`` and SeparateDatabaseAndState leave it.
+    """
     for migration, backwards in plan:
-        for operation in migration.operations:
-            if isinstance(operation, RenameModel):
-                names = (operation.old_name_lower, operation.new_name_lower)
-                old, new = reversed(names) if backwards else names
-                if _decides(using, migration.app_label, new):
-                    _rename(f"{migration.app_label}.{old}", f"{migration.app_label}.{new}")
-            elif isinstance(operation, CreateModel if backwards else DeleteModel):
-                name = operation.name_lower
-                if _decides(using, migration.app_label, name):
-                    _configs().filter(model_label=f"{migration.app_label}.{name}").delete()
+        for change in _changes(migration.operations, backwards):
+            _follow(change, migration.app_label, using, backwards)
+
+
+def _changes(operations: Sequence[Any], backwards: bool) -> Iterator[Any]:
+    """Yield the changes of the project's state in the order in which they were made or undone."""
+    for operation in reversed(operations) if backwards else operations:
+        if isinstance(operation, SeparateDatabaseAndState):
+            yield from _changes(operation.state_operations, backwards)
+        else:
+            yield operation
+
+
+def _follow(change: Any, app_label: str, using: str, backwards: bool) -> None:
+    if isinstance(change, RenameModel):
+        names = (change.old_name_lower, change.new_name_lower)
+        old, new = reversed(names) if backwards else names
+        if _decides(using, app_label, new):
+            _follow_renaming(f"{app_label}.{old}", f"{app_label}.{new}", using, backwards)
+    elif isinstance(change, CreateModel if backwards else DeleteModel):
+        name = change.name_lower
+        if _decides(using, app_label, name):
+            _follow_removal(f"{app_label}.{name}", using)
 
 
 def _decides(using: str, app_label: str, model_name: str) -> bool:
@@ -40,11 +67,101 @@ def _decides(using: str, app_label: str, model_name: str) -> bool:
     return bool(router.allow_migrate(using, app_label, model_name=model_name))
 
 
-def _rename(old: str, new: str) -> None:
-    if _configs().filter(model_label=old).update(model_label=new):
-        model = next((each for each in registry() if each._meta.label_lower == new), None)
-        if model is not None:
-            mark_again(target_of(model))
+def _follow_renaming(old: str, new: str, using: str, backwards: bool) -> None:
+    config = _config(old)
+    if config is None or (backwards and _has_table_of_its_name(old, using)):
+        return
+    if not _relabel(config, new):
+        logger.warning(
+            "%s is called %s by now, which has a config in use already, so both are left: give"
+            " that one what you want of the other, and delete the other in the admin.",
+            old,
+            new,
+        )
+        return
+    model = _decorated(new)
+    if model is not None:
+        _mark_again(model)
+
+
+def _has_table_of_its_name(label: str, using: str) -> bool:
+    """Whether the code's model still has the table that is named for it.
+
+    Then the renaming was just recorded as undone, or it would have renamed the table too.
+    """
+    model = _decorated(label)
+    if model is None or "db_table" in model._meta.original_attrs:
+        return False
+    return _table_named_for(label, using) is not None
+
+
+def _relabel(config: PartitionConfig, label: str) -> bool:
+    """Let the config be of ``label``, instead of one that nobody used; False where one is used."""
+    with transaction.atomic(using=_rows_alias()):
+        other = _config(label)
+        if other is not None:
+            if _is_used(other):
+                return False
+            other.delete()
+        _configs().filter(pk=config.pk).update(model_label=label)
+    return True
+
+
+def _is_used(config: PartitionConfig) -> bool:
+    """Whether a partition was recorded, or a run did anything.
+
+    New code that is up before its migrations makes a config, and its passes find no table.
+    """
+    return config.logs.exists() or config.runs.exclude(actions=[]).exists()
+
+
+def _mark_again(model: type[models.Model]) -> None:
+    try:
+        mark_again(target_of(model))
+    except TimepartError as error:
+        label = model._meta.label
+        logger.warning("The partitions of %s keep the mark of its old name: %s", label, error)
+
+
+def _follow_removal(label: str, using: str) -> None:
+    config = _config(label)
+    if config is not None and not _has_table(config, using):
+        config.delete()
+
+
+def _has_table(config: PartitionConfig, using: str) -> bool:
+    """Whether a recorded partition hangs on a table, or there is one of the model's name.
+
+    A table whose partitions are recorded for another config is that one's.
+    """
+    relids = list(config.logs.values_list("relid", flat=True))
+    with connections[using].cursor() as cursor:
+        cursor.execute(HANGS_ANY, [relids])
+        if cursor.fetchone()[0]:
+            return True
+    parent = _table_named_for(config.model_label, using)
+    return parent is not None and not _is_of_another(parent, config)
+
+
+def _table_named_for(label: str, using: str) -> Parent | None:
+    """Return the partitioned table of this model, or None."""
+    model = _decorated(label)
+    name = label.replace(".", "_") if model is None else model._meta.db_table
+    parent = read_parent(connections[using], name, zone=conf.zone())
+    return None if parent is None or parent.kind is None else parent
+
+
+def _is_of_another(parent: Parent, config: PartitionConfig) -> bool:
+    logs = PartitionLog.objects.using(_rows_alias()).exclude(config=config)
+    return logs.filter(relid__in=[each.oid for each in parent.partitions]).exists()
+
+
+def _decorated(label: str) -> type[models.Model] | None:
+    return next((each for each in registry() if each._meta.label_lower == label), None)
+
+
+def _config(label: str) -> PartitionConfig | None:
+    return _configs().filter(model_label=label).first()
 
 
 def _configs() -> models.QuerySet[PartitionConfig]:

@@ -146,6 +146,8 @@ def test_a_config_goes_with_the_table_where_that_is(yard: Yard, other: Yard) -> 
     unapplied("default", creations[0])
     assert PartitionConfig.objects.filter(pk=before).exists()
     other.execute("ALTER TABLE fleet_ship RENAME TO gone")
+    for log in yard.logs(Ship):
+        other.execute(f"DROP TABLE {log.table_name}")
     try:
         unapplied("other", *creations)
         labels = set(PartitionConfig.objects.values_list("model_label", flat=True))
