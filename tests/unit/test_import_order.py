@@ -24,7 +24,7 @@ LAYOUT = (
     "marks",
     "plans",
     "covering",
-    "releasing",
+    "resuming",
     "planning",
     "ddl",
     "steps",
