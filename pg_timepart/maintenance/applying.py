@@ -98,10 +98,10 @@ def _perform(work: Work, action: Action, session: Session) -> _Ending:
         _refuse_unknown_tablespace(work, action)
         detail = PERFORMERS[action.kind](work, action, session)
     except Deferred as error:
-        _give_up(work, action, is_passing=True)
+        _give_up(work, action)
         return _Ending(outcome=Outcome.DEFERRED, detail=str(error))
     except TimepartError as error:
-        _give_up(work, action, is_passing=False)
+        _give_up(work, action, may_yet_be_done=False)
         return _Ending(outcome=Outcome.FAILED, detail=str(error))
     except (DatabaseError, InterfaceError) as error:
         return _ended_by_server(work, action, error)
@@ -111,7 +111,7 @@ def _perform(work: Work, action: Action, session: Session) -> _Ending:
 def _ended_by_server(work: Work, action: Action, error: DatabaseError | InterfaceError) -> _Ending:
     if ends_the_run(error) or not work.target.connection.is_usable():
         return _Ending(outcome=Outcome.FAILED, detail="was cut short.", fatal=error)
-    _give_up(work, action, is_passing=is_shortage(error))
+    _give_up(work, action)
     detail = sentence(error)
     if sqlstate(error) == INSUFFICIENT_PRIVILEGE:
         detail = f"{detail} {_remedy(work, action)}"
@@ -141,17 +141,17 @@ def _refuse_unknown_tablespace(work: Work, action: Action) -> None:
         raise UnknownName("tablespace", str(wanted), sorted(known))
 
 
-def _give_up(work: Work, action: Action, *, is_passing: bool) -> None:
+def _give_up(work: Work, action: Action, *, may_yet_be_done: bool = True) -> None:
     """Take back what begin() recorded, unless the operation is past the point of return.
 
     A detached partition that could not move yet stays so recorded, and a pending detach shows in
     the catalog: the next pass goes on with both. Not with a move that a person asked for and that
-    cannot be done as it was asked for: the person has been told.
+    cannot be done, such as to a tablespace that is gone: the person has been told.
     """
     row = work.row_of(action.oid)
     if row is None or row.unfinished != action.kind.value:
         return
-    is_on_its_way = action.kind is ActionKind.MOVE and not row.is_attached
-    if is_on_its_way and (is_passing or not action.is_asked):
-        return
-    keep(row, unfinished="")
+    if action.kind is not ActionKind.MOVE:
+        keep(row, unfinished="")
+    elif row.is_attached or (action.is_asked and not may_yet_be_done):
+        keep(row, unfinished="", wanted_tablespace="")

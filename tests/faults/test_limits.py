@@ -67,10 +67,19 @@ def _hoarders(cursor: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["create ahead", "detach with a foreign key", "attach", "drop by hand"]
+    ("name", "is_hungry"),
+    [
+        ("create ahead", True),
+        ("detach with a foreign key", True),
+        ("attach", False),
+        ("drop by hand", False),
+    ],
 )
-def test_whatever_number_of_locks_is_left(name: str, archive: str, database: OwnServer) -> None:
-    """First the run cannot begin, then its actions fail each for itself, then it ends well."""
+def test_whatever_number_of_locks_is_left(
+    name: str, is_hungry: bool, archive: str, database: OwnServer
+) -> None:
+    """First the run cannot begin; where its actions need more locks than a look at the catalog,
+    they fail each for itself; then it ends well."""
     scenario = EVERY[name](archive)
     _, after = undisturbed(scenario)
     seen: list[str] = []
@@ -87,7 +96,7 @@ def test_whatever_number_of_locks_is_left(name: str, archive: str, database: Own
             if seen[-1] == "done":
                 break
     assert seen[0] in ("nothing", "run failed")
-    assert "actions failed" in seen
+    assert "actions failed" in seen or not is_hungry
 
 
 def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) -> None:
