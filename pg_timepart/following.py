@@ -69,7 +69,7 @@ def _decides(using: str, app_label: str, model_name: str) -> bool:
 
 def _follow_renaming(old: str, new: str, using: str, backwards: bool) -> None:
     config = _config(old)
-    if config is None or (backwards and _has_table_of_its_name(old, using)):
+    if config is None or (backwards and _has_table_of_its_name(config, using)):
         return
     if not _relabel(config, new):
         logger.warning(
@@ -84,15 +84,15 @@ def _follow_renaming(old: str, new: str, using: str, backwards: bool) -> None:
         _mark_again(model)
 
 
-def _has_table_of_its_name(label: str, using: str) -> bool:
-    """Whether the code's model still has the table that is named for it.
+def _has_table_of_its_name(config: PartitionConfig, using: str) -> bool:
+    """Whether the code's model still has the table that is named for it, and that is not another's.
 
     Then the renaming was just recorded as undone, or it would have renamed the table too.
     """
-    model = _decorated(label)
+    model = _decorated(config.model_label)
     if model is None or "db_table" in model._meta.original_attrs:
         return False
-    return _table_named_for(label, using) is not None
+    return _has_table_named_for(config, using)
 
 
 def _relabel(config: PartitionConfig, label: str) -> bool:
@@ -139,6 +139,10 @@ def _has_table(config: PartitionConfig, using: str) -> bool:
         cursor.execute(HANGS_ANY, [relids])
         if cursor.fetchone()[0]:
             return True
+    return _has_table_named_for(config, using)
+
+
+def _has_table_named_for(config: PartitionConfig, using: str) -> bool:
     parent = _table_named_for(config.model_label, using)
     return parent is not None and not _is_of_another(parent, config)
 

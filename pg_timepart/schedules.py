@@ -85,6 +85,7 @@ def sync(config: PartitionConfig) -> list[str]:
     """
     if not is_beat_installed():
         return []
+    _have_its_interval(config)
     with transaction.atomic(using=config._state.db):
         row = _rows_of(config).select_for_update(no_key=True).first()
         if row is None:
@@ -136,6 +137,22 @@ def entry_name(label: str) -> str:
     return name if len(name) <= MAX_NAME else _digested_name(label)
 
 
+def _have_its_interval(config: PartitionConfig) -> None:
+    """Make the schedule row that the entry will need, before the entry is locked.
+
+    Who saves an entry writes it first, and what tells beat of a change after it. A new schedule row
+    is told of too: in one transaction that would be the other way round, and could be a deadlock.
+    """
+    row = _rows_of(config).first()
+    if row is not None and _has_entry(row) and row.schedule_seconds != default_seconds(row):
+        interval_of(default_seconds(row))
+
+
+def _has_entry(config: PartitionConfig) -> bool:
+    """Whether the config should have an entry of its own."""
+    return config.enabled and not conf.options().DISPATCHER
+
+
 def _sync_anew(config: PartitionConfig) -> list[str]:
     """Sync a config that was read a while ago, and wait for nobody who has its row."""
     row = _rows_of(config).first()
@@ -143,7 +160,7 @@ def _sync_anew(config: PartitionConfig) -> list[str]:
 
 
 def _sync(config: PartitionConfig) -> list[str]:
-    wanted = config.enabled and not conf.options().DISPATCHER
+    wanted = _has_entry(config)
     entry = _entry_of(config)
     if entry is None:
         return _make(config) if wanted else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
@@ -36,6 +37,7 @@ def detach(work: Work, action: Action, session: Session) -> str:
             _refuse_pinned(work, action)
             session.run([step])
     elif leaf.is_pending:
+        work.begin(action)
         _finalize(work, leaf, session)
     _record_detached(work, action, leaf)
     return action.reason
@@ -124,7 +126,8 @@ def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
     row = work.row_of(leaf.oid)
     if row is None:
         return
-    wanted = action.tablespace or row.wanted_tablespace
+    is_called_off = row.unfinished == ActionKind.ATTACH
+    wanted = action.tablespace or ("" if is_called_off else row.wanted_tablespace)
     is_elsewhere = bool(wanted) and wanted != leaf.tablespace
     is_asked = action.is_asked or (bool(row.unfinished) and row.is_asked)
     work.settle(

@@ -113,6 +113,7 @@ def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> R
             return _unchanged(target)
         return _maintain(target, now, origin)
     except (DatabaseError, InterfaceError) as error:
+        renew(connections[router.db_for_write(PartitionConfig)])
         return _failed(target.label, sentence(error))
 
 

@@ -107,10 +107,11 @@ def _attached_repair(
         row = PartitionLog(config=target.config)
         _follow(row, partition)
         yield Repair(row=row, sentence=f"{partition.name} is recorded.")
-    elif facts := _follow(row, partition):
-        sentence = f"{partition.name} was changed outside; its row follows."
-        if facts.keys() <= {"unfinished", "wanted_tablespace"}:
-            sentence = f"The detach of {partition.name} was cut short before it began."
+        return
+    sentence = f"{partition.name} was changed outside; its row follows."
+    if _never_began(row, partition):
+        sentence = f"The detach of {partition.name} was cut short before it began."
+    if facts := _follow(row, partition):
         yield Repair(row=row, facts=facts, sentence=sentence)
 
 
@@ -128,9 +129,15 @@ def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
     }
     if row.unfinished == ActionKind.ATTACH and not partition.is_pending:
         wanted["unfinished"] = ""
-    if row.unfinished == ActionKind.DETACH and not (partition.is_pending or row.is_asked):
+    if _never_began(row, partition):
         wanted |= {"unfinished": "", "wanted_tablespace": ""}
     return _assign(row, wanted)
+
+
+def _never_began(row: PartitionLog, partition: Partition) -> bool:
+    """Whether retention wanted it detached, and the server does not know of it."""
+    is_begun = partition.is_pending or row.is_asked
+    return row.unfinished == ActionKind.DETACH and not is_begun
 
 
 def _detached_repairs(

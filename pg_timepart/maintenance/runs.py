@@ -186,7 +186,7 @@ def _read_config(target: Target) -> None:
     if not target.keeps_rows:
         return
     try:
-        target.config.refresh_from_db()
+        target.config.refresh_from_db(using=target.config._state.db)
     except PartitionConfig.DoesNotExist as error:
         raise Conflict("Its config was deleted while the run was at work.") from error
 

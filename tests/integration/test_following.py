@@ -115,6 +115,26 @@ def test_a_renaming_that_is_undone_in_the_table_too_is_followed_while_the_code_i
     assert configs() == {"plant.probe": (key, 77)}
 
 
+def test_a_chain_of_renamings_that_is_undone_leaves_each_config_with_its_table(
+    database: None, history: History
+) -> None:
+    """What one model is called after it, another was called before."""
+    history(
+        'RenameModel("Measurement", "Trial")',
+        'RenameModel("Reading", "Measurement")',
+        'RenameModel("Trial", "Reading")',
+    )
+    keys = dict(PartitionConfig.objects.values_list("model_label", "pk"))
+    migrate()
+    assert _labels(keys[LABEL], keys["plant.measurement"]) == ["plant.measurement", LABEL]
+    migrate("0002")
+    assert _labels(keys[LABEL], keys["plant.measurement"]) == [LABEL, "plant.trial"]
+
+
+def _labels(*keys: int) -> list[str]:
+    return [PartitionConfig.objects.get(pk=key).model_label for key in keys]
+
+
 def test_a_table_that_was_taken_from_the_models_alone_keeps_its_config(
     database: None, history: History
 ) -> None:

@@ -206,7 +206,7 @@ def test_a_pin_that_is_edited_while_a_pass_waits_for_a_report() -> None:
 
 def test_a_detach_calls_off_an_attach_that_was_cut_short() -> None:
     the_old(Reading).detach()
-    edit(Reading, unfinished="attach", detached_at=LONG_AGO)
+    edit(Reading, unfinished="attach", wanted_tablespace="fast", detached_at=LONG_AGO)
     the_old(Reading).detach()
     assert run_pass(Reading).outcome == "unchanged"
     old = the_old(Reading)
