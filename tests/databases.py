@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dj_database_url
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 
 _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
@@ -14,16 +15,21 @@ _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 @contextmanager
 def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
-    """Make it the database of this alias in this process for a while."""
+    """Make it the database of this alias in this process for a while.
+
+    Django remembers the numbers of content types by alias, and they differ.
+    """
     connection = connections[alias]
     connection.close()
     before = {name: connection.settings_dict[name] for name in _CONNECTING}
     connection.settings_dict.update(_place_of(url))
+    ContentType.objects.clear_cache()
     try:
         yield
     finally:
         connection.close()
         connection.settings_dict.update(before)
+        ContentType.objects.clear_cache()
 
 
 def ask(url: str, query: str, *values: str) -> Any:
