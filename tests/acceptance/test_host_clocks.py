@@ -212,10 +212,10 @@ def test_a_beat_whose_clock_jumps_ahead_sends_once_what_is_due_by_then(
     clock = Clock(installation.folder / "jumping-ahead")
     with installation.beat("jumping-ahead", clock=clock) as beat:
         _wait_until_sent(beat, Measurement)
-        already = _times_sent(beat, Reading)
+        already, seen = _times_sent(beat, Reading), config_of().last_checked_at
         clock.set(timedelta(days=1, minutes=1))
         wait_until(lambda: _times_sent(beat, Reading) > already, 20, beat)
-        wait_for_a_look()
+        wait_until(lambda: config_of().last_checked_at != seen, 20, beat)
         _wait_until_sent(beat, Measurement)
         assert _times_sent(beat, Reading) == already + 1
     every(A_DAY, Measurement)
