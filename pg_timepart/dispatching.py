@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from django.db import router
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
@@ -20,6 +19,7 @@ from pg_timepart.beat_rows import (
     seconds_of,
 )
 from pg_timepart.frequency import NICE_SECONDS, default_seconds, is_due
+from pg_timepart.keeping import configs
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -116,5 +116,4 @@ def _free_name() -> str:
 
 
 def _enabled_configs() -> QuerySet[PartitionConfig]:
-    using = router.db_for_write(PartitionConfig)
-    return PartitionConfig.objects.using(using).filter(enabled=True)
+    return configs().filter(enabled=True)

@@ -78,6 +78,13 @@ def sentence(error: BaseException) -> str:
     return " ".join(filter(None, (_words(error), _advice(error))))
 
 
+def in_words(error: Exception) -> str:
+    """Return the sentence of an error, be it the server's or one of this package."""
+    if isinstance(error, DatabaseError | InterfaceError):
+        return sentence(error)
+    return str(error) or type(error).__name__
+
+
 def renew(connection: BaseDatabaseWrapper) -> None:
     """Close a connection that the server has ended, so that its next use opens a new one.
 

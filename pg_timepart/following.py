@@ -13,6 +13,7 @@ from pg_timepart import conf
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
+from pg_timepart.keeping import configs, rows_alias
 from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -61,7 +62,7 @@ def _decides(using: str, app_label: str, model_name: str) -> bool:
 
     Where it may be in several databases, the one of our rows decides.
     """
-    rows = _rows_alias()
+    rows = rows_alias()
     if using != rows and router.allow_migrate(rows, app_label, model_name=model_name):
         return False
     return bool(router.allow_migrate(using, app_label, model_name=model_name))
@@ -97,13 +98,13 @@ def _has_table_of_its_name(config: PartitionConfig, using: str) -> bool:
 
 def _relabel(config: PartitionConfig, label: str) -> bool:
     """Let the config be of ``label``, instead of one that nobody used; False where one is used."""
-    with transaction.atomic(using=_rows_alias()):
+    with transaction.atomic(using=rows_alias()):
         other = _config(label)
         if other is not None:
             if _is_used(other):
                 return False
             other.delete()
-        _configs().filter(pk=config.pk).update(model_label=label)
+        configs().filter(pk=config.pk).update(model_label=label)
     return True
 
 
@@ -156,7 +157,7 @@ def _table_named_for(label: str, using: str) -> Parent | None:
 
 
 def _is_of_another(parent: Parent, config: PartitionConfig) -> bool:
-    logs = PartitionLog.objects.using(_rows_alias()).exclude(config=config)
+    logs = PartitionLog.objects.using(rows_alias()).exclude(config=config)
     return logs.filter(relid__in=[each.oid for each in parent.partitions]).exists()
 
 
@@ -165,12 +166,4 @@ def _decorated(label: str) -> type[models.Model] | None:
 
 
 def _config(label: str) -> PartitionConfig | None:
-    return _configs().filter(model_label=label).first()
-
-
-def _configs() -> models.QuerySet[PartitionConfig]:
-    return PartitionConfig.objects.using(_rows_alias())
-
-
-def _rows_alias() -> str:
-    return router.db_for_write(PartitionConfig)
+    return configs().filter(model_label=label).first()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pg_timepart.periods import day_starting_at, in_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator
     from datetime import datetime, tzinfo
 
     from pg_timepart.periods import Bounds
@@ -38,6 +38,11 @@ def alternative_name(name: str, attempt: int) -> str:
     return _fitted(name, f"_{attempt}")
 
 
+def alternatives(name: str) -> Iterator[str]:
+    """Yield names to take in turn where ``name`` is taken: ``..._2``, ``..._3`` and so on."""
+    return (alternative_name(name, attempt) for attempt in count(2))
+
+
 def free_name(name: str, elsewhere: Container[str], taken: Container[str]) -> str:
     """Return ``name``; where it is used ``elsewhere``, its first alternative that is not ``taken``.
 
@@ -45,8 +50,7 @@ def free_name(name: str, elsewhere: Container[str], taken: Container[str]) -> st
     """
     if name not in elsewhere:
         return name
-    others = (alternative_name(name, attempt) for attempt in count(2))
-    return next(each for each in others if each not in taken)
+    return next(each for each in alternatives(name) if each not in taken)
 
 
 def _as_days(moments: Iterable[datetime], zone: tzinfo) -> list[str] | None:

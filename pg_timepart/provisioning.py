@@ -18,6 +18,7 @@ from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.following import follow_models
+from pg_timepart.keeping import rows_alias
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
@@ -52,10 +53,10 @@ def after_migrate(
     """
     if connections[using].vendor != "postgresql":
         return
-    if _has_rows(_rows_alias()):
+    if _has_rows(rows_alias()):
         follow_models(plan, using)
     provided = [_provide(target) for target in _targets(using)]
-    if using == _rows_alias():
+    if using == rows_alias():
         _follow_schedules(using)
     if verbosity:
         _warn([report for report, has_room in provided if has_room], stdout or sys.stdout)
@@ -121,7 +122,7 @@ def _targets(using: str) -> list[Target]:
         for name, parent in parents.items()
         if _is_declared(models_here[name], parent.key)
     ]
-    has_rows = _has_rows(_rows_alias())
+    has_rows = _has_rows(rows_alias())
     return [_target(each, using, has_rows) for each in here]
 
 
@@ -151,7 +152,3 @@ def _has_rows(alias: str) -> bool:
             FOUND_COLUMNS, [[table for table, _ in wanted], [name for _, name in wanted]]
         )
         return bool(cursor.fetchone()[0] == len(wanted))
-
-
-def _rows_alias() -> str:
-    return router.db_for_write(PartitionConfig)

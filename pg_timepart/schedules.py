@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.db import router, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from pg_timepart import conf, punctuality
@@ -31,7 +31,7 @@ from pg_timepart.beat_rows import (
 )
 from pg_timepart.dispatching import DISPATCH, sync_dispatcher
 from pg_timepart.frequency import default_seconds
-from pg_timepart.keeping import keep
+from pg_timepart.keeping import configs, keep, rows_alias
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def sync_all() -> list[str]:
     if not is_beat_installed():
         return []
     before = punctuality.last_change(beat_alias())
-    configs = list(PartitionConfig.objects.using(_config_using()).all())
-    _forget_lost(configs)
-    changes = [change for config in configs for change in _sync_anew(config)]
+    known = list(configs())
+    _forget_lost(known)
+    changes = [change for config in known for change in _sync_anew(config)]
     changes += [*sync_dispatcher(), *_remove_strays()]
     if changes:
         punctuality.announce(before, beat_alias())
@@ -68,7 +68,7 @@ def retire_all() -> None:
     Entries that maintain a table and the dispatcher are removed; those of a person that send
     another task of ours are switched off. Does nothing without beat.
     """
-    if not is_beat_installed() or has_table(_config_using(), PartitionConfig._meta.db_table):
+    if not is_beat_installed() or has_table(rows_alias(), PartitionConfig._meta.db_table):
         return
     for entry in beat_entries().filter(task__startswith=TASK_PREFIX):
         if entry.task in {MAINTAIN, DISPATCH}:
@@ -256,8 +256,7 @@ def _remove_strays() -> list[str]:
     config whose own entry is not there may be about to remember the one with its label.
     """
     entries = list(beat_entries().filter(task=MAINTAIN))
-    configs = PartitionConfig.objects.using(_config_using())
-    keys = dict(configs.values_list("model_label", "schedule_id"))
+    keys = dict(configs().values_list("model_label", "schedule_id"))
     kept, there = set(keys.values()), {each.pk for each in entries}
     awaited = {json.dumps([label]) for label, key in keys.items() if key not in there}
     strays = [
@@ -283,7 +282,7 @@ def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
 
 
 def _keys_of_others(config: PartitionConfig) -> list[int]:
-    others = PartitionConfig.objects.using(_config_using()).exclude(pk=config.pk)
+    others = configs().exclude(pk=config.pk)
     return [key for key in others.values_list("schedule_id", flat=True) if key is not None]
 
 
@@ -298,20 +297,16 @@ def _digested_name(label: str) -> str:
     return f"{NAME_PREFIX}{label}"[: MAX_NAME - len(digest) - 1] + f" {digest}"
 
 
-def _forget_lost(configs: Sequence[PartitionConfig]) -> None:
+def _forget_lost(known: Sequence[PartitionConfig]) -> None:
     """Forget the numbers of entries that are there no more.
 
     Once beat's tables are made anew, the entries of other configs get them.
     """
-    known = {None, *beat_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
-    for config in configs:
-        if config.schedule_id not in known:
+    there = {None, *beat_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
+    for config in known:
+        if config.schedule_id not in there:
             keep(config, schedule_id=None)
 
 
 def _rows_of(config: PartitionConfig) -> QuerySet[PartitionConfig]:
     return PartitionConfig.objects.using(config._state.db).filter(pk=config.pk)
-
-
-def _config_using() -> str:
-    return router.db_for_write(PartitionConfig)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import islice
 
 from django.db import DatabaseError, ProgrammingError
 
@@ -14,7 +14,7 @@ from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
-from pg_timepart.naming import alternative_name
+from pg_timepart.naming import alternatives
 from pg_timepart.plans import Action
 from pg_timepart.procedures import create_steps, finish_leaf_steps
 from pg_timepart.relations import Mark, Partition, Relation
@@ -51,8 +51,8 @@ def _names(work: Work, action: Action) -> Iterator[str]:
     """Yield the planned name, then others that no partition in another schema has."""
     yield action.partition
     elsewhere = work.parent.names_elsewhere
-    others = (alternative_name(action.partition, number) for number in count(2))
-    yield from islice((name for name in others if name not in elsewhere), MAX_NAMES - 1)
+    others = (each for each in alternatives(action.partition) if each not in elsewhere)
+    yield from islice(others, MAX_NAMES - 1)
 
 
 def _refuse_beside_pending(work: Work, action: Action) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
@@ -11,7 +9,6 @@ from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.work import Work
-from pg_timepart.models import PartitionLog
 from pg_timepart.plans import Action
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
@@ -103,15 +100,9 @@ def _refuse_pinned(work: Work, action: Action) -> None:
     row = work.row_of(action.oid)
     if row is None or action.is_asked:
         return
-    pinned_until = _pin(work, row)
+    pinned_until = work.pin_of(row)
     if pinned_until is not None:
         raise Deferred(f"{action.partition} is pinned until {pinned_until:%Y-%m-%d %H:%M} UTC now.")
-
-
-def _pin(work: Work, row: PartitionLog) -> datetime | None:
-    """Return until when it is pinned by now; None where that is over."""
-    pinned_until = work.pin_of(row)
-    return pinned_until if pinned_until is not None and pinned_until > work.now else None
 
 
 def _refuse_beside_pending(work: Work) -> None:
@@ -134,7 +125,7 @@ def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
         action,
         is_attached=False,
         detached_at=work.moment if leaf.is_attached else row.detached_at or work.moment,
-        detach_time=None if is_asked else _pin(work, row),
+        detach_time=None if is_asked else work.pin_of(row),
         unfinished="move" if is_elsewhere else "",
         is_asked=is_asked,
         wanted_tablespace=wanted if is_elsewhere else "",

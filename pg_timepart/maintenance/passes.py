@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 
-from django.db import DatabaseError, InterfaceError, connections, models, router
+from django.db import DatabaseError, InterfaceError, connections, models
 
 from pg_timepart import conf
 from pg_timepart.catalog import read_parents
@@ -14,6 +14,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.faults import renew, sentence
+from pg_timepart.keeping import configs, connection_of_rows, rows_alias
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.recording import Origin, touch_all
 from pg_timepart.maintenance.reports import Report
@@ -89,7 +90,7 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
         rows = _rows_by_config(targets)
         parents = _read_all(alias, targets, rows)
     except (DatabaseError, InterfaceError):  # each table's own pass meets it again, and records it
-        renew(connections[router.db_for_write(PartitionConfig)])
+        renew(connection_of_rows())
         renew(connections[conf.maintenance_alias(alias)])
         return []
     idle = [
@@ -113,7 +114,7 @@ def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> R
             return _unchanged(target)
         return _maintain(target, now, origin)
     except (DatabaseError, InterfaceError) as error:
-        renew(connections[router.db_for_write(PartitionConfig)])
+        renew(connection_of_rows())
         return _failed(target.label, sentence(error))
 
 
@@ -152,24 +153,23 @@ def _enabled_targets() -> tuple[list[Target], list[Report]]:
         except TimepartError as error:
             broken.append(_failed(model._meta.label_lower, str(error)))
         except (DatabaseError, InterfaceError) as error:
-            renew(connections[router.db_for_write(PartitionConfig)])
+            renew(connection_of_rows())
             broken.append(_failed(model._meta.label_lower, sentence(error)))
     return targets, broken
 
 
 def _enabled_models() -> Iterator[tuple[type[models.Model], PartitionConfig | None]]:
-    configs = _configs(registry())
+    known = _configs(registry())
     for model in registry():
-        config = configs.get(model._meta.label_lower)
+        config = known.get(model._meta.label_lower)
         defaults = getattr(model, "partitioning").defaults  # noqa: B009
         if config.enabled if config else defaults.get("default_enabled", True):
             yield model, config
 
 
 def _configs(wanted: Iterable[type[models.Model]]) -> dict[str, PartitionConfig]:
-    rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
     labels = [each._meta.label_lower for each in wanted]
-    return {each.model_label: each for each in rows.filter(model_label__in=labels)}
+    return {each.model_label: each for each in configs().filter(model_label__in=labels)}
 
 
 def _by_database(targets: list[Target]) -> Iterator[tuple[str, list[Target]]]:
@@ -178,10 +178,9 @@ def _by_database(targets: list[Target]) -> Iterator[tuple[str, list[Target]]]:
 
 
 def _rows_by_config(targets: list[Target]) -> dict[int, list[PartitionLog]]:
-    using = router.db_for_write(PartitionConfig)
     keys = [each.config.pk for each in targets]
     grouped: dict[int, list[PartitionLog]] = {}
-    for row in PartitionLog.objects.using(using).filter(config__in=keys):
+    for row in PartitionLog.objects.using(rows_alias()).filter(config__in=keys):
         grouped.setdefault(row.config_id, []).append(row)
     return grouped
 

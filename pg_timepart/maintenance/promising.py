@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from pg_timepart.anatomy import read_template
 from pg_timepart.ddl import Lock, drop_constraint
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.faults import ends_the_run, sentence, sqlstate
+from pg_timepart.faults import ends_the_run, in_words, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
@@ -83,9 +83,5 @@ def _take_back(work: Work, default: Relation, session: Session) -> None:
             raise
         session.remarks.append(
             "Rows of this range are refused until the next pass drops the CHECK that"
-            f" {default.name} got for this, which could not be done now: {_in_words(error)}"
+            f" {default.name} got for this, which could not be done now: {in_words(error)}"
         )
-
-
-def _in_words(error: Exception) -> str:
-    return sentence(error) if isinstance(error, DatabaseError) else str(error)

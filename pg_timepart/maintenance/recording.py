@@ -7,12 +7,12 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import router, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
-from pg_timepart.keeping import keep
+from pg_timepart.keeping import configs, keep
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 
@@ -108,11 +108,10 @@ def prune(using: str | None, now: datetime) -> int:
     return PartitionRun.objects.using(using).filter(started_at__lt=edge).delete()[0]
 
 
-def touch_all(configs: list[PartitionConfig], now: datetime) -> None:
+def touch_all(looked_at: list[PartitionConfig], now: datetime) -> None:
     """Record in one statement that these were looked at and nothing was to do."""
-    using = router.db_for_write(PartitionConfig)
-    keys = [each.pk for each in configs]
-    PartitionConfig.objects.using(using).filter(pk__in=keys).update(last_checked_at=now)
+    keys = [each.pk for each in looked_at]
+    configs().filter(pk__in=keys).update(last_checked_at=now)
 
 
 def _held(config: PartitionConfig) -> PartitionConfig | None:

@@ -9,14 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db import (
-    DatabaseError,
-    IntegrityError,
-    InterfaceError,
-    connections,
-    router,
-)
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.utils import timezone
 
 from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
@@ -24,16 +17,17 @@ from pg_timepart.cancelling import nothing_left_running
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
-from pg_timepart.faults import ends_the_run, renew, sentence
+from pg_timepart.faults import ends_the_run, in_words, renew
+from pg_timepart.keeping import connection_of_rows
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
 from pg_timepart.maintenance.recording import Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
-from pg_timepart.maintenance.targets import Target, known_rows
+from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.maintenance.work import Work
-from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models import PartitionLog
 from pg_timepart.plans import Action, Plan
 from pg_timepart.relations import Parent
 
@@ -113,7 +107,7 @@ def run(target: Target, request: Request) -> Report:
     course = Course()
     ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
     try:
-        with nothing_left_running(target.connection, _connection_of_rows()):
+        with nothing_left_running(target.connection, connection_of_rows()):
             report = _run(target, request, course)
     except AdvisoryLockTaken as error:
         report = replace(_ended(target, request, course, error), is_taken=True)
@@ -123,7 +117,7 @@ def run(target: Target, request: Request) -> Report:
         if not _lost_its_config(target, error):
             _record_lost(target, request, course, error)
             raise
-        gone = Conflict("Its config was deleted while the run was at work.")
+        gone = Conflict(CONFIG_IS_GONE)
         report = _ended(target, request, course, gone)
     _record_anyhow(target, request, course, report)
     if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
@@ -157,7 +151,7 @@ def _run_locked(
     target: Target, request: Request, course: Course, now: datetime, is_held: Callable[[], bool]
 ) -> Plan:
     """Read and plan again, for what was read before may be done by now; do it; return the plan."""
-    _read_config(target)
+    target.read_config()
     rows = target.rows()
     parent = target.read(rows)
     work = Work(
@@ -179,16 +173,6 @@ def _run_locked(
     for group in in_order(plan.actions):
         _apply_group(work, group, request, course)
     return plan
-
-
-def _read_config(target: Target) -> None:
-    """Read anew what an operator wants, who may have changed it while this run waited."""
-    if not target.keeps_rows:
-        return
-    try:
-        target.config.refresh_from_db(using=target.config._state.db)
-    except PartitionConfig.DoesNotExist as error:
-        raise Conflict("Its config was deleted while the run was at work.") from error
 
 
 def _apply_group(work: Work, group: list[Action], request: Request, course: Course) -> None:
@@ -229,7 +213,7 @@ def _ended(target: Target, request: Request, course: Course, error: Exception) -
         outcome=Outcome.DEFERRED if is_deferred else Outcome.FAILED,
         actions=tuple(course.results),
         repairs=tuple(course.repaired),
-        message=_message(error),
+        message=in_words(error),
     )
 
 
@@ -237,12 +221,6 @@ def _lost_its_config(target: Target, error: Exception) -> bool:
     if not isinstance(error, IntegrityError) or target.connection.in_atomic_block:
         return False
     return is_deleted(target.config)
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, DatabaseError | InterfaceError):
-        return sentence(error)
-    return str(error) or type(error).__name__
 
 
 def _announce_anyhow(work: Work, results: list[ActionResult]) -> None:
@@ -293,11 +271,7 @@ def _record_lost(
 def _renew_connections(target: Target) -> None:
     """Leave no lost connection behind: the next table, and this run's record, get new ones."""
     renew(target.connection)
-    renew(_connection_of_rows())
-
-
-def _connection_of_rows() -> BaseDatabaseWrapper:
-    return connections[router.db_for_write(PartitionConfig)]
+    renew(connection_of_rows())
 
 
 def _clock(target: Target) -> datetime:

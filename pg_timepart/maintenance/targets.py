@@ -12,11 +12,14 @@ from pg_timepart import conf
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
-from pg_timepart.errors import NotPartitioned, UnknownName
+from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
+from pg_timepart.keeping import configs
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.plans import Known, Policy
 from pg_timepart.relations import Parent
 from pg_timepart.widening import declared_key
+
+CONFIG_IS_GONE = "Its config was deleted while the run was at work."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,15 @@ class Target:
     def keeps_rows(self) -> bool:
         """Whether there are rows to keep in step with the catalog."""
         return not self.config._state.adding
+
+    def read_config(self) -> None:
+        """Read anew what an operator wants; raises Conflict where the config is deleted."""
+        if not self.keeps_rows:
+            return
+        try:
+            self.config.refresh_from_db(using=self.config._state.db)
+        except PartitionConfig.DoesNotExist as error:
+            raise Conflict(CONFIG_IS_GONE) from error
 
     def policy(self, parent: Parent) -> Policy:
         """Return what is wanted, checked against the kind of key; raises InvalidPolicy."""
@@ -132,14 +144,14 @@ def target_without_rows(model: type[models.Model], using: str) -> Target:
 
 def config_of(model: type[models.Model]) -> PartitionConfig:
     """Return the config row, made from the decorator's defaults if there is none."""
-    rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
+    rows = configs()
     label = model._meta.label_lower
     found = _saved_config(model)
     return found or rows.get_or_create(model_label=label, defaults=defaults_of(model))[0]
 
 
 def _saved_config(model: type[models.Model]) -> PartitionConfig | None:
-    rows = PartitionConfig.objects.using(router.db_for_write(PartitionConfig))
+    rows = configs()
     return rows.filter(model_label=model._meta.label_lower).first()
 
 

@@ -134,9 +134,10 @@ class Work:
             keep(row, **{"unfinished": "", **facts})
 
     def pin_of(self, row: PartitionLog) -> datetime | None:
-        """Return until when the partition is pinned, read anew."""
+        """Return until when the partition is pinned, read anew; None where that is over."""
         rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
-        found: datetime | None = rows.values_list("detach_time", flat=True).first()
+        pins = rows.filter(detach_time__gt=self.now).values_list("detach_time", flat=True)
+        found: datetime | None = pins.first()
         return found
 
     def forget(self, action: Action) -> None:
