@@ -15,9 +15,11 @@ from typing import Any
 
 from django.apps.registry import Apps
 from django.db import connections, models, transaction
+from django.test.utils import CaptureQueriesContext
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import Outcome
+from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import config_of, target_of
@@ -212,6 +214,14 @@ def at(text: str) -> dt.datetime:
     """Return the moment that ISO 8601 text says, in UTC where it says no offset."""
     moment = dt.datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def queries_of_an_idle_pass(yard: Yard, now: dt.datetime) -> list[str]:
+    """Return the SQL of a pass over the ships that finds nothing to do, for one before did all."""
+    maintain("fleet.ship", now=now)
+    with CaptureQueriesContext(yard.connection) as captured:
+        assert maintain("fleet.ship", now=now).outcome == "unchanged"
+    return [each["sql"] for each in captured.captured_queries]
 
 
 def outcomes(report: Report) -> list[tuple[str, str]]:

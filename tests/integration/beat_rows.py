@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
@@ -54,6 +56,22 @@ def writes() -> Iterator[list[str]]:
     with CaptureQueriesContext(connection) as queries:
         yield found
     found += [each["sql"] for each in queries if each["sql"].startswith(WRITES)]
+
+
+def sync_at_the_same_time(number: int = 4) -> None:
+    """Sync all configs in so many threads, each with connections of its own, all at once."""
+    barrier = Barrier(number)
+
+    def race() -> None:
+        try:
+            barrier.wait(10)
+            schedules.sync_all()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(number) as pool:
+        for each in [pool.submit(race) for _ in range(number)]:
+            each.result(30)
 
 
 def tidy_up(intervals: set[int]) -> None:

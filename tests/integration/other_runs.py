@@ -11,6 +11,12 @@ from django.db import connection, models
 from pg_timepart.advisory import advisory_lock
 from pg_timepart.catalog import read_parent
 
+TRYING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
+"""
+"""Whether a process of this name tries to get an advisory lock."""
+
 
 @contextmanager
 def another_run_on(model: type[models.Model]) -> Iterator[None]:

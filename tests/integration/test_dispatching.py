@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
@@ -20,6 +18,7 @@ from tests.integration.beat_rows import (
     entry_of,
     make_config,
     seconds_between,
+    sync_at_the_same_time,
     writes,
 )
 
@@ -85,23 +84,7 @@ def test_what_is_due_for_the_dispatcher() -> None:
 
 @dispatcher
 def test_processes_that_sync_at_the_same_time_make_one_dispatcher() -> None:
-    barrier, errors = Barrier(4), list[BaseException]()
-
-    def race() -> None:
-        try:
-            barrier.wait(10)
-            schedules.sync_all()
-        except BaseException as error:  # noqa: BLE001 - the test fails with it
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [Thread(target=race) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(30)
-    assert errors == []
+    sync_at_the_same_time()
     assert the_dispatcher().name == NAME
     assert schedules.sync_all() == []
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.db import transaction
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pg_timepart.constants import Outcome
@@ -19,7 +18,7 @@ from pg_timepart.maintenance.recording import Origin, prune, record
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.fleet.yard import Yard, at, queries_of_an_idle_pass
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -198,20 +197,15 @@ def test_an_edit_that_an_operator_saves_meanwhile_is_not_overwritten(yard: Yard)
 
 
 def test_an_idle_pass_is_four_queries(yard: Yard) -> None:
-    maintain("fleet.ship", now=MAY)
-    with CaptureQueriesContext(yard.connection) as captured:
-        assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
-    assert len(captured) <= 4, [each["sql"] for each in captured.captured_queries]
+    queries = queries_of_an_idle_pass(yard, MAY)
+    assert len(queries) <= 4, queries
 
 
 def test_an_idle_pass_costs_no_more_with_many_partitions_and_detached_ones(yard: Yard) -> None:
     yard.cover(Ship, "2020-01-01", "2024-08-01")
     yard.log(Ship, "2020-01-01").detach()
     yard.log(Ship, "2020-02-01").detach()
-    maintain("fleet.ship", now=MAY)
-    with CaptureQueriesContext(yard.connection) as captured:
-        maintain("fleet.ship", now=MAY)
-    catalog = [each for each in captured.captured_queries if "pg_inherits" in each["sql"]]
-    assert len(catalog) == 1
-    assert len(captured) <= 4, [each["sql"] for each in captured.captured_queries]
+    queries = queries_of_an_idle_pass(yard, MAY)
+    assert len([each for each in queries if "pg_inherits" in each]) == 1
+    assert len(queries) <= 4, queries
     assert len(PartitionLog.objects.filter(config__model_label="fleet.ship")) == 55

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError
-from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.status import table_status
 from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at, outcomes
+from tests.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
 from tests.integration.commanding import timepart
 from tests.integration.other_runs import another_run_on
 from tests.plant.striking import killed
@@ -183,10 +182,8 @@ def test_plan_shows_it(left: Yard) -> None:
 
 
 def test_an_idle_pass_beside_a_default_partition_is_four_queries(rest: Yard) -> None:
-    maintain("fleet.ship", now=MAY)
-    with CaptureQueriesContext(rest.connection) as captured:
-        assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
-    assert len(captured) <= 4, [each["sql"] for each in captured.captured_queries]
+    queries = queries_of_an_idle_pass(rest, MAY)
+    assert len(queries) <= 4, queries
 
 
 def test_after_a_create_was_killed_anywhere_the_next_pass_leaves_no_promise(rest: Yard) -> None:

@@ -15,16 +15,13 @@ from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Tablespaces, Yard, at
+from tests.integration.other_runs import TRYING
 from tests.processes import Worker, forked, session, wait_until
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 LATER = at("2030-01-01")
-TRYING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
-"""
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.migrations import RenameModel
 from django.test import override_settings
 from django.utils import timezone
@@ -28,6 +27,7 @@ from tests.integration.beat_rows import (
     last_change,
     make_config,
     seconds_between,
+    sync_at_the_same_time,
     writes,
 )
 
@@ -364,23 +364,7 @@ def test_a_pass_and_its_ddl_write_nothing_of_beat() -> None:
 def test_processes_that_sync_at_the_same_time_make_one_entry() -> None:
     configs = [make_config(f"thing{number}") for number in range(5)]
     PeriodicTask.objects.all().delete()
-    barrier, errors = Barrier(4), list[BaseException]()
-
-    def race() -> None:
-        try:
-            barrier.wait(10)
-            schedules.sync_all()
-        except BaseException as error:  # noqa: BLE001 - the test fails with it
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [Thread(target=race) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(30)
-    assert errors == []
+    sync_at_the_same_time()
     schedules.sync_all()
     assert [entry_of(each).enabled for each in configs] == [True] * 5
 

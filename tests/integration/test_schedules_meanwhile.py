@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +12,13 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pg_timepart import schedules
 from pg_timepart.models import PartitionConfig
 from tests.integration.beat_rows import entries_for, entry_of, make_config, seconds_between
-from tests.processes import event, forked
+from tests.processes import event, forked, session, wait_until
 
 pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'
+"""
 
 pytestmark = pytest.mark.usefixtures("synced_beat")
 
@@ -42,6 +45,13 @@ def sync_while(deed: Callable[[], Any]) -> list[str]:
             changes = schedules.sync_all()
         other.result()
     return changes
+
+
+def is_waiting(application: str) -> bool:
+    """Whether a process of this name waits for somebody's lock."""
+    with session("onlooker") as onlooker:
+        onlooker.execute(WAITING, [application])
+        return bool(onlooker.fetchone()[0])
 
 
 def make_and_forget() -> None:
@@ -163,16 +173,17 @@ def test_a_config_that_is_enabled_meanwhile_keeps_its_entry_going() -> None:
 def test_of_two_processes_that_sync_a_config_the_later_sees_what_the_earlier_did() -> None:
     """One has read that the config is disabled, and is slow to pause its entry."""
     config = make_config()
-    is_pausing = event()
+    is_pausing, has_ended = event(), event()
 
     def enable() -> None:
         assert is_pausing.wait(30)
         save(as_read(config), enabled=True)
+        has_ended.set()
 
     def be_slow(execute: Any, statement: str, *rest: Any) -> Any:
         if statement.startswith('UPDATE "django_celery_beat_periodictask"'):
             is_pausing.set()
-            time.sleep(1)
+            wait_until(lambda: has_ended.is_set() or is_waiting("another process"))
         return execute(statement, *rest)
 
     with forked(enable, "another process") as other:

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection, connections, models
+from django.db import connections, models
 from django.test import override_settings
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
@@ -20,8 +20,8 @@ from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
-from tests.integration.other_runs import another_run_on
-from tests.integration.test_interrupted import Enough, enough_after
+from tests.integration.other_runs import TRYING, another_run_on
+from tests.integration.test_interrupted import PLACE, Enough, ask, enough_after
 from tests.plant.models import Reading, Shift
 from tests.plant.observing import change_policy, clear_plant
 from tests.plant.scenery import NOW, prepare, run_pass, the_old
@@ -32,14 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 LATER = NOW + timedelta(days=999)
 LONG_AGO = NOW - timedelta(days=999)
-ITS_TURN = """
-SELECT count(*) FROM pg_stat_activity
-WHERE application_name = %s AND query LIKE '%%pg_try_advisory%%'
-"""
-PLACE = """
-SELECT s.spcname FROM pg_class c LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
-WHERE c.oid = %s
-"""
 patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
 
 
@@ -70,12 +62,6 @@ def waiting_for_the_report(work: Callable[[], Any]) -> Iterator[Worker]:
 
 def is_begun() -> bool:
     return the_old(Reading).unfinished == "detach"
-
-
-def ask(query: str, *parameters: Any) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        return cursor.fetchone()[0]
 
 
 def a_pass() -> list[tuple[str, str]]:
@@ -130,7 +116,7 @@ def test_an_interval_that_is_taken_back_while_a_run_waits_its_turn() -> None:
     with ExitStack() as stack:
         with another_run_on(Reading):
             worker = stack.enter_context(forked(detaching, "run"))
-            wait_until(lambda: ask(ITS_TURN, "run"))
+            wait_until(lambda: ask(TRYING, "run"))
             change_policy(Reading, interval=None)
         assert worker.result() == "unchanged"
     assert the_old(Reading).is_attached
