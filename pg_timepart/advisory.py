@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.drivers import driver_connection
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
 from pg_timepart.relations import Relation
@@ -146,7 +147,7 @@ def _see_that_there_are_two(
     def let_go() -> None:
         is_let_go.set()
         with suppress(Error), holder.wrap_database_errors:  # lost, and so let go
-            holder.connection.rollback()
+            driver_connection(holder).rollback()
 
     timer = threading.Timer(seconds, let_go)
     timer.start()

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.drivers import driver_connection
+
 GRACE_SECONDS = 0.05
 """How long what is over may take to end by itself."""
 
@@ -62,7 +64,7 @@ def _end_if_interrupted(
         return execute(query, params, many, context)
     except BaseException:
         connection = context["connection"]
-        raw = connection.connection
+        raw = driver_connection(connection)
         if raw is not None and raw.info.transaction_status == IS_ACTIVE:
             cancelling(connection)()
             connection.close()
@@ -71,7 +73,7 @@ def _end_if_interrupted(
 
 def cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
     """Return what cancels whatever runs on the connection, to be called from any thread."""
-    raw, translated = connection.connection, connection.wrap_database_errors
+    raw, translated = driver_connection(connection), connection.wrap_database_errors
 
     def cancel() -> None:
         with suppress(Error), translated:

@@ -21,6 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from pg_timepart.cancelling import cancelled_after, cancelling, repeat_until
 from pg_timepart.ddl import Statement, dollar_quote
+from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import sentence
 
@@ -145,7 +146,7 @@ def _running(
     def run() -> None:
         try:
             with guard.cursor() as cursor:
-                cursor.execute(watch.as_string(guard.connection))
+                cursor.execute(as_text(watch, guard))
         except Error as error:
             failures.append(error)
         repeat_until(is_over.wait, lambda: is_begun.is_set() and cancel_watched())

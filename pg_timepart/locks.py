@@ -19,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.cancelling import cancelled_after
 from pg_timepart.ddl import Lock
+from pg_timepart.drivers import as_text, driver_connection
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
@@ -208,9 +209,10 @@ def _end_failed_transaction(connection: BaseDatabaseWrapper) -> None:
     One that is cancelled before the server begins with it leaves the transaction open, and the
     rollback that Django asks for then does nothing.
     """
-    if connection.in_atomic_block or connection.connection is None:
+    raw = driver_connection(connection)
+    if connection.in_atomic_block or raw is None:
         return
-    if connection.connection.info.transaction_status == IN_FAILED_TRANSACTION:
+    if raw.info.transaction_status == IN_FAILED_TRANSACTION:
         with connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
 
@@ -225,7 +227,7 @@ def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) 
     statements = [
         f"SET LOCAL lock_timeout = {lock_ms}",
         f"SET LOCAL statement_timeout = {statement_ms}",
-        *(lock.statement.as_string(connection.connection) for lock in attempt.locks),
+        *(as_text(lock.statement, connection) for lock in attempt.locks),
     ]
     with connection.cursor() as cursor:
         cursor.execute("; ".join(statements))

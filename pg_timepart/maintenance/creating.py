@@ -9,6 +9,7 @@ from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.catalog import read_named
 from pg_timepart.ddl import has_rows
+from pg_timepart.drivers import as_text
 from pg_timepart.errors import Conflict, Deferred
 from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
@@ -108,7 +109,7 @@ def _is_attached(work: Work, name: str) -> bool:
 
 
 def _has_rows(work: Work, leaf: Partition) -> bool:
-    query = has_rows(leaf).as_string(work.target.connection.connection)
+    query = as_text(has_rows(leaf), work.target.connection)
     with work.target.connection.cursor() as cursor:
         cursor.execute(query)
         return bool(cursor.fetchone()[0])

@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart import conf
 from pg_timepart.catalog import hangs_on_nothing
 from pg_timepart.ddl import Statement
+from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred, InsideTransaction
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.guarding import guarded
@@ -56,7 +57,7 @@ class Session:
             )
         wait_for_short(look, self.budget, self.waiting, step.summary)
         (statement,) = step.statements
-        text = statement.as_string(self.connection.connection)
+        text = as_text(statement, self.connection)
         try:
             with guarded(
                 self.connection,
@@ -112,7 +113,7 @@ class Session:
     def _execute(self, statements: Iterable[Statement]) -> None:
         with self.connection.cursor() as cursor:
             for statement in statements:
-                text = statement.as_string(self.connection.connection)
+                text = as_text(statement, self.connection)
                 self.statements.append(text)
                 cursor.execute(text)
 

@@ -19,6 +19,7 @@ from pg_timepart.anatomy import read_foreign_keys, read_leaf
 from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
+from pg_timepart.drivers import as_text
 from pg_timepart.locks import share_of
 from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.marking import first_mark
@@ -164,7 +165,7 @@ def _take_off(work: Work, leaf: Partition) -> None:
 def _shown(work: Work, step: Step, action: Action) -> StepPreview:
     locks = _locks_of_concurrent_detach(work, action) if step.is_alone else step.locks
     statements = step.statements if step.is_alone else tuple(_transaction(step, locks))
-    context = work.target.connection.connection
+    connection = work.target.connection
     return StepPreview(
         summary=step.summary,
         locks=tuple(
@@ -172,7 +173,7 @@ def _shown(work: Work, step: Step, action: Action) -> StepPreview:
             for each in (*locks, *step.watched)
         ),
         is_alone=step.is_alone,
-        statements=tuple(each.as_string(context).strip() for each in statements),
+        statements=tuple(as_text(each, connection).strip() for each in statements),
     )
 
 

@@ -27,6 +27,7 @@ LAYOUT = (
     "resuming",
     "planning",
     "ddl",
+    "drivers",
     "steps",
     "procedures",
     "conf",

@@ -1,0 +1,48 @@
+"""Tools that watch an application's queries put something around its connections and cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from pg_timepart.drivers import driver_connection
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.previewing import preview_pass
+from pg_timepart.maintenance.targets import target_of
+from tests.fleet.models import Ship
+from tests.fleet.yard import Tablespaces, Yard, at, outcomes
+from tests.integration.proxies import PROXIES, behind
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = "2024-05-15 10:30"
+
+
+@pytest.fixture(params=[*PROXIES.values()], ids=[*PROXIES])
+def watched(yard: Yard, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have a proxy of each kind around the connections."""
+    with behind(request.param):
+        yield
+
+
+def test_the_driver_s_own_connection_is_found(watched: None) -> None:
+    assert driver_connection(connection) is None
+    connection.ensure_connection()
+    assert type(driver_connection(connection)).__module__.split(".")[0] in {"psycopg", "psycopg2"}
+
+
+def test_a_whole_life(watched: None, yard: Yard, tablespaces: Tablespaces) -> None:
+    yard.configure(Ship, interval=2, detach_tablespace=tablespaces.cold)
+    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+    Ship.objects.create(sailed_at=at("2024-01-01"))
+    shown = preview_pass(target_of(Ship), now=at(MAY))
+    assert any("CREATE TABLE" in each for each in shown.actions[0].steps[0].statements)
+    report = maintain("fleet.ship", now=at(MAY))
+    assert set(outcomes(report)) == {("create", "done"), ("detach", "done"), ("move", "done")}
+    log = yard.log(Ship, "2024-01-01")
+    assert outcomes(log.attach()) == [("attach", "done")]
+    assert Ship.objects.count() == 1
+    log.detach()
+    assert outcomes(Ship.partitioning.delete_partition(log)) == [("drop", "done")]
