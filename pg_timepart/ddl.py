@@ -124,16 +124,17 @@ def set_replica_identity(leaf: Relation, kind: str) -> Statement:
 
 def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
     """Use the leaf's part of the index that is the parent's replica identity; needs it attached."""
+    quote = sql.SQL(dollar_quote(parent.schema, parent.name, leaf.schema, leaf.name))
     return sql.SQL(
-        "DO $pg_timepart$ BEGIN EXECUTE (SELECT pg_catalog.format("
+        "DO {} BEGIN EXECUTE (SELECT pg_catalog.format("
         "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::pg_catalog.regclass,"
         " c.relname) FROM pg_catalog.pg_index p"
         " JOIN pg_catalog.pg_inherits i ON i.inhparent = p.indexrelid"
         " JOIN pg_catalog.pg_index x ON x.indexrelid = i.inhrelid"
         " JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid"
         " WHERE p.indrelid = {}::pg_catalog.regclass AND p.indisreplident"
-        " AND x.indrelid = {}::pg_catalog.regclass); END $pg_timepart$"
-    ).format(_as_text(parent), _as_text(leaf))
+        " AND x.indrelid = {}::pg_catalog.regclass); END {}"
+    ).format(quote, _as_text(parent), _as_text(leaf), quote)
 
 
 def attach(parent: Relation, leaf: Relation, lower: str | None, upper: str | None) -> Statement:

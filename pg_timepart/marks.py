@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any
 
 from pg_timepart.periods import Bounds
 from pg_timepart.relations import Mark
@@ -23,17 +24,46 @@ def mark_text(mark: Mark) -> str:
 
 
 def parse_mark(comment: str | None) -> Mark | None:
-    """Return what a table's comment says, or None where it is not one of ours."""
+    """Return what a table's comment says, or None where it is not one of ours.
+
+    Anybody may comment on a table of theirs, with whatever text: nothing that it says raises.
+    """
     if not comment or not comment.startswith(_PREFIX):
         return None
     try:
-        found = json.loads(comment.removeprefix(_PREFIX))
-        start, end = (
-            found[side] and datetime.fromisoformat(found[side]) for side in ("from", "to")
-        )
-        return Mark(label=found["model"], bounds=Bounds(start=start, end=end))
-    except (KeyError, TypeError, ValueError):
+        found = json.loads(comment.removeprefix(_PREFIX), object_pairs_hook=_once_each)
+        return _mark(found)
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _mark(found: dict[str, Any]) -> Mark:
+    bounds = Bounds(start=_moment(found["from"]), end=_moment(found["to"]))
+    return Mark(label=_name(found["model"]), bounds=bounds)
+
+
+def _name(value: object) -> str:
+    """Return text that the server can have as a name."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"{value!r} is not a name")
+    value.encode()  # lone surrogates are no text
+    return value
+
+
+def _moment(value: object) -> datetime | None:
+    """Return the moment; None, where there is no bound, is no other empty value."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a moment")
+    return datetime.fromisoformat(value)
 
 
 def like_pattern(label: str) -> str:

@@ -207,6 +207,18 @@ def test_replica_identity_by_an_index(yard: Yard) -> None:
     assert yard.query(chosen, JANUARY) == ["raft_code"]
 
 
+def test_replica_identity_of_a_table_whose_name_has_a_dollar_tag_in_it(yard: Yard) -> None:
+    raft = yard.build(
+        db_table="raft $pg_timepart$ it's",
+        constraints=[models.UniqueConstraint(fields=["id", "at"], name="raft_id")],
+    )
+    yard.execute('ALTER TABLE "raft $pg_timepart$ it\'s" REPLICA IDENTITY USING INDEX raft_id')
+    (log,) = yard.cover(raft, "2024-01-01", "2024-02-01")
+    raft.partitioning.detach_partition(log)
+    raft.partitioning.attach_partition(log)
+    assert replica_identity(yard, f'"{log.table_name}"') == "i"
+
+
 def test_an_update_can_be_published(yard: Yard) -> None:
     raft = yard.build(widen_keys=False, code=models.CharField(max_length=20))
     yard.execute("ALTER TABLE fleet_raft REPLICA IDENTITY FULL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -32,7 +33,10 @@ def test_a_person_can_read_it() -> None:
     )
 
 
-@given(st.text(min_size=1), moments, moments)
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(names, moments, moments)
 def test_what_is_written_is_read_back(
     label: str, one: datetime | None, other: datetime | None
 ) -> None:
@@ -40,6 +44,13 @@ def test_what_is_written_is_read_back(
         one, other = other, one
     written = mark(label, one, other)
     assert parse_mark(mark_text(written)) == written
+
+
+def saying(
+    label: str = '"shop.event"', start: str = "null", end: str = '"2024-06-01T00:00:00+00:00"'
+) -> str:
+    """Return a comment like ours with these pieces of JSON in it."""
+    return f'pg_timepart {{"model": {label}, "from": {start}, "to": {end}}}'
 
 
 @pytest.mark.parametrize(
@@ -62,10 +73,47 @@ def test_what_is_written_is_read_back(
         ),
         mark_text(mark())[:-5],
         " " + mark_text(mark()),
+        saying(start='""'),
+        saying(start="0"),
+        saying(start="false"),
+        saying(start="[]"),
+        saying(start="1" * 5000),
+        saying(start='"9999-12-31T23:59:59-12:00"', end="null"),
+        saying(start='"0001-01-01T00:00:00+14:00"'),
+        saying(start="[" * 100_000),
+        saying(start='{"a":' * 100_000),
+        saying(start="NaN"),
+        saying(label="null"),
+        saying(label="7"),
+        saying(label='""'),
+        saying(label='["shop.event"]'),
+        saying(label=r'"shop\u0000.event"'),
+        saying(label=r'"shop\ud800.event"'),
+        saying(label='"shop.other", "model": "shop.event"'),
     ],
 )
 def test_a_comment_of_somebody_else_is_no_mark(comment: str | None) -> None:
     assert parse_mark(comment) is None
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | moments.map(str),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+).map(json.dumps)
+
+
+@given(anything, anything, anything)
+def test_no_value_makes_it_raise(label: str, start: str, end: str) -> None:
+    found = parse_mark(saying(label, start, end))
+    assert found is None or isinstance(json.loads(label), str)
+
+
+@given(st.integers(min_value=0), st.text(max_size=3))
+def test_nor_does_a_mark_with_something_else_in_its_middle(where: int, what: str) -> None:
+    text = mark_text(mark())
+    place = where % len(text)
+    parse_mark(text[:place] + what + text[place + len(what) :])
 
 
 def matches(pattern: str, text: str) -> bool:
