@@ -11,6 +11,7 @@ from pg_timepart.constants import PeriodType
 from pg_timepart.declaring import PartitioningManagerBase, declare
 
 if TYPE_CHECKING:
+    from pg_timepart.maintenance.arguments import Logs
     from pg_timepart.maintenance.reports import Report
     from pg_timepart.maintenance.targets import Target
     from pg_timepart.models import PartitionConfig, PartitionLog
@@ -26,7 +27,10 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     before. Outside a transaction, each action commits by itself. Inside ``atomic()`` everything
     becomes part of that transaction, and the advisory lock and the locks on the tables are held
     until it ends: keep it short. ``db_manager(alias)`` works on the table in another database.
-    A row that is passed in is read anew once the operation has ended well.
+    ``logs`` is a row of ``config.logs`` or any iterable of rows, such as a queryset; what is in
+    it twice is done once. Only None means all: of an empty one nothing is done. The rows are
+    read anew once the operation has ended, well or not. ``partition_log`` is ``logs`` by its
+    former name. Raises InvalidPolicy for what is no row, and UnknownName for another model's.
     """
 
     @property
@@ -67,9 +71,13 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         return by_hand.create_range(self._target, start, end)
 
     def detach_partition(
-        self, partition_log: PartitionLog | None = None, *, concurrently: bool = True
+        self,
+        logs: Logs | None = None,
+        *,
+        concurrently: bool = True,
+        partition_log: Logs | None = None,
     ) -> Report:
-        """Detach this partition, or every one whose end is before now minus ``interval`` periods.
+        """Detach these, or every one whose end is before now minus ``interval`` periods.
 
         The latter leaves out those whose ``detach_time`` has not come. The rows leave the table
         and stay in their own. A concurrent detach waits for nobody but those who use the table,
@@ -77,52 +85,68 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         ``concurrently=False`` it can, and holds ACCESS EXCLUSIVE on the table until the end of
         the transaction.
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import arguments, by_hand
 
-        if partition_log is None:
+        rows = arguments.listed_or_all(self.model, logs, partition_log)
+        if rows is None:
             return by_hand.detach_expired(self._target, concurrently=concurrently)
-        report = by_hand.detach(self._target, [partition_log], concurrently=concurrently)
-        partition_log.refresh_from_db()
-        return report
+        with arguments.read_anew(rows):
+            return by_hand.detach(self._target, rows, concurrently=concurrently)
 
     def attach_partition(
-        self, partition_log: PartitionLog | None = None, detach_time: datetime | None = None
+        self,
+        logs: Logs | None = None,
+        detach_time: datetime | None = None,
+        *,
+        partition_log: Logs | None = None,
     ) -> Report:
-        """Attach this detached partition, or all of them.
+        """Attach these detached partitions, or all.
 
         ``detach_time`` (aware) pins them: retention leaves them alone before that moment.
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import arguments, by_hand
 
-        if partition_log is None:
-            return by_hand.attach(self._target, None, detach_time=detach_time)
-        report = by_hand.attach(self._target, [partition_log], detach_time=detach_time)
-        partition_log.refresh_from_db()
-        return report
+        rows = arguments.listed_or_all(self.model, logs, partition_log)
+        with arguments.read_anew(rows or ()):
+            return by_hand.attach(self._target, rows, detach_time=detach_time)
 
-    def move_partition(self, partition_log: PartitionLog, tablespace: str) -> Report:
-        """Move the table and all its indexes to another tablespace.
+    def move_partition(
+        self,
+        logs: Logs | None = None,
+        tablespace: str | None = None,
+        *,
+        partition_log: Logs | None = None,
+    ) -> Report:
+        """Move the tables and all their indexes to another tablespace.
 
         A detached one at leisure; an attached one only if the copy fits into the lock budget.
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import arguments, by_hand
 
-        return by_hand.move(self._target, [partition_log], tablespace)
+        rows = arguments.listed(self.model, logs, partition_log)
+        with arguments.read_anew(rows):
+            return by_hand.move(self._target, rows, tablespace)
 
-    def delete_partition(self, partition_log: PartitionLog) -> Report:
-        """Drop the table of a detached partition, with its rows, and its log row.
+    def delete_partition(
+        self, logs: Logs | None = None, *, partition_log: Logs | None = None
+    ) -> Report:
+        """Drop the tables of detached partitions, with their rows, and the rows about them.
 
-        Refused while it is attached, and before the config's ``drop_after`` has passed.
+        Refused while one is attached, and before the config's ``drop_after`` has passed.
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import arguments, by_hand
 
-        return by_hand.drop(self._target, [partition_log])
+        return by_hand.drop(self._target, arguments.listed(self.model, logs, partition_log))
 
-    def truncate_partition(self, partition_log: PartitionLog) -> Report:
-        """Empty one partition, attached or not."""
-        from pg_timepart.maintenance import by_hand
+    def truncate_partition(
+        self, logs: Logs | None = None, *, partition_log: Logs | None = None
+    ) -> Report:
+        """Empty partitions, attached or not."""
+        from pg_timepart.maintenance import arguments, by_hand
 
-        return by_hand.truncate(self._target, [partition_log])
+        rows = arguments.listed(self.model, logs, partition_log)
+        with arguments.read_anew(rows):
+            return by_hand.truncate(self._target, rows)
 
     def truncate_all_partition(self) -> Report:
         """Empty every attached partition, one by one. What is detached keeps its rows."""

@@ -121,7 +121,7 @@ def attach(
 def move(
     target: Target,
     logs: Sequence[PartitionLog],
-    tablespace: str,
+    tablespace: str | None,
     *,
     origin: Origin | None = None,
     now: datetime | None = None,
@@ -253,12 +253,6 @@ def _is_off(partition: Partition, known: Known) -> bool:
 
 def _names(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
     """Return the tables of these rows by OID; raises UnknownName for rows of another model."""
-    for each in logs:
-        if not isinstance(each, PartitionLog):
-            raise InvalidPolicy(
-                f"A partition is given by its row, such as one of {target.model.__name__}"
-                f".partitioning.config.logs, not by {each!r}."
-            )
     strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
     if strangers:
         known = [each.table_name for each in target.rows()]

@@ -1,4 +1,4 @@
-"""Rows of partitions as arguments: read anew afterwards, and refused where they are none."""
+"""Rows of partitions as arguments, one or many: read anew afterwards, refused where none."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from pg_timepart.errors import InvalidPolicy, OperationFailed
-from pg_timepart.models import PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from pg_timepart.constants import Outcome
+from pg_timepart.errors import InvalidPolicy, OperationFailed, UnknownName
+from pg_timepart.models import PartitionLog, PartitionLogQuerySet
+from tests.fleet.models import Cargo, Ship
+from tests.fleet.yard import Yard, at, outcomes
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -62,15 +63,119 @@ def test_one_that_is_gone_is_not_skipped_in_silence(
             operate(log)
 
 
-@pytest.mark.parametrize("wrong", [JANUARY, 5, [], object])
-@pytest.mark.parametrize("operation", ["detach", "attach", "delete", "truncate"])
+@pytest.mark.parametrize("wrong", [JANUARY, 5, PartitionLog, b"x", False])
+@pytest.mark.parametrize("operation", ["detach", "attach", "delete", "truncate", "move"])
 def test_what_is_no_row_is_named(yard: Yard, operation: str, wrong: Any) -> None:
-    with pytest.raises(InvalidPolicy) as caught:
-        getattr(Ship.partitioning, f"{operation}_partition")(wrong)
-    assert str(caught.value) == (
-        "A partition is given by its row, such as one of Ship.partitioning.config.logs,"
-        f" not by {wrong!r}."
-    )
+    for given in (wrong, [wrong]):
+        with pytest.raises(InvalidPolicy) as caught:
+            getattr(Ship.partitioning, f"{operation}_partition")(given)
+        assert str(caught.value) == (
+            "A partition is given by its row, or several by an iterable of rows, such as"
+            f" Ship.partitioning.config.logs.all(), not by {wrong!r}."
+        )
+
+
+@pytest.mark.parametrize("operation", ["delete", "truncate", "move"])
+def test_only_what_has_a_meaning_for_all_takes_none(yard: Yard, operation: str) -> None:
+    with pytest.raises(InvalidPolicy, match="not by None"):
+        getattr(Ship.partitioning, f"{operation}_partition")()
+
+
+MANY: list[Callable[[PartitionLogQuerySet], Any]] = [
+    lambda found: found,
+    list,
+    set,
+    tuple,
+    lambda found: (each for each in found),
+    lambda found: [*found, *found],
+    lambda found: dict.fromkeys(found).keys(),
+]
+
+
+@pytest.fixture
+def two(yard: Yard) -> PartitionLogQuerySet:
+    """The rows of January and February; March is there too."""
+    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01")
+    return yard.configure(Ship).logs.filter(start__lt=at("2024-03-01"))
+
+
+@pytest.mark.parametrize("many", MANY)
+def test_any_iterable_of_rows_is_taken(
+    yard: Yard, two: PartitionLogQuerySet, many: Callable[[PartitionLogQuerySet], Any]
+) -> None:
+    support = Ship.partitioning
+    assert outcomes(support.detach_partition(many(two.all()))) == [("detach", "done")] * 2
+    assert yard.ranges(Ship) == [("2024-03-01", "2024-04-01")]
+    assert outcomes(support.attach_partition(many(two.all()), PIN)) == [("attach", "done")] * 2
+    assert [each.detach_time for each in yard.logs(Ship)] == [PIN, PIN, None]
+    assert outcomes(support.truncate_partition(many(two.all()))) == [("truncate", "done")] * 2
+    moved = support.move_partition(many(two.all()), "pg_default")
+    assert outcomes(moved) == [("move", "done")] * 2
+    support.detach_partition(two)
+    assert outcomes(support.delete_partition(many(two.all()))) == [("drop", "done")] * 2
+    assert [each.start for each in yard.logs(Ship)] == [at("2024-03-01")]
+
+
+def test_every_row_that_was_given_knows_what_was_done(two: PartitionLogQuerySet) -> None:
+    queryset, again = two.all(), list(two)
+    Ship.partitioning.detach_partition([*queryset, *again])
+    assert [each.is_attached for each in (*queryset, *again)] == [False] * 4
+    Ship.partitioning.attach_partition(logs=queryset, detach_time=PIN)
+    assert [facts(each) for each in queryset] == [(True, True, PIN)] * 2
+
+
+def test_where_one_fails_the_rows_know_what_was_done_to_the_others(
+    yard: Yard, two: PartitionLogQuerySet
+) -> None:
+    january, february = two
+    yard.execute(f"DROP TABLE {JANUARY}")
+    with pytest.raises(OperationFailed, match=f"{JANUARY} does not exist any more"):
+        Ship.partitioning.detach_partition([january, february])
+    assert (january.is_attached, february.is_attached) == (True, False)
+
+
+@pytest.mark.parametrize("none", [[], (), set(), PartitionLog.objects.none()])
+def test_of_an_empty_iterable_nothing_is_done(
+    yard: Yard, two: PartitionLogQuerySet, none: Any
+) -> None:
+    yard.configure(Ship, interval=1)
+    before = yard.ranges(Ship)
+    support = Ship.partitioning
+    ended = [
+        support.detach_partition(none),
+        support.attach_partition(none, PIN),
+        support.delete_partition(none),
+        support.truncate_partition(none),
+        support.move_partition(none, "pg_default"),
+    ]
+    assert {each.outcome for each in ended} == {Outcome.UNCHANGED}
+    assert yard.ranges(Ship) == before
+    assert {each.detach_time for each in yard.logs(Ship)} == {None}
+
+
+def test_the_former_keyword_goes_on_working(log: PartitionLog) -> None:
+    support = Ship.partitioning
+    support.detach_partition(partition_log=log, concurrently=False)
+    assert not log.is_attached
+    support.attach_partition(partition_log=[log], detach_time=PIN)
+    assert facts(log) == (True, True, PIN)
+    support.truncate_partition(partition_log=log)
+    support.move_partition(partition_log=log, tablespace="pg_default")
+    with pytest.raises(InvalidPolicy, match="logs and partition_log are the same argument"):
+        support.detach_partition(log, partition_log=log)
+    log.detach()
+    support.delete_partition(partition_log=log)
+    assert not PartitionLog.objects.filter(pk=log.pk).exists()
+
+
+def test_rows_of_another_model_are_refused_before_anything_is_done(
+    yard: Yard, log: PartitionLog
+) -> None:
+    yard.cover(Cargo, "2024-01-01", "2024-02-01")
+    stranger = yard.log(Cargo, "2024-01-01")
+    with pytest.raises(UnknownName, match=r"no partition of fleet\.ship named 'fleet_cargo"):
+        Ship.partitioning.detach_partition([log, stranger])
+    assert yard.log(Ship, "2024-01-01").is_attached
 
 
 @pytest.mark.parametrize("wrong", ["", "nowhere"])
