@@ -1,84 +1,34 @@
 """``/healthz`` says whether everything works, ``/livez`` whether this process does.
 
 Point an alarm at ``/healthz``: it is 503 if the database, the broker or a partitioned table needs
-somebody. Point what restarts or unplugs a process at ``/livez``: neither would help any of those.
+somebody. Anybody gets its status; sentences and tables are for staff and holders of
+``HEALTH_TOKEN``. Point what restarts or unplugs a process at ``/livez``: neither would help any of
+those.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import django.db
 from celery import current_app
 from django.conf import settings
+from django.contrib import admin
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from deploy.health_check import Answer, Check, Finding, State, ask_all
+from pg_timepart.admin.permissions import may_view
 from pg_timepart.maintenance.condition import TableStatus
 from pg_timepart.maintenance.status import all_statuses
 
-logger = logging.getLogger("deploy.health")
-
-DEADLINE_SECONDS = 4.0
-"""How long a probe waits for an answer. What hangs longer is wrong, whatever it would say."""
-
 _CONNECT_SECONDS = 2
 _TOLD = ("read_at", "runs_out_at", "runway_seconds", "attached", "detached", "last_outcome")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found."""
-
-    problems: tuple[str, ...] = ()
-    """Sentences for a person; nothing where all is well. The network may read them."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    """More to show, in JSON types."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as the answer shows it."""
-        return {"ok": not self.problems, "problems": list(self.problems), **self.facts}
-
-
-class Check:
-    """One question that may hang: asked in a thread, and waited for with a deadline.
-
-    A question that still hangs is not asked a second time, so that probes cannot pile up.
-    """
-
-    def __init__(self, name: str, question: Callable[[], Finding]) -> None:
-        self.name = name
-        self._question = question
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"health-{name}")
-        self._under_way: Future[Finding] | None = None
-
-    def begin(self) -> Future[Finding]:
-        """Ask, unless an earlier question is still without an answer; return what will be it."""
-        if self._under_way is None or self._under_way.done():
-            self._under_way = self._executor.submit(self._ask)
-        return self._under_way
-
-    def answer(self, asked: Future[Finding]) -> Finding:
-        """Return the answer if there is one by now."""
-        if not asked.done():
-            return _silence(self.name)
-        return asked.result()
-
-    def _ask(self) -> Finding:
-        try:
-            return self._question()
-        except Exception:  # whatever a driver raises, it means that the check has failed
-            logger.exception("The %s failed its check", self.name)
-            return Finding(problems=(f"The {self.name} cannot be reached; the log says why.",))
-        finally:
-            connections.close_all()
 
 
 @require_safe
@@ -89,25 +39,57 @@ def livez(_request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
-def healthz(_request: HttpRequest) -> HttpResponse:
-    """Answer what works and what does not: 200 if all does, else 503.
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer whether all works: 200 if it does, else 503, and what does not to who may know.
 
-    Waits for ``DEADLINE_SECONDS`` at most, also while the database or the broker hangs.
+    The answer is some seconds old, and says so. Waits for four seconds at most, also while the
+    database or the broker hangs; where many ask at once, most do not wait at all.
     """
-    findings = ask_all((_database, _broker))
-    is_well = not any(each.problems for each in findings.values())
-    body = {
-        "status": "ok" if is_well else "wrong",
-        **{name: finding.as_json() for name, finding in findings.items()},
+    answers = ask_all((_database, _broker))
+    state = worst(answers.values())
+    body: dict[str, Any] = {
+        "status": state.value,
+        "age_seconds": max(each.age_seconds for each in answers.values()),
     }
-    return JsonResponse(body, status=HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE)
+    if _may_know(request, answers["database"]):
+        body |= {name: answer.as_json() for name, answer in answers.items()}
+    status = HTTPStatus.OK if state is State.OK else HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse(body, status=status)
 
 
-def ask_all(checks: tuple[Check, ...]) -> dict[str, Finding]:
-    """Return what each check found, all within one deadline."""
-    asked = [(each, each.begin()) for each in checks]
-    wait([future for _, future in asked], timeout=DEADLINE_SECONDS)
-    return {each.name: each.answer(future) for each, future in asked}
+def worst(answers: Iterable[Answer]) -> State:
+    """Return the state of all, which is well only where each is known to be."""
+    states = {each.state for each in answers}
+    return next((each for each in (State.WRONG, State.UNKNOWN) if each in states), State.OK)
+
+
+def _may_know(request: HttpRequest, database: Answer) -> bool:
+    """Return whether who asks may read names of roles, tables and hosts.
+
+    A session is looked up in the database, so not while that does not answer.
+    """
+    if _has_token(request):
+        return True
+    return "tables" in database.finding.facts and _is_staff(request)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    token = _token()
+    given = request.headers.get("Authorization", "")
+    return bool(token) and constant_time_compare(given, f"Bearer {token}")
+
+
+def _token() -> str:
+    token: str = getattr(settings, "HEALTH_TOKEN", "")
+    return token
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    """Return whether a member of the staff asks who may see the tables in the admin."""
+    try:
+        return admin.site.has_permission(request) and may_view(request)
+    except django.db.Error:
+        return False
 
 
 def ask_database() -> Finding:
@@ -148,14 +130,11 @@ def _table(status: TableStatus) -> dict[str, Any]:
     }
 
 
-def _silence(name: str) -> Finding:
-    return Finding(problems=(f"The {name} has not answered for {DEADLINE_SECONDS:g} seconds.",))
-
-
 def _secrets() -> list[str]:
     passwords = [each.get("PASSWORD") for each in settings.DATABASES.values()]
     urls = (settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND)
-    return [str(each) for each in (*passwords, *urls, settings.SECRET_KEY) if each]
+    own = (settings.SECRET_KEY, _token())
+    return [str(each) for each in (*passwords, *urls, *own) if each]
 
 
 _database = Check("database", ask_database)

@@ -27,6 +27,9 @@ SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = [*environment.words("ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 
+# Who sends it as "Authorization: Bearer ..." is told by /healthz what is wrong.
+HEALTH_TOKEN = environment.text("HEALTH_TOKEN")
+
 # Behind a proxy that ends TLS and sets X-Forwarded-Proto itself.
 _IS_BEHIND_TLS = environment.flag("BEHIND_TLS_PROXY")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_BEHIND_TLS else None

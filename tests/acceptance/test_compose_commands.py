@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psycopg2
 import pytest
@@ -30,6 +30,7 @@ from tests.deployed import (
 from tests.tablespaces import server_folder
 
 PASSWORD = "a-password"
+HEALTH_TOKEN = "a-token"
 SERVICES = compose_services()
 WORDS = {"web": "Listening at", "worker": " ready.", "beat": "beat: Starting"}
 
@@ -65,7 +66,9 @@ def redis_url(folder: Path) -> Iterator[str]:
 def environ(folder: Path, redis_url: str) -> Iterator[dict[str, str]]:
     """A migrated database, by the command of the compose file."""
     with own_database() as database_url:
-        environ = environment(database_url, redis_url, PORT=str(free_port()))
+        environ = environment(
+            database_url, redis_url, PORT=str(free_port()), HEALTH_TOKEN=HEALTH_TOKEN
+        )
         said = run(SERVICES["migrate"]["command"], environ, folder)
         assert "Applying sensors.0001_initial... OK" in said
         yield environ
@@ -126,7 +129,10 @@ def test_service_gets_healthy_and_ends_in_peace(
 
 def assert_serves(port: str) -> None:
     """The tables, and the admin with its style: DEBUG is off."""
-    with urlopen(f"http://{HOST}:{port}/healthz", timeout=10) as answer:
+    question = Request(
+        f"http://{HOST}:{port}/healthz", headers={"Authorization": f"Bearer {HEALTH_TOKEN}"}
+    )
+    with urlopen(question, timeout=10) as answer:
         told: dict[str, Any] = json.load(answer)
     assert told["status"] == "ok"
     models = [each["model"] for each in told["database"]["tables"]]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -22,6 +25,27 @@ from deploy.local.ports import HOST, free_port
 from tests.deployed import compose_services, environment, own_database, run, running, until
 
 BOUND_SECONDS = 8.0
+TOKEN = "a token for tests"
+CROWD = 24
+VISITORS = ("staff view", "staff change", "staff", "guest view", "former view")
+SESSIONS = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
+import django
+django.setup()
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+for name in sys.argv[1:]:
+    kind, _, verb = name.partition(" ")
+    user = User.objects.create(username=name, is_staff=kind != "guest")
+    if verb:
+        user.user_permissions.add(Permission.objects.get(codename=f"{verb}_partitionconfig"))
+    client = Client()
+    client.force_login(user)
+    User.objects.filter(pk=user.pk, username__startswith="former").update(is_active=False)
+    print(client.cookies["sessionid"].value)
+"""
+NAMES = re.compile("sensors|shop|traffic|pg_timepart|postgres|deployed|127|localhost|redis")
 SERVICES = compose_services()
 
 
@@ -29,35 +53,48 @@ SERVICES = compose_services()
 class Site:
     """A web server with a database and a broker of its own."""
 
+    environ: dict[str, str]
     database_url: str
     redis: Server
     redis_folder: Path
     port: int
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Return the status and the body of an answer that comes in time."""
         connection = HTTPConnection(HOST, self.port, timeout=BOUND_SECONDS)
         with closing(connection):
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
     def health(self) -> tuple[int, dict[str, Any]]:
-        """Return the status of /healthz and what it says, in which there is no secret."""
-        status, body = self.get("/healthz")
+        """Return the status of /healthz and all that it says, in which there is no secret."""
+        status, body = self.get("/healthz", Authorization=f"Bearer {TOKEN}")
         for url in (self.database_url, self.redis.url):
             password = urlsplit(url).password
             assert password is None or password not in body
+        assert TOKEN not in body
         assert self.get("/livez") == (200, "ok\n")
         told: dict[str, Any] = json.loads(body)
         return status, told
 
-    def problems(self, part: str) -> list[str]:
-        """Return what is wrong with one part, of which the status must tell."""
+    def tells_of(self, part: str, problem: str) -> bool:
+        """Return whether this is all that is wrong with one part; the status then tells of it."""
         status, told = self.health()
-        problems: list[str] = told[part]["problems"]
+        problems = told[part]["problems"]
+        if len(problems) != 1 or not re.fullmatch(problem, problems[0]):
+            return False
         assert (status, told["status"], told[part]["ok"]) == (503, "wrong", False)
-        return problems
+        return True
+
+    def age_of(self, part: str) -> float:
+        """Return for how many seconds the answer about one part has been remembered."""
+        age: float = self.health()[1][part]["age_seconds"]
+        return age
+
+    def is_well(self) -> bool:
+        """Return whether all is well, as far as either process knows."""
+        return all(self.health()[0] == 200 for _ in range(4))
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +104,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         with own_database() as database_url:
             port = free_port()
-            environ = environment(database_url, redis.url, PORT=str(port))
+            environ = environment(database_url, redis.url, PORT=str(port), HEALTH_TOKEN=TOKEN)
             run(SERVICES["migrate"]["command"], environ, folder)
             with running(SERVICES["web"]["command"], environ, folder / "web.log") as web:
                 until(lambda: web.has_ended() or "Booting worker" in web.said())
                 yield Site(
+                    environ=environ,
                     database_url=database_url,
                     redis=redis,
                     redis_folder=folder / "redis",
@@ -79,6 +117,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 )
     finally:
         stop(redis)
+
+
+@pytest.fixture(scope="module")
+def sessions(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The session of each visitor, who is active unless a former one."""
+    command = [sys.executable, "-c", f"import sys{SESSIONS}", *VISITORS]
+    said = run(command, site.environ, tmp_path_factory.mktemp("sessions"))
+    return dict(zip(VISITORS, said.split(), strict=True))
 
 
 @contextmanager
@@ -89,15 +135,85 @@ def cursor(url: str) -> Iterator[Any]:
             yield found
 
 
+@contextmanager
+def locked_configs(site: Site) -> Iterator[None]:
+    """Let every question about the tables wait."""
+    with cursor(site.database_url) as rows:
+        rows.execute("BEGIN")
+        rows.execute("LOCK TABLE pg_timepart_partitionconfig IN ACCESS EXCLUSIVE MODE")
+        yield
+        rows.execute("ROLLBACK")
+
+
 def test_all_is_well(site: Site) -> None:
+    until(site.is_well)
     status, told = site.health()
     assert status == 200, told
     assert told["status"] == "ok"
-    assert told["broker"] == {"ok": True, "problems": []}
+    assert told["broker"]["ok"]
+    assert told["broker"]["problems"] == []
     tables = {each["model"]: each for each in told["database"]["tables"]}
     assert tables.keys() == {"sensors.reading", "shop.order", "traffic.webevent"}
     assert tables["traffic.webevent"]["runway_seconds"] >= 7 * 86_400
     assert tables["traffic.webevent"]["attached"] == 8
+
+
+def test_anybody_gets_the_status_alone(site: Site) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}):
+        status, body = site.get("/healthz", **headers)
+        assert status == 200
+        assert json.loads(body).keys() == {"status", "age_seconds"}
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_staff_who_may_see_the_tables_are_told_of_them(
+    visitor: str, site: Site, sessions: dict[str, str]
+) -> None:
+    status, body = site.get("/healthz", Cookie=f"sessionid={sessions[visitor]}")
+    assert status == 200
+    assert ("database" in json.loads(body)) is (visitor in {"staff view", "staff change"})
+
+
+def test_an_answer_is_remembered_for_seconds(site: Site) -> None:
+    """However many ask, the database is asked once in two seconds by each of two processes."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(CROWD) as crowd:
+        answers = [*crowd.map(lambda _: site.health()[1], range(CROWD * 4))]
+    periods = 1 + (time.monotonic() - begun) // 2
+    read_at = {each["database"]["tables"][0]["read_at"] for each in answers if "database" in each}
+    assert 1 <= len(read_at) <= 2 * (periods + 1)
+    assert {each["status"] for each in answers} == {"ok"}
+
+
+def test_a_crowd_holds_no_threads_while_the_database_hangs(site: Site) -> None:
+    def ask_until_wrong(_: int) -> list[str]:
+        bodies: list[str] = []
+        until(lambda: keep(bodies, site.get("/healthz")) == 503)
+        return bodies
+
+    with locked_configs(site), ThreadPoolExecutor(CROWD) as crowd:
+        asked = [crowd.submit(ask_until_wrong, number) for number in range(CROWD)]
+        waits = [seconds_of(lambda: site.get("/livez"))]
+        while not all(each.done() for each in asked):
+            waits.append(seconds_of(lambda: site.get("/livez")))
+        assert max(waits) < 1
+        told = {body for each in asked for body in each.result()}
+        assert not [body for body in told if NAMES.search(body)]
+        # What hangs for longer than an answer may take is known without waiting.
+        until(lambda: seconds_of(site.health) < 1 and seconds_of(site.health) < 1)
+    until(site.is_well)
+
+
+def keep(bodies: list[str], answer: tuple[int, str]) -> int:
+    status, body = answer
+    bodies.append(body)
+    return status
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    act()
+    return time.monotonic() - begun
 
 
 def test_table_without_room_is_named(site: Site) -> None:
@@ -108,18 +224,13 @@ def test_table_without_room_is_named(site: Site) -> None:
         )
         for (partition,) in rows.fetchall():
             rows.execute(f"DROP TABLE {partition}")
-    [problem] = site.problems("database")
-    assert problem.startswith("shop.order: No partition covers now")
+    until(lambda: site.tells_of("database", "shop.order: No partition covers now.*"))
 
 
 def test_answers_while_the_database_hangs(site: Site) -> None:
-    with cursor(site.database_url) as rows:
-        rows.execute("BEGIN")
-        rows.execute("LOCK TABLE pg_timepart_partitionconfig IN ACCESS EXCLUSIVE MODE")
-        begun = time.monotonic()
-        assert site.problems("database") == ["The database has not answered for 4 seconds."]
-        assert time.monotonic() - begun < BOUND_SECONDS
-        rows.execute("ROLLBACK")
+    with locked_configs(site):
+        silence = r"The database has not answered for \d+ seconds\."
+        until(lambda: site.tells_of("database", silence), BOUND_SECONDS)
     until(lambda: "tables" in site.health()[1]["database"])
 
 
@@ -131,32 +242,30 @@ def test_answers_while_the_database_is_away(site: Site) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
         )
         try:
-            problems = site.problems("database")
+            until(lambda: site.tells_of("database", "The database cannot be reached; .*"))
         finally:
             server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    assert problems == ["The database cannot be reached; the log says why."]
-    assert "tables" in site.health()[1]["database"]
+    until(lambda: "tables" in site.health()[1]["database"])
 
 
 def test_answers_while_the_broker_hangs(site: Site) -> None:
+    silence = r"The broker (has not answered for \d+ seconds|cannot be reached; the log says why)\."
     os.kill(site.redis.pid, signal.SIGSTOP)
     try:
-        [problem] = site.problems("broker")
+        until(lambda: site.tells_of("broker", silence), 2 * BOUND_SECONDS)
     finally:
         os.kill(site.redis.pid, signal.SIGCONT)
-    assert problem in {
-        "The broker has not answered for 4 seconds.",
-        "The broker cannot be reached; the log says why.",
-    }
     until(lambda: site.health()[1]["broker"]["ok"])
 
 
 def test_answers_while_the_broker_is_away(site: Site) -> None:
+    away = "The broker cannot be reached; the log says why."
     stop(site.redis)
-    assert site.problems("broker") == ["The broker cannot be reached; the log says why."]
-    begun = start_redis(site.redis_folder, port=site.redis.port)
+    until(lambda: site.tells_of("broker", away))
+    redis, moment = start_redis(site.redis_folder, port=site.redis.port), time.monotonic()
     try:
         # Its password is another one now.
-        assert site.problems("broker") == ["The broker cannot be reached; the log says why."]
+        until(lambda: site.age_of("broker") < time.monotonic() - moment)
+        assert site.tells_of("broker", away)
     finally:
-        stop(begun)
+        stop(redis)
