@@ -18,6 +18,7 @@ from pg_timepart.periods import Bounds, in_utc
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 from pg_timepart.resuming import finalizations, interrupted, move_after, releases
+from pg_timepart.retention import edge_of, is_past
 
 MAX_CREATE = 2_000
 """Most partitions that one plan may create, above the largest premake; more is a mistake."""
@@ -125,11 +126,17 @@ def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) ->
     ends = [each.end or current for each in covering(parent.partitions)]
     # What ends before the calendar begins is a place for -infinity, and no partition to follow.
     newest = max((end for end in ends if end.year > 1), default=current)
-    edge = _edge(policy, now)
-    if edge is None:
-        return min(newest, current)
-    oldest_kept = policy.period.bounds_at(edge, policy.zone).start or current
-    return min(max(newest, oldest_kept), current)
+    oldest_kept = _oldest_kept(policy, now)
+    return min(newest if oldest_kept is None else max(newest, oldest_kept), current)
+
+
+def _oldest_kept(policy: Policy, now: datetime) -> datetime | None:
+    """Return where the oldest period that is kept begins; None where that is before the year 1."""
+    edge = edge_of(policy, now)
+    try:
+        return None if edge is None else policy.period.bounds_at(edge, policy.zone).start
+    except InvalidPolicy:
+        return None
 
 
 def _pieces(parent: Parent, policy: Policy, start: datetime, end: datetime) -> list[Bounds]:
@@ -194,31 +201,21 @@ def _expired(
     parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
 ) -> list[Partition]:
     """Return what is past retention, judged by its own end alone."""
-    edge = _edge(policy, now)
+    edge = edge_of(policy, now)
     if edge is None:
         return []
     rows = {each.oid: each for each in known}
     return [each for each in parent.ranged if _is_expired(each, rows.get(each.oid), edge, now)]
 
 
-def _edge(policy: Policy, now: datetime) -> datetime | None:
-    """Return the end of retention; None for an interval that begins before the year 1."""
-    if policy.interval is None:
-        return None
-    try:
-        return policy.period.shift(now, -policy.interval, policy.zone)
-    except InvalidPolicy:
-        return None
-
-
 def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: datetime) -> bool:
-    if partition.bounds is None or partition.bounds.end is None or partition.is_pending:
+    if partition.is_pending:
         return False
     if row is not None and row.unfinished is ActionKind.DETACH and row.is_asked:
         return False
     if row is not None and row.pinned_until is not None and row.pinned_until > now:
         return False
-    return partition.bounds.end < edge
+    return is_past(partition.bounds, edge)
 
 
 def _fuse(retired: Sequence[Partition], policy: Policy) -> str:
@@ -255,7 +252,7 @@ def _drops(
         row = rows.get(each.oid)
         if row is None or row.unfinished is not None or row.detached_at is None:
             continue
-        if row.detached_at + policy.drop_after <= now:
+        if now - row.detached_at >= policy.drop_after:  # a sum could be past the year 9999
             yield Action(
                 kind=ActionKind.DROP,
                 partition=each.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from django.db import router
@@ -12,9 +13,14 @@ from pg_timepart import conf
 from pg_timepart.beat_rows import is_beat_installed, periodic_task
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionConfig
+from pg_timepart.retention import Pace
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
+
+
+LOOK_AHEAD = 8
+"""How many of the next times of a schedule are looked at to know how often it is due."""
 
 
 class NeverDue(TimepartError):
@@ -67,3 +73,24 @@ def time_left(scheduled: Any, since: datetime) -> timedelta:
     except (ValueError, TypeError, RuntimeError) as error:
         raise NeverDue(f"Beat would never send this: {' '.join(str(error).split())}") from error
     return left
+
+
+def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:
+    """Return how often an entry, or a schedule row, is due that ran last at ``since``.
+
+    None where that is never, or where it is due at one moment alone.
+    """
+    moments: list[datetime] = []
+    try:
+        for _ in range(LOOK_AHEAD):
+            since = _to_the_second(now + time_left(scheduled, since))
+            moments.append(since)
+    except (NeverDue, OverflowError):
+        return None
+    shortest = min(later - earlier for earlier, later in pairwise(moments))
+    return Pace(next_due=max(moments[0], now), shortest=shortest) if shortest else None
+
+
+def _to_the_second(moment: datetime) -> datetime:
+    """Return the nearest whole second: the clock went on since what is left was counted from it."""
+    return (moment + timedelta(milliseconds=500)).replace(microsecond=0)

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from pg_timepart.admin import beat, words
+from pg_timepart.admin import beat, permissions, words
 from pg_timepart.admin.base import List
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.launching import ConfigLaunching
@@ -63,9 +63,14 @@ class PartitionConfigAdmin(ConfigLaunching):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether a config may be deleted: only one whose model is gone."""
-        is_orphan = obj is not None and not is_installed(obj)
-        return is_orphan and super().has_delete_permission(request, obj)
+        """Return whether a config may be deleted: only one whose model is gone.
+
+        With it go pins and graces, and a model that comes back begins with the decorator's
+        defaults: where partitions are recorded, that is for those who may drop.
+        """
+        if obj is None or is_installed(obj) or not super().has_delete_permission(request, obj):
+            return False
+        return permissions.may_drop(request) or not obj.logs.exists()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[List]:  # noqa: ARG002
         """Return the list that reads all tables of a page at once."""

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from pg_timepart import schedules
-from pg_timepart.admin import beat, permissions
+from pg_timepart.admin import beat, loss, permissions
 from pg_timepart.admin.base import ConfigBase
 from pg_timepart.admin.forms import ConfigForm
 from pg_timepart.admin.overview import is_installed
@@ -60,6 +60,14 @@ class ConfigDetail(ConfigBase):
         view = self.admin_site.admin_view(require_POST(self.schedule_view))
         name = "pg_timepart_partitionconfig_schedule"
         return [path("<int:key>/schedule/", view, name=name), *super().get_urls()]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form of a config, which refuses some changes of who may not drop."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.may_drop = permissions.may_drop(request)
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return the label, and the grace before drop for who may not drop."""
@@ -118,6 +126,8 @@ class ConfigDetail(ConfigBase):
         form = ScheduleForm(request.POST, prefix="schedule")
         if not form.is_valid():
             tell_errors(request, form.errors.get_json_data())
+        elif not permissions.may_drop(request) and form.takes_sooner(config, entry):
+            messages.error(request, loss.sentence("schedule"))
         elif form.apply(entry):
             words = f"The schedule is now: {beat.in_words(entry)}."
             self.log_change(request, config, words)

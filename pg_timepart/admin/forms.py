@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import django.db
 from django import forms
 
-from pg_timepart.admin import upcoming
+from pg_timepart.admin import loss, upcoming
 from pg_timepart.catalog import tablespaces
 from pg_timepart.errors import InvalidPolicy, TimepartError
 from pg_timepart.maintenance.targets import decorated, target_of
@@ -23,6 +23,9 @@ PLACES = {"attach_tablespace": "as the parent table", "detach_tablespace": "stay
 
 class ConfigForm(BaseForm):
     """Every field of a config that a person may change."""
+
+    may_drop = False
+    """Whether the user may also have passes drop sooner."""
 
     class Meta:
         model = PartitionConfig
@@ -54,16 +57,25 @@ class ConfigForm(BaseForm):
         )
 
     def _post_clean(self) -> None:
-        """Refuse also what only the table can tell, such as hours of a date."""
+        """Refuse also what only the table can tell, such as hours of a date, and what may drop."""
         super()._post_clean()  # type: ignore[misc]
         if self.errors:
             return
+        if not self.may_drop:
+            self._refuse_loss()
         try:
             upcoming.check(self.instance)
         except InvalidPolicy as error:
             self.add_error(None, str(error))
         except (TimepartError, django.db.Error):  # no table to ask: the page says so itself
             return
+
+    def _refuse_loss(self) -> None:
+        """Refuse what takes rows away sooner, compared with the row as it is stored by now."""
+        rows = PartitionConfig.objects.using(self.instance._state.db)
+        stored = rows.filter(pk=self.instance.pk).first()
+        for name, words in loss.edited_sooner(stored, self.instance) if stored else ():
+            self.add_error(name if name in self.fields else None, words)
 
 
 def known_tablespaces(config: PartitionConfig) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,8 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from pg_timepart import conf
-from pg_timepart.admin import permissions, words
+from pg_timepart import conf, schedules
+from pg_timepart.admin import loss, permissions, words
 from pg_timepart.admin.detail import ConfigDetail, tell_errors, to_page
 from pg_timepart.admin.forms import known_tablespaces
 from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, phrase_for
@@ -72,6 +73,10 @@ class ConfigLaunching(ConfigDetail):
         name = form.cleaned_data["operation"]
         if not OPERATIONS[name].is_allowed(request):
             raise PermissionDenied
+        refused = _refused(request, config, name, form.chosen)
+        if refused:
+            messages.error(request, refused)
+            return to_page(config)
         if name == "drop" and form.cleaned_data["typed"] != phrase_for(str(config), form.chosen):
             return self._confirm_drop(request, config, form)
         self._send(request, config, form)
@@ -106,6 +111,10 @@ class ConfigLaunching(ConfigDetail):
         for config in queryset:
             if not is_installed(config):
                 messages.error(request, f"No partitioned model {config} is installed.")
+                continue
+            refused = _refused(request, config, name)
+            if refused:
+                messages.error(request, f"{config}: {refused}")
                 continue
             link = self._launch(request, config, name, (), OPERATIONS[name].words)
             if link is None:
@@ -149,6 +158,28 @@ class ConfigLaunching(ConfigDetail):
             "typed": form.cleaned_data["typed"],
         }
         return TemplateResponse(request, "admin/pg_timepart/confirm_drop.html", context)
+
+
+def _refused(
+    request: HttpRequest,
+    config: PartitionConfig,
+    name: str,
+    chosen: Sequence[PartitionStatus] = (),
+) -> str:
+    """Return why the user may not do this, where passes would then drop something sooner."""
+    if permissions.may_drop(request):
+        return ""
+    if name == "maintain" and loss.terms_of(config).drops and _is_off(config):
+        return loss.sentence("pass")
+    if name == "detach" and (early := loss.detached_early(config, chosen)):
+        return f"{', '.join(each.address for each in early)}: {loss.sentence('detach')}"
+    return ""
+
+
+def _is_off(config: PartitionConfig) -> bool:
+    """Return whether the schedule runs no passes."""
+    entry = schedules.entry_of(config)
+    return not config.enabled or (entry is not None and not entry.enabled)
 
 
 def _shown(partition: PartitionStatus) -> dict[str, str]:

@@ -28,6 +28,15 @@ def may_drop(request: HttpRequest) -> bool:
     return may_view(request) and _has(request, "drop")
 
 
+def dropping() -> str:
+    """Return the name of the permission to drop, for a sentence."""
+    return _permission("drop")
+
+
 def _has(request: HttpRequest, verb: str) -> bool:
+    return request.user.has_perm(_permission(verb))
+
+
+def _permission(verb: str) -> str:
     meta = PartitionConfig._meta
-    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(verb, meta)}")
+    return f"{meta.app_label}.{get_permission_codename(verb, meta)}"

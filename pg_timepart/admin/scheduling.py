@@ -11,10 +11,12 @@ from django.db import models, router
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.admin import beat
+from pg_timepart.admin import beat, loss
 from pg_timepart.beat_rows import BEAT_APP
 from pg_timepart.errors import UnknownName
+from pg_timepart.models import PartitionConfig
 from pg_timepart.periods import zone_named
+from pg_timepart.retention import taken_sooner
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -76,8 +78,17 @@ class ScheduleForm(forms.Form):
             self._demand("every", "Say how many.")
             self._demand("unit", "Choose one.")
         if facts.get("kind") == "crontab" and "timezone" in facts:
-            self._check(_model("CrontabSchedule")(**_cron(facts)))
+            self._check(_schedule(facts))
         return facts
+
+    def takes_sooner(self, config: PartitionConfig, entry: PeriodicTask) -> bool:
+        """Return whether passes, which drop, would come sooner or more often than they do."""
+        facts, now = self.cleaned_data, timezone.now()
+        since = entry.last_run_at or entry.date_changed or now
+        before = beat.pace_of(entry, since, now) if entry.enabled else None
+        after = beat.pace_of(_schedule(facts), since, now) if facts["is_on"] else None
+        terms = (loss.terms_of(config, before), loss.terms_of(config, after))
+        return bool(taken_sooner(*terms, now))
 
     def apply(self, entry: PeriodicTask) -> bool:
         """Give the entry this schedule; return whether that changed anything.
@@ -121,6 +132,13 @@ def form_for(entry: PeriodicTask) -> ScheduleForm:
         facts |= {"kind": "crontab", "timezone": str(entry.crontab.timezone)}
         facts |= {name: getattr(entry.crontab, name) for name in CRON}
     return ScheduleForm(initial=facts, prefix="schedule")
+
+
+def _schedule(facts: dict[str, Any]) -> Any:
+    """Return the schedule that was asked for as a row that is not saved."""
+    if facts["kind"] == "interval":
+        return _model("IntervalSchedule")(every=facts["every"], period=facts["unit"])
+    return _model("CrontabSchedule")(**_cron(facts))
 
 
 def _interval(facts: dict[str, Any]) -> Any:

@@ -12,7 +12,8 @@ from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
 from pg_timepart.maintenance.targets import decorated, target_of
 from pg_timepart.models import PartitionConfig
-from pg_timepart.plans import Action, Policy
+from pg_timepart.plans import Action
+from pg_timepart.retention import edge_of
 
 MOST_WITH_SQL = 40
 """How many actions are shown with their statements: each costs a query or two."""
@@ -66,11 +67,5 @@ def _planned(config: PartitionConfig) -> Upcoming:
         previews=preview_plan(work, shown).actions,
         problems=plan.problems,
         notes=plan.notes,
-        edge=_edge(work.policy, work.now),
+        edge=edge_of(work.policy, work.now),
     )
-
-
-def _edge(policy: Policy, now: datetime) -> datetime | None:
-    if policy.interval is None:
-        return None
-    return policy.period.shift(now, -policy.interval, policy.zone)

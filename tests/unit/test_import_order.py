@@ -25,6 +25,7 @@ LAYOUT = (
     "plans",
     "covering",
     "resuming",
+    "retention",
     "planning",
     "ddl",
     "drivers",

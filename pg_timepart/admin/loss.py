@@ -1,0 +1,68 @@
+"""What takes the permission to drop, because passes drop what they have detached.
+
+Where a config has a grace before drop, its rows are gone for good some time after they are past
+retention. So whatever brings that time nearer is for those who may drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from django.utils import timezone
+
+from pg_timepart.admin import permissions
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.maintenance.condition import PartitionStatus, State
+from pg_timepart.models import PartitionConfig
+from pg_timepart.retention import Pace, Terms, edge_of, is_past, taken_sooner
+
+FIELDS = {"retention": ("interval", "period", "periods_per_partition")}
+"""The fields of the form that make up a setting, where that is no field of its own."""
+
+_DEEDS = {
+    "enabled": "to switch the config on",
+    "retention": "to shorten retention",
+    "drop_after": "to shorten the grace",
+    "max_retire_per_pass": "to raise the fuse",
+    "schedule": "to have passes come sooner or more often",
+    "detach": "to detach what is not past retention yet",
+    "pass": "to run a pass on a config or schedule that is switched off",
+}
+
+
+def terms_of(config: PartitionConfig, pace: Pace | None = None) -> Terms:
+    """Return on what terms passes take partitions of this config away, saved or not."""
+    try:
+        policy = config.policy()
+    except InvalidPolicy:
+        policy = None
+    return Terms(policy=policy, is_enabled=config.enabled, pace=pace)
+
+
+def edited_sooner(before: PartitionConfig, after: PartitionConfig) -> Iterator[tuple[str, str]]:
+    """Yield each field by which an edit takes something away sooner, and what is to be said."""
+    for setting in taken_sooner(terms_of(before), terms_of(after), timezone.now()):
+        for name in FIELDS.get(setting, (setting,)):
+            if getattr(before, name) != getattr(after, name):
+                yield name, sentence(setting)
+
+
+def detached_early(
+    config: PartitionConfig, chosen: Iterable[PartitionStatus]
+) -> list[PartitionStatus]:
+    """Return which of these passes would drop, but for a detach by hand not yet."""
+    terms = terms_of(config)
+    if terms.policy is None or not terms.drops:
+        return []
+    edge = edge_of(terms.policy, timezone.now())
+    return [
+        each for each in chosen if each.state is State.ATTACHED and not is_past(each.bounds, edge)
+    ]
+
+
+def sentence(deed: str) -> str:
+    """Return why something is refused, and which permission it takes."""
+    return (
+        "What passes detach here they drop after the grace, so that rows would be gone sooner:"
+        f" {_DEEDS[deed]} takes the permission {permissions.dropping()}. Nothing was changed."
+    )
