@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -19,8 +21,19 @@ EPILOG = (
 )
 
 
-def add_commands(parser: ArgumentParser) -> None:
-    """Add every command with its arguments to ``parser``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An option that every command of Django takes, as ``add_argument`` wants it."""
+
+    flags: tuple[str, ...]
+    keywords: dict[str, Any]
+
+
+def add_commands(parser: ArgumentParser, standard: Sequence[Option] = ()) -> None:
+    """Add every command with its arguments to ``parser``.
+
+    The ``standard`` options, which ``parser`` has, may stand after the word of a command too.
+    """
     parser.epilog = EPILOG
     commands = parser.add_subparsers(
         dest="operation", metavar="COMMAND", required=True, title="commands"
@@ -31,6 +44,14 @@ def add_commands(parser: ArgumentParser) -> None:
         command.add_argument(
             "--json", action="store_true", help="print a JSON list, one object a model"
         )
+        _add_standard(command, standard)
+
+
+def _add_standard(command: ArgumentParser, standard: Sequence[Option]) -> None:
+    """Add options without a default: what stands before the word of the command remains."""
+    group = command.add_argument_group("standard options, before or after the command's word")
+    for each in standard:
+        group.add_argument(*each.flags, **each.keywords | {"default": SUPPRESS})
 
 
 def moment(text: str) -> datetime:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import django.db
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pg_timepart import conf
 from pg_timepart.catalog import tablespaces
@@ -35,7 +34,7 @@ from pg_timepart.maintenance.selecting import logs_named
 from pg_timepart.maintenance.status import Health, TableStatus, all_statuses, table_status
 from pg_timepart.maintenance.targets import Target, decorated, target_of
 from pg_timepart.management import rendering
-from pg_timepart.management.arguments import add_commands
+from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.models import PartitionLog
 from pg_timepart.plans import Plan
 
@@ -53,9 +52,23 @@ class Command(BaseCommand):
     # with ours is said by the operation itself.
     requires_system_checks = ()
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """Return the parser of the whole command line."""
+        self._standard: list[Option] = []
+        return super().create_parser(prog_name, subcommand, **options)
+
+    def add_base_argument(self, parser: CommandParser, *flags: str, **keywords: Any) -> None:
+        """Add an option of Django's, and remember it for the commands."""
+        super().add_base_argument(parser, *flags, **keywords)
+        self._standard.append(Option(flags=flags, keywords=keywords))
+
+    def add_arguments(self, parser: CommandParser) -> None:
         """Add the commands ``status``, ``plan``, ``maintain``, ..."""
-        add_commands(parser)
+        # Django has it for commands with checks alone; scripts give it to all.
+        self.add_base_argument(
+            parser, "--skip-checks", action="store_true", help="Changes nothing: none are run."
+        )
+        add_commands(parser, self._standard)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do what was asked for; raises CommandError with the exit status."""
