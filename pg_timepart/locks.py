@@ -19,10 +19,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.cancelling import cancelled_after
 from pg_timepart.ddl import Lock
+from pg_timepart.deferral import checked_now
 from pg_timepart.drivers import as_text, driver_connection
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.relations import Relation
 
 T = TypeVar("T")
 
@@ -134,6 +136,9 @@ class Attempt(Generic[T]):
     watched: Sequence[Lock] = ()
     """What ``body`` takes by itself: its holders are looked at as those of ``locks`` are."""
 
+    altered: Sequence[Relation] = ()
+    """Tables whose checks a transaction of the caller must not put off any longer."""
+
     awaits_snapshots: bool = False
     """Whether ``body`` waits for every older snapshot: who has one is looked at too."""
 
@@ -156,8 +161,9 @@ def bounded(
 
     The locks together are waited for no longer than the budget, and unless ``is_unhurried`` what
     runs under them takes no longer either; else all is rolled back and tried again. Inside a
-    transaction of the caller a try is a savepoint, and the locks that succeed stay until that
-    transaction ends. Raises LockTimeout, a Deferred, when time is up.
+    transaction of the caller a try is a savepoint, the locks that succeed stay until that
+    transaction ends, and checks that it has put off for ``altered`` are made first. Raises
+    LockTimeout, a Deferred, when time is up, and IntegrityError where such a check fails.
     """
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
@@ -193,7 +199,12 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
             local["transaction_timeout"] = "0"
     if attempt.tablespace:
         local["default_tablespace"] = attempt.tablespace
-    with transaction.atomic(using=connection.alias), _settings_restored(connection):
+    altered = attempt.altered if connection.in_atomic_block else ()
+    with (
+        transaction.atomic(using=connection.alias),
+        checked_now(connection, altered),
+        _settings_restored(connection),
+    ):
         _set_local(connection, local)
         attempt.setup()
         with cancelled_after(connection, 2 * budget.lock_ms / 1000 + BACKSTOP_SECONDS):

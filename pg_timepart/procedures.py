@@ -47,6 +47,7 @@ def create_steps(
         summary=f"create {leaf.name} and attach it",
         setup=tuple(_new_leaf(parent, template, leaf, mark, tablespace)),
         locks=(*attach_locks(parent, template.referenced, SHARE_ROW_EXCLUSIVE),),
+        altered=_default_of(parent),
         statements=tuple(finish),
         tablespace=tablespace,
     )
@@ -59,6 +60,7 @@ def finish_leaf_steps(
     yield Step(
         summary=f"attach {leaf.name}, which was made before",
         locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
+        altered=(*_default_of(parent), leaf),
         statements=(ddl.attach(parent, leaf, sides.lower, sides.upper),),
     )
 
@@ -66,12 +68,11 @@ def finish_leaf_steps(
 def detach_steps(parent: Parent, template: Template, leaf: Partition, *, plain: bool) -> Step:
     """Return how to detach: concurrently unless ``plain`` or there is a default partition."""
     if plain or parent.default is not None:
-        others = [parent.default] if parent.default is not None else []
         return Step(
             summary=f"detach {leaf.name} in a transaction",
             locks=(
                 *_locked(template.referenced, SHARE_ROW_EXCLUSIVE),
-                *_locked([parent, *others, leaf], ACCESS_EXCLUSIVE),
+                *_locked([parent, *_default_of(parent), leaf], ACCESS_EXCLUSIVE),
             ),
             statements=(ddl.detach(parent, leaf),),
         )
@@ -134,6 +135,7 @@ def attach_steps(
         summary=f"attach {table.name}",
         # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.
         locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
+        altered=(*_default_of(parent), table),
         statements=tuple(finish),
     )
 
@@ -146,6 +148,7 @@ def move_steps(leaf: Partition, tablespace: str) -> Iterator[Step]:
     yield Step(
         summary=f"move {leaf.name} to {tablespace}",
         locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
+        altered=(leaf,),
         statements=tuple(statements),
         is_unhurried=not leaf.is_attached,
         off=None if leaf.is_attached else leaf,
@@ -158,6 +161,7 @@ def drop_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> 
         yield Step(
             summary=f"drop the foreign key {name} of {leaf.name}",
             locks=tuple(_locked([target, leaf], ACCESS_EXCLUSIVE)),
+            altered=(target, leaf),
             statements=(ddl.drop_constraint(leaf, name),),
         )
     yield _unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
@@ -168,6 +172,7 @@ def truncate_steps(leaf: Relation) -> Iterator[Step]:
     yield Step(
         summary=f"truncate {leaf.name}",
         locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
+        altered=(leaf,),
         statements=(ddl.truncate(leaf),),
     )
 
@@ -176,11 +181,10 @@ def attach_locks(
     parent: Parent, referenced: Sequence[Relation], mode: str, *leaves: Relation
 ) -> tuple[Lock, ...]:
     """Return what ATTACH takes, in the one order that every step of ours keeps to."""
-    default = [parent.default] if parent.default is not None else []
     return (
         *_locked(referenced, mode),
         *_locked([parent], SHARE_UPDATE_EXCLUSIVE),
-        *_locked([*default, *leaves], ACCESS_EXCLUSIVE),
+        *_locked([*_default_of(parent), *leaves], ACCESS_EXCLUSIVE),
     )
 
 
@@ -229,6 +233,7 @@ def _exclusion_steps(
         yield Step(
             summary=f"let {default.name} promise to hold nothing of the range",
             locks=tuple(_locked([default], ACCESS_EXCLUSIVE)),
+            altered=(default,),
             statements=tuple(prepared),
         )
     if excluding:
@@ -255,6 +260,7 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
                 *_locked([target], SHARE_ROW_EXCLUSIVE),
                 *_locked([table], SHARE_ROW_EXCLUSIVE),
             ),
+            altered=(table,),
             statements=(ddl.add_foreign_key(table, name, definition),),
         )
     for name in (*leaf.unvalidated, *added):
@@ -278,6 +284,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[St
         yield Step(
             summary=f"add a CHECK of the bounds to {table.name}",
             locks=tuple(_locked([table], ACCESS_EXCLUSIVE)),
+            altered=(table,),
             statements=(check,),
             off=table,
         )
@@ -299,11 +306,16 @@ def _unhurried(
     return Step(
         summary=summary,
         locks=tuple(_locked([table], mode)),
+        altered=(table,),
         statements=statements,
         is_unhurried=True,
         off=None if mode == SHARE_UPDATE_EXCLUSIVE else table,
         tablespace=tablespace,
     )
+
+
+def _default_of(parent: Parent) -> tuple[Relation, ...]:
+    return (parent.default,) if parent.default is not None else ()
 
 
 def _locked(relations: Sequence[Relation], mode: str) -> Iterator[Lock]:

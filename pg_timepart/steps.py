@@ -24,6 +24,10 @@ class Step:
     watched: tuple[Lock, ...] = ()
     """What the statements take by themselves: looked at before a try, and not taken earlier."""
 
+    altered: tuple[Relation, ...] = ()
+    """Tables that the statements alter, empty or drop. The server refuses that while rows of theirs
+    await a check at the end of the transaction."""
+
     awaits_snapshots: bool = False
     """Whether the statements wait for every older snapshot in the database."""
 

@@ -93,6 +93,7 @@ class Session:
             setup=setup,
             locks=step.locks,
             watched=step.watched,
+            altered=step.altered,
             awaits_snapshots=step.awaits_snapshots,
             body=body,
             tablespace=step.tablespace,

@@ -36,6 +36,7 @@ def release_step(default: Relation, checks: Sequence[str]) -> Step:
     return Step(
         summary=f"drop what was promised of {default.name}",
         locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
+        altered=(default,),
         statements=tuple(drop_constraint(default, name) for name in checks),
     )
 

@@ -29,6 +29,7 @@ LAYOUT = (
     "planning",
     "ddl",
     "drivers",
+    "deferral",
     "steps",
     "procedures",
     "conf",
