@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,40 @@ import pytest
 
 from deploy.local.ports import HOST, free_port
 from tests.deployed import (
-    CHECKOUT,
     compose_services,
     environment,
     health_command,
-    own_database,
     resolved,
     run,
     running,
     until,
 )
-from tests.tablespaces import server_folder
+from tests.image_server import PASSWORD, ImageServer, image_server
 
-PASSWORD = "a-password"
 HEALTH_TOKEN = "a-token"
 SERVICES = compose_services()
+PASSES = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
+import django
+django.setup()
+from datetime import timedelta
+from django.utils.timezone import now
+from deploy.shop.models import Order
+from pg_timepart import tasks
+Order.partitioning.create_range(now() - timedelta(days=460), now() - timedelta(days=420))
+config = Order.partitioning.config
+config.premake += 1
+config.detach_tablespace = "archive"
+config.save()
+reports = [tasks.maintain("shop.order")]
+config.drop_after = timedelta(0)
+config.save()
+reports += [tasks.maintain("shop.order")]
+for report in reports:
+    for action in report["actions"]:
+        print(action["action"], action["outcome"])
+"""
 WORDS = {"web": "Listening at", "worker": " ready.", "beat": "beat: Starting"}
 
 
@@ -63,15 +82,20 @@ def redis_url(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def environ(folder: Path, redis_url: str) -> Iterator[dict[str, str]]:
+def server(folder: Path) -> Iterator[ImageServer]:
+    """The database, made by the scripts that the compose file gives to the image."""
+    with image_server(folder / "postgres") as server:
+        server.initialise()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environ(folder: Path, redis_url: str, server: ImageServer) -> dict[str, str]:
     """A migrated database, by the command of the compose file."""
-    with own_database() as database_url:
-        environ = environment(
-            database_url, redis_url, PORT=str(free_port()), HEALTH_TOKEN=HEALTH_TOKEN
-        )
-        said = run(SERVICES["migrate"]["command"], environ, folder)
-        assert "Applying sensors.0001_initial... OK" in said
-        yield environ
+    environ = environment(server.url, redis_url, PORT=str(free_port()), HEALTH_TOKEN=HEALTH_TOKEN)
+    said = run(SERVICES["migrate"]["command"], environ, folder)
+    assert "Applying sensors.0001_initial... OK" in said
+    return environ
 
 
 def is_healthy(command: list[str], environ: dict[str, str], folder: Path) -> bool:
@@ -89,24 +113,19 @@ def test_postgres_check(environ: dict[str, str], folder: Path) -> None:
     assert not is_healthy(check, here | {"PGPORT": str(free_port())}, folder)
 
 
-def test_tablespaces_are_made_as_the_server_starts(environ: dict[str, str]) -> None:
-    statements = (CHECKOUT / "deploy/docker/tablespaces.sql").read_text()
-    connection = psycopg2.connect(environ["DATABASE_URL"])
-    connection.autocommit = True
-    with connection.cursor() as cursor, server_folder(connection.cursor) as own_folder:
-        folder = SERVICES["tablespaces"]["command"][-1]
-        assert f"'{folder}'" in statements
-        name = f"archive_{os.getpid()}"
-        ours = statements.replace(f"'{folder}'", f"'{own_folder}'").replace(
-            "TABLESPACE archive", f"TABLESPACE {name}"
-        )
-        try:
-            for statement in ours.split(";\n"):
-                if statement.strip():
-                    cursor.execute(statement)
-        finally:
-            cursor.execute(f"DROP TABLESPACE IF EXISTS {name}")
-    connection.close()
+def test_nobody_is_the_superuser(environ: dict[str, str], server: ImageServer) -> None:
+    rights = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
+    assert server.ask(f"SELECT {rights} FROM pg_roles WHERE rolname = 'timepart'") == "f"
+    assert server.owners() == ["timepart"]
+    assert not server.refuses("timepart")
+    assert server.refuses("postgres")
+
+
+def test_the_role_may_do_all_that_passes_do(environ: dict[str, str], folder: Path) -> None:
+    said = run([sys.executable, "-c", PASSES], environ, folder)
+    done = {tuple(line.split()) for line in said.splitlines()}
+    assert {("create", "done"), ("detach", "done"), ("move", "done"), ("drop", "done")} <= done
+    assert {outcome for _, outcome in done} == {"done"}
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "beat"])
