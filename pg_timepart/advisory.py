@@ -14,14 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart.drivers import driver_connection
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
+from pg_timepart.locks import HAS_TRANSACTION_TIMEOUT, IDLE_TIMEOUT
 from pg_timepart.relations import Relation
-
-# The second exists from 17 on.
-NO_TIMEOUT = """
-SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
-WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
-"""
-
 
 CHECK_SECONDS = 1.0
 """How long it is believed, without asking, that the lock's connection is still there."""
@@ -104,7 +98,9 @@ def _begin(holder: BaseDatabaseWrapper) -> None:
     with holder.cursor() as cursor:
         # At a higher level it would keep a snapshot, for which FINALIZE waits.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        cursor.execute(NO_TIMEOUT)
+        cursor.execute(f"SET LOCAL {IDLE_TIMEOUT} = 0")
+        if holder.pg_version >= HAS_TRANSACTION_TIMEOUT:  # type: ignore[attr-defined]
+            cursor.execute("SET LOCAL transaction_timeout = 0")
 
 
 def _end(holder: BaseDatabaseWrapper) -> None:

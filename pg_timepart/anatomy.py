@@ -6,6 +6,7 @@ Separate from ``catalog`` because a pass that finds nothing to do needs none of 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -22,9 +23,10 @@ from pg_timepart.relations import (
     RowPolicy,
     Template,
 )
+from pg_timepart.search_path import fetch_one
 from pg_timepart.steps import Sides
 
-# Everything about the parent that LIKE does not copy, as one JSON object.
+# Everything about the parent that LIKE does not copy, as one JSON object, but for its policies.
 # Foreign keys count once, by the constraint on the parent itself.
 TEMPLATE = """
 SELECT json_build_object(
@@ -51,12 +53,7 @@ SELECT json_build_object(
             WHERE a.attrelid = p.oid AND NOT a.attisdropped) g
       LEFT JOIN pg_catalog.pg_roles role ON role.oid = g.grantee
       WHERE g.grantee <> p.relowner),
-  'policies', (
-      SELECT json_agg(json_build_object('name', policyname, 'permissive', permissive,
-                                        'roles', roles, 'command', cmd, 'using', qual,
-                                        'check', with_check))
-      FROM pg_catalog.pg_policies
-      WHERE schemaname = n.nspname AND tablename = p.relname),
+  'has_policies', EXISTS (SELECT FROM pg_catalog.pg_policy y WHERE y.polrelid = p.oid),
   'storage', (SELECT array_cat(c.reloptions, (
                   SELECT array_agg('toast.' || o) FROM unnest(t.reloptions) o))
               FROM pg_catalog.pg_class c
@@ -73,23 +70,37 @@ SELECT json_build_object(
       WHERE conrelid = %(default)s AND contype = 'c' AND conname LIKE %(excluding)s)
 )::text
 FROM pg_catalog.pg_class p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
 JOIN pg_catalog.pg_roles r ON r.oid = p.relowner
 WHERE p.oid = %(parent)s
+"""
+
+# Expressions that will be statements, or parts of some, are deparsed by the connection's own path,
+# because that is what these statements run by: then they say pg_catalog where it must be said.
+POLICIES = """
+SELECT policyname, permissive, roles::pg_catalog.text[], cmd, qual, with_check
+FROM pg_catalog.pg_policies
+WHERE schemaname OPERATOR(pg_catalog.=) %s AND tablename OPERATOR(pg_catalog.=) %s
+ORDER BY policyname
+"""
+DEFINITIONS = """
+SELECT pg_catalog.pg_get_constraintdef(w.constraint_oid), pg_catalog.pg_get_indexdef(w.index_oid)
+FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.oid[]), pg_catalog.unnest(%s::pg_catalog.oid[]))
+    WITH ORDINALITY AS w(constraint_oid, index_oid, number)
+ORDER BY w.number
 """
 
 # A detached leaf beside its parent. Definitions of indexes are compared without their names: what
 # follows " USING " in pg_get_indexdef(), whose beginning is rebuilt with the same quoting (%I).
 # The expected CHECK is spelled as the server deparses what DETACH CONCURRENTLY leaves behind.
 LEAF = """
-WITH indexes AS (
+WITH described AS (
     SELECT i.indrelid, i.indexrelid, i.indisunique, i.indisvalid,
            k.oid AS constraint_oid, pg_catalog.pg_get_constraintdef(k.oid) AS constraint_def,
-           substr(pg_catalog.pg_get_indexdef(i.indexrelid), 1 + length(
+           pg_catalog.pg_get_indexdef(i.indexrelid) AS index_def, length(
                format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
                       CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname,
                       CASE WHEN c.relkind = 'I' THEN 'ONLY ' ELSE '' END, n.nspname, t.relname
-               ))) AS body
+               )) AS named_by
     FROM pg_catalog.pg_index i
     JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
@@ -97,6 +108,8 @@ WITH indexes AS (
     LEFT JOIN pg_catalog.pg_constraint k
         ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
     WHERE i.indrelid IN (%(leaf)s, %(parent)s)
+), indexes AS (
+    SELECT *, substr(index_def, 1 + named_by) AS body FROM described
 ), foreign_keys AS (
     SELECT k.conrelid, k.conname, k.convalidated,
            replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID', '') AS def,
@@ -127,9 +140,9 @@ SELECT json_build_object(
       FROM foreign_keys p WHERE p.conrelid = %(parent)s AND NOT EXISTS (
           SELECT FROM foreign_keys l WHERE l.conrelid = %(leaf)s AND l.def = p.def)),
   'missing', (
-      SELECT json_agg(COALESCE('ADD ' || p.constraint_def,
-                               CASE WHEN p.indisunique THEN 'UNIQUE ' ELSE '' END || p.body)
-                      ORDER BY p.indexrelid)
+      SELECT json_agg(json_build_object(
+                 'constraint', p.constraint_oid::bigint, 'index', p.indexrelid::bigint,
+                 'is_unique', p.indisunique, 'named_by', p.named_by) ORDER BY p.indexrelid)
       FROM indexes p WHERE p.indrelid = %(parent)s AND NOT EXISTS (
           SELECT FROM indexes l
           WHERE l.indrelid = %(leaf)s AND l.indisvalid AND l.indisunique = p.indisunique
@@ -167,9 +180,7 @@ def read_template(
         grants=tuple(Grant(**each) for each in found["grants"] or ()),
         has_row_security=found["has_row_security"],
         forces_row_security=found["forces_row_security"],
-        policies=tuple(
-            RowPolicy(**{**each, "roles": tuple(each["roles"])}) for each in found["policies"] or ()
-        ),
+        policies=_read_policies(connection, parent) if found["has_policies"] else (),
         replica_identity=found["replica_identity"],
         storage=tuple(_option(each) for each in found["storage"] or ()),
         has_stray_indexes=found["has_stray_indexes"],
@@ -206,7 +217,7 @@ def read_leaf(
         bounds_checks=tuple(LeafCheck(**each) for each in found["checks"] or ()),
         foreign_keys=_with_targets(found["foreign_keys"]),
         unvalidated=tuple(found["unvalidated"] or ()),
-        missing=tuple(found["missing"] or ()),
+        missing=_definitions(connection, found["missing"] or ()),
         missing_foreign_keys=_with_targets(found["missing_foreign_keys"]),
     )
 
@@ -227,10 +238,42 @@ def read_foreign_keys(
     return _with_targets(_one_json(connection, query, {"leaf": leaf.oid}))
 
 
-def _one_json(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> Any:
+def _read_policies(connection: BaseDatabaseWrapper, parent: Relation) -> tuple[RowPolicy, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        row = cursor.fetchone()
+        cursor.execute(POLICIES, [parent.schema, parent.name])
+        return tuple(
+            RowPolicy(
+                name=name,
+                permissive=permissive,
+                roles=tuple(roles),
+                command=command,
+                using=using,
+                check=check,
+            )
+            for name, permissive, roles, command, using, check in cursor.fetchall()
+        )
+
+
+def _definitions(
+    connection: BaseDatabaseWrapper, missing: Sequence[dict[str, Any]]
+) -> tuple[str, ...]:
+    """Return each index or key as ``Leaf.missing`` has it."""
+    if not missing:
+        return ()
+    with connection.cursor() as cursor:
+        oids = ([each[kind] for each in missing] for kind in ("constraint", "index"))
+        cursor.execute(DEFINITIONS, [*oids])
+        found = cursor.fetchall()
+    return tuple(
+        f"ADD {constraint}"
+        if constraint
+        else ("UNIQUE " if each["is_unique"] else "") + index[each["named_by"] :]
+        for each, (constraint, index) in zip(missing, found, strict=True)
+    )
+
+
+def _one_json(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> Any:
+    row = fetch_one(connection, query, values)
     return None if row is None or row[0] is None else json.loads(row[0])
 
 

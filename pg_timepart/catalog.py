@@ -1,7 +1,7 @@
 """What is in the database: ``pg_catalog`` read into frozen values.
 
-Every query is schema-qualified and binds its values. Nothing here takes a lock that conflicts with
-anything an application does, and nothing needs a transaction.
+Every query is schema-qualified, runs by way of ``search_path`` and binds its values. Nothing here
+takes a lock that conflicts with anything an application does, and nothing needs a transaction.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from pg_timepart.marks import like_pattern, parse_mark
 from pg_timepart.periods import Bounds, start_of_day
 from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import Parent, Partition, Relation
+from pg_timepart.search_path import FOUND_TABLES, fetch_all, fetch_one
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
 # Nothing here waits for a table that somebody has locked: bounds hold no column, so pg_get_expr()
 # needs no table, and pg_get_partkeydef(), which would lock one, is not asked.
-# ``to_regclass`` finds a name as an unqualified statement would: by search_path.
 # https://www.postgresql.org/docs/current/catalog-pg-inherits.html
-PARTITIONS = """
+PARTITIONS = f"""
 WITH home AS (
     SELECT t.spcname FROM pg_catalog.pg_database d
     JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
     WHERE d.datname = pg_catalog.current_database()
 ), wanted AS (
-    SELECT w.number, pg_catalog.to_regclass(w.name) AS oid
-    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS w(name, number)
+    SELECT w.number, w.oid FROM unnest({FOUND_TABLES}) WITH ORDINALITY AS w(oid, number)
 ), parents AS MATERIALIZED (
     SELECT w.number, p.oid, n.nspname, p.relname, s.spcname,
            COALESCE(CASE k.partstrat WHEN 'r' THEN 'RANGE' WHEN 'l' THEN 'LIST' ELSE 'HASH' END
@@ -66,7 +65,7 @@ LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
-"""
+"""  # noqa: S608  # made of a constant
 
 # Tables by OID that hang on no parent, with the comment that says whose they were.
 DETACHED = """
@@ -95,9 +94,10 @@ MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(p
 NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
 
 # Asks functions, which see what is committed by now, also in a transaction with an old snapshot.
-HANGS_ON_NOTHING = """
-SELECT COALESCE(pg_catalog.pg_partition_root(%(oid)s)::oid, %(oid)s) = %(oid)s
-   AND pg_catalog.to_regclass(%(name)s)::oid IS NOT DISTINCT FROM %(oid)s::oid
+# It runs under locks, so it needs no other path: there is no operator.
+ROOT_AND_NAMESAKE = """
+SELECT pg_catalog.pg_partition_root(%(oid)s::pg_catalog.oid)::pg_catalog.oid,
+       pg_catalog.to_regclass(%(name)s)::pg_catalog.oid
 """
 
 # Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
@@ -121,12 +121,8 @@ def read_parents(
     them that still exist. ``zone`` turns dates into moments.
     """
     names = [connection.ops.quote_name(each) for each in db_tables]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            EVERYTHING,
-            {"names": names, "oids": list(detached), "excluding": EXCLUSION_PATTERN},
-        )
-        rows = cursor.fetchall()
+    values = {"oids": list(detached), "excluding": EXCLUSION_PATTERN}
+    rows = fetch_all(connection, EVERYTHING, values, tables=names)
     alone = tuple(_detached(row) for row in rows if row[0] is None)
     grouped: dict[int, list[Any]] = {}
     for row in rows:
@@ -157,37 +153,30 @@ def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
     """Return whether the table is nobody's partition and still has its name, as of right now."""
     quoted = (each.replace('"', '""') for each in (table.schema, table.name))
     with connection.cursor() as cursor:
-        cursor.execute(HANGS_ON_NOTHING, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
-        return bool(cursor.fetchone()[0])
+        cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
+        root, namesake = cursor.fetchone()
+    return root in (None, table.oid) and namesake == table.oid
 
 
 def has_comment(connection: BaseDatabaseWrapper, oid: int) -> bool:
     """Return whether anything, ours or not, is said about a table."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_catalog.obj_description(%s, 'pg_class') IS NOT NULL", [oid])
-        return bool(cursor.fetchone()[0])
+    query = "SELECT pg_catalog.obj_description(%s, 'pg_class') IS NOT NULL"
+    return bool(fetch_one(connection, query, [oid])[0])
 
 
 def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of the tablespaces that tables may live in."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT spcname FROM pg_catalog.pg_tablespace WHERE spcname <> 'pg_global' ORDER BY 1"
-        )
-        return [name for (name,) in cursor.fetchall()]
+    query = "SELECT spcname FROM pg_catalog.pg_tablespace WHERE spcname <> 'pg_global' ORDER BY 1"
+    return [name for (name,) in fetch_all(connection, query)]
 
 
 def _read_detached(
     connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
 ) -> tuple[Partition, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return tuple(
-            _detached(
-                (None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace)
-            )
-            for oid, schema, name, tablespace, comment in cursor.fetchall()
-        )
+    return tuple(
+        _detached((None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace))
+        for oid, schema, name, tablespace, comment in fetch_all(connection, query, values)
+    )
 
 
 def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> Parent:

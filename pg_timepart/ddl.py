@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.relations import Grant, Relation, RowPolicy
+from pg_timepart.search_path import SET_SAFE_PATH
 
 
 class Statement(Protocol):
@@ -124,17 +125,17 @@ def set_replica_identity(leaf: Relation, kind: str) -> Statement:
 
 def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
     """Use the leaf's part of the index that is the parent's replica identity; needs it attached."""
-    quote = sql.SQL(dollar_quote(parent.schema, parent.name, leaf.schema, leaf.name))
-    return sql.SQL(
-        "DO {} BEGIN EXECUTE (SELECT pg_catalog.format("
-        "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::pg_catalog.regclass,"
+    body = sql.SQL(
+        " EXECUTE (SELECT pg_catalog.format("
+        "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::regclass,"
         " c.relname) FROM pg_catalog.pg_index p"
         " JOIN pg_catalog.pg_inherits i ON i.inhparent = p.indexrelid"
         " JOIN pg_catalog.pg_index x ON x.indexrelid = i.inhrelid"
         " JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid"
-        " WHERE p.indrelid = {}::pg_catalog.regclass AND p.indisreplident"
-        " AND x.indrelid = {}::pg_catalog.regclass); END {}"
-    ).format(quote, _as_text(parent), _as_text(leaf), quote)
+        " WHERE p.indrelid = {}::regclass AND p.indisreplident"
+        " AND x.indrelid = {}::regclass);"
+    ).format(_as_text(parent), _as_text(leaf))
+    return _block(body, parent.schema, parent.name, leaf.schema, leaf.name)
 
 
 def attach(parent: Relation, leaf: Relation, lower: str | None, upper: str | None) -> Statement:
@@ -169,9 +170,9 @@ def add_bounds_check(
     column = sql.Identifier(key)
     parts = [sql.SQL("{} IS NOT NULL").format(column)]
     if lower is not None:
-        parts.append(sql.SQL("{} >= {}").format(column, _typed(lower, sql_type)))
+        parts.append(_compared(column, ">=", _typed(lower, sql_type)))
     if upper is not None:
-        parts.append(sql.SQL("{} < {}").format(column, _typed(upper, sql_type)))
+        parts.append(_compared(column, "<", _typed(upper, sql_type)))
     return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
 
 
@@ -180,10 +181,11 @@ def add_exclusion_check(
 ) -> Statement:
     """Add the CHECK, not yet validated, that a default partition holds nothing of a range."""
     column = sql.Identifier(key)
-    outside = sql.SQL("{} < {} OR {} >= {}").format(
-        column, _typed(lower, sql_type), column, _typed(upper, sql_type)
+    outside = (
+        _compared(column, "<", _typed(lower, sql_type)),
+        _compared(column, ">=", _typed(upper, sql_type)),
     )
-    return _not_valid_check(table, name, outside)
+    return _not_valid_check(table, name, sql.SQL(" OR ").join(outside))
 
 
 def validate_constraint(table: Relation, name: str) -> Statement:
@@ -223,18 +225,17 @@ def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
 
 def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     """Move those indexes of the leaf that live elsewhere."""
-    quote = sql.SQL(dollar_quote(leaf.schema, leaf.name, tablespace))
-    return sql.SQL(
-        "DO {} DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
-        " SELECT c.oid FROM pg_catalog.pg_index i"
+    body = sql.SQL(
+        " DECLARE stray regclass; BEGIN FOR stray IN SELECT c.oid FROM pg_catalog.pg_index i"
         " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
         " CROSS JOIN (SELECT dattablespace AS home FROM pg_catalog.pg_database"
         " WHERE datname = pg_catalog.current_database()) d"
         " JOIN pg_catalog.pg_tablespace s ON s.oid = COALESCE(NULLIF(c.reltablespace, 0), d.home)"
-        " WHERE i.indrelid = {}::pg_catalog.regclass AND s.spcname <> {} LOOP"
+        " WHERE i.indrelid = {}::regclass AND s.spcname <> {} LOOP"
         " EXECUTE pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', stray, {});"
-        " END LOOP; END {}"
-    ).format(quote, _as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace), quote)
+        " END LOOP; END;"
+    ).format(_as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace))
+    return _block(body, leaf.schema, leaf.name, tablespace)
 
 
 def has_rows(leaf: Relation) -> Statement:
@@ -258,8 +259,27 @@ def _not_valid_check(table: Relation, name: str, condition: Statement) -> Statem
     )
 
 
+def _compared(column: Statement, operator: str, literal: Statement) -> Statement:
+    """Compare by the server's own operator, also where search_path finds another one first."""
+    return sql.SQL("{} OPERATOR(pg_catalog.{}) {}").format(column, sql.SQL(operator), literal)
+
+
 def _typed(literal: str, sql_type: str) -> Statement:
-    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(sql_type))
+    """Return a literal with its type; ``timestamp with time zone`` is no name to be searched."""
+    named = sql_type if " " in sql_type else f"pg_catalog.{sql_type}"
+    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(named))
+
+
+def _block(body: Statement, *names: str) -> Statement:
+    """Return a DO block of ``body``, which has these names in it and is parsed by a safe path.
+
+    What comes after it in the transaction has the connection's own path again.
+    """
+    quote = sql.SQL(dollar_quote(*names))
+    return sql.SQL(
+        "DO {} DECLARE path pg_catalog.text := pg_catalog.current_setting('search_path');"
+        " BEGIN {};{} PERFORM pg_catalog.set_config('search_path', path, true); END {}"
+    ).format(quote, sql.SQL(SET_SAFE_PATH), body, quote)
 
 
 def _side(literal: str | None, unbounded: str) -> Statement:

@@ -14,6 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.declaring import registry
 from pg_timepart.marks import parse_mark
+from pg_timepart.search_path import fetch_all
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.operations import DatabaseOperations as Operations
@@ -75,11 +76,8 @@ def _extend(connection: Any) -> None:
 def _loose_partitions(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> Iterator[str]:
     """Yield the quoted names of unattached partitions of those decorated models."""
     labels = {each._meta.label_lower for each in registry() if each._meta.db_table in tables}
-    with connection.cursor() as cursor:
-        cursor.execute(LOOSE)
-        found = cursor.fetchall()
     quote = connection.ops.quote_name
-    for schema, name, comment in found:
+    for schema, name, comment in fetch_all(connection, LOOSE):
         mark = parse_mark(comment)
         if mark is not None and mark.label in labels:
             yield f"{quote(schema)}.{quote(name)}"

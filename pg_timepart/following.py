@@ -18,6 +18,7 @@ from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.relations import Parent
+from pg_timepart.search_path import fetch_one
 
 logger = logging.getLogger("pg_timepart")
 
@@ -136,10 +137,8 @@ def _has_table(config: PartitionConfig, using: str) -> bool:
     A table whose partitions are recorded for another config is that one's.
     """
     relids = list(config.logs.values_list("relid", flat=True))
-    with connections[using].cursor() as cursor:
-        cursor.execute(HANGS_ANY, [relids])
-        if cursor.fetchone()[0]:
-            return True
+    if fetch_one(connections[using], HANGS_ANY, [relids])[0]:
+        return True
     return _has_table_named_for(config, using)
 
 

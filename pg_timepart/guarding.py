@@ -24,6 +24,7 @@ from pg_timepart.ddl import Statement, dollar_quote
 from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import sentence
+from pg_timepart.search_path import SET_SAFE_PATH
 
 LOOK_SECONDS = 0.01
 """How often the server looks."""
@@ -33,19 +34,21 @@ BEGIN_SECONDS = 2.0
 
 # Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
 # transaction of its own: who looks for old snapshots shall not find one here. A role that was
-# assumed may not see, or cancel, what the session's own one runs.
+# assumed may not see, or cancel, what the session's own one runs. COMMIT undoes the path, so no
+# operator comes before it is set again.
 WATCH = """DO {token} {quote}
 DECLARE
-    begun_at timestamptz := pg_catalog.clock_timestamp();
-    ends_at timestamptz := begun_at + {seconds} * interval '1 second';
-    stalling timestamptz;
+    begun_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    stalling pg_catalog.timestamptz;
     watched integer;
     is_strong boolean;
     is_waiting boolean;
     was_seen boolean := false;
 BEGIN
-    WHILE pg_catalog.clock_timestamp() < ends_at LOOP
+    LOOP
+        {path};
         SET LOCAL ROLE NONE;
+        EXIT WHEN pg_catalog.clock_timestamp() > begun_at + {seconds} * interval '1 second';
         SELECT a.pid, pg_catalog.count(l.pid) > 0,
                COALESCE(pg_catalog.bool_or(NOT l.granted), false)
         INTO watched, is_strong, is_waiting
@@ -123,6 +126,7 @@ def _watch(token: str, statement: str, budget_ms: int, limit_seconds: float) -> 
     look_ms = LOOK_SECONDS * 1000
     watch: Statement = sql.SQL(WATCH).format(
         token=sql.SQL(token),
+        path=sql.SQL(SET_SAFE_PATH),
         quote=sql.SQL(dollar_quote(statement)),
         statement=sql.Literal(statement),
         seconds=sql.Literal(limit_seconds + 1),
@@ -168,6 +172,7 @@ def _wait_until_it_watches(
     """Wait on the connection that will work: behind a pooler, there must be one for each."""
     deadline = time.monotonic() + BEGIN_SECONDS
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(SET_SAFE_PATH)
         cursor.execute("SET LOCAL ROLE NONE")
         while not _is_watching(cursor, token):
             if failures or time.monotonic() >= deadline:

@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.ddl import Lock
 from pg_timepart.relations import Relation
+from pg_timepart.search_path import fetch_all
 
 NAMESPACE = 0x70677470
 """First key of every advisory lock of ours; the second is the OID of the parent table."""
@@ -128,17 +129,16 @@ def oldest_snapshots(connection: BaseDatabaseWrapper) -> list[Holder]:
 
 
 def _holders(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]) -> list[Holder]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return [
-            Holder(
-                pid=pid,
-                application=application,
-                user=user,
-                mode=mode,
-                open_seconds=age,
-                relation=relation,
-                transaction=transaction,
-            )
-            for pid, application, user, mode, age, relation, transaction in cursor.fetchall()
-        ]
+    found = fetch_all(connection, query, values)
+    return [
+        Holder(
+            pid=pid,
+            application=application,
+            user=user,
+            mode=mode,
+            open_seconds=age,
+            relation=relation,
+            transaction=transaction,
+        )
+        for pid, application, user, mode, age, relation, transaction in found
+    ]

@@ -17,9 +17,10 @@ LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 DROP = sql.SQL("DROP TABLE {}")
 
 # Row security that is forced upon the owner may hide rows from this query: then there may be some.
+# By the connection's search_path, which the functions of policies may count on.
 HOLDS_ROWS = sql.SQL("""
-SELECT EXISTS (SELECT FROM {})
-    OR (SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s)
+SELECT EXISTS (SELECT FROM {}) OR (SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c
+                                   WHERE c.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid)
 """)
 
 

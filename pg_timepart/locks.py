@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Generic, TypeVar
 
 from django.db import OperationalError, transaction
@@ -262,20 +263,15 @@ def _settings_restored(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 def _settings(connection: BaseDatabaseWrapper, names: Sequence[str]) -> dict[str, str]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT name, pg_catalog.current_setting(name) FROM unnest(%s::text[]) AS u(name)",
-            [list(names)],
-        )
-        return dict(cursor.fetchall())
+        columns = ", ".join(["pg_catalog.current_setting(%s)"] * len(names))
+        cursor.execute(f"SELECT {columns}", names)
+        return dict(zip(names, cursor.fetchone(), strict=True))
 
 
 def _set_local(connection: BaseDatabaseWrapper, values: Mapping[str, str]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_catalog.set_config(name, value, true)"
-            " FROM unnest(%s::text[], %s::text[]) AS u(name, value)",
-            [list(values), list(values.values())],
-        )
+        columns = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
+        cursor.execute(f"SELECT {columns}", [*chain.from_iterable(values.items())])
 
 
 def _pause(waiting: Waiting) -> None:

@@ -24,13 +24,14 @@ from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.search_path import FOUND_TABLES, fetch_all
 
-FOUND_COLUMNS = """
-SELECT count(*) FROM unnest(%s::text[], %s::text[]) AS w(relation, name)
+FOUND_COLUMNS = f"""
+SELECT count(*) FROM unnest({FOUND_TABLES}, %(columns)s::text[]) AS w(relation, name)
 JOIN pg_catalog.pg_attribute a
-    ON a.attrelid = pg_catalog.to_regclass(w.relation) AND a.attname = w.name
+    ON a.attrelid = w.relation AND a.attname = w.name
 WHERE NOT a.attisdropped
-"""
+"""  # noqa: S608  # made of a constant
 
 
 class NoRoom(OperationFailed, CommandError):
@@ -147,8 +148,7 @@ def _has_rows(alias: str) -> bool:
         for each in (PartitionConfig, PartitionLog, PartitionRun)
         for field in each._meta.local_concrete_fields
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            FOUND_COLUMNS, [[table for table, _ in wanted], [name for _, name in wanted]]
-        )
-        return bool(cursor.fetchone()[0] == len(wanted))
+    columns = {"columns": [name for _, name in wanted]}
+    tables = [table for table, _ in wanted]
+    ((count,),) = fetch_all(connection, FOUND_COLUMNS, columns, tables=tables)
+    return bool(count == len(wanted))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.relations import Relation
+from pg_timepart.search_path import fetch_all
 
 # A table's own database needs no right on the tablespace that is its default.
 MISSING = """
@@ -54,6 +55,4 @@ def missing_rights(
         "tablespace": tablespace,
         "referenced": [each.oid for each in referenced],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(MISSING, values)
-        return [statement for (statement,) in cursor.fetchall()]
+    return [statement for (statement,) in fetch_all(connection, MISSING, values)]

@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart import conf
 from pg_timepart.errors import Deferred
 from pg_timepart.locks import Attempt, Budget, Waiting, bounded
+from pg_timepart.search_path import fetch_all
 
 # The size of a table that somebody has locked, or waits to lock, could be had only by waiting.
 FIGURES = """
@@ -40,9 +41,8 @@ def read_figures(connection: BaseDatabaseWrapper, oids: Sequence[int]) -> dict[i
     """
 
     def read() -> dict[int, Figures]:
-        with connection.cursor() as cursor:
-            cursor.execute(FIGURES, {"oids": list(oids)})
-            return {oid: _figures(*found) for oid, *found in cursor.fetchall()}
+        found = fetch_all(connection, FIGURES, {"oids": list(oids)})
+        return {oid: _figures(*figures) for oid, *figures in found}
 
     budget = Budget(lock_ms=conf.options().LOCK_BUDGET_MS, wait_seconds=0.0, long_transaction_ms=0)
     try:

@@ -19,6 +19,7 @@ LAYOUT = (
     "periods",
     "keys",
     "relations",
+    "search_path",
     "naming",
     "addressing",
     "marks",
