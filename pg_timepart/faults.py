@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -16,6 +18,9 @@ INSUFFICIENT_PRIVILEGE = "42501"
 
 GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
 """A try that did not get its locks in time."""
+
+MAX_DEFECT = 500
+"""How many characters of an unforeseen error are repeated."""
 
 _GONE_CLASSES = ("08", "57P")
 """Connection exception, operator intervention such as a restart."""
@@ -83,6 +88,14 @@ def in_words(error: Exception) -> str:
     if isinstance(error, DatabaseError | InterfaceError):
         return sentence(error)
     return str(error) or type(error).__name__
+
+
+def defect(error: Exception) -> str:
+    """Return the sentence of an error that nobody foresaw, which any text may be in."""
+    last_line = traceback.format_exception_only(error)[-1]
+    said = " ".join(last_line.replace("\0", " ").split())[:MAX_DEFECT]
+    said = said.encode(errors="backslashreplace").decode()
+    return f"This is a defect of pg_timepart, whose traceback is in the log: {_ended(said)}"
 
 
 def renew(connection: BaseDatabaseWrapper) -> None:

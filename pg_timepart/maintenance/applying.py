@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
 from pg_timepart.faults import (
     INSUFFICIENT_PRIVILEGE,
+    defect,
     ends_the_run,
     is_shortage,
     sentence,
@@ -28,6 +30,8 @@ from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
+
+logger = logging.getLogger("pg_timepart")
 
 Performer = Callable[[Work, Action, Session], str]
 
@@ -58,9 +62,10 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
     """Do the actions in order and yield how each ended.
 
     What follows on the same partition after an action that did not happen is left out: a
-    partition that could not be detached is not moved. Errors of the server and of this package
-    end in a result, also that it is short of something: what comes next may free it. A lost
-    connection, and a server that takes no writes, are raised after the result that they end.
+    partition that could not be detached is not moved. Errors end in a result: those of the server,
+    also that it is short of something, for what comes next may free it; those of this package; and
+    those that are defects of it. A lost connection, and a server that takes no writes, are raised
+    after the result that they end, and the interruptions of ``work`` at once.
     """
     for action in actions:
         if action.oid in work.stopped:
@@ -105,7 +110,20 @@ def _perform(work: Work, action: Action, session: Session) -> _Ending:
         return _Ending(outcome=Outcome.FAILED, detail=str(error))
     except (DatabaseError, InterfaceError) as error:
         return _ended_by_server(work, action, error)
+    except work.interruptions:
+        raise
+    except Exception as error:  # noqa: BLE001  # a defect of ours stops no other partition
+        return _ended_by_defect(work, action, error)
     return _Ending(outcome=Outcome.DONE, detail=detail)
+
+
+def _ended_by_defect(work: Work, action: Action, error: Exception) -> _Ending:
+    """Return how it ended; where it left a connection that can do nothing, no other follows."""
+    logger.error("%s of %s", action.kind, action.partition, exc_info=error)
+    is_usable = work.target.connection.is_usable()
+    if is_usable:
+        _give_up(work, action)
+    return _Ending(outcome=Outcome.FAILED, detail=defect(error), fatal=None if is_usable else error)
 
 
 def _ended_by_server(work: Work, action: Action, error: DatabaseError | InterfaceError) -> _Ending:

@@ -16,7 +16,7 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.faults import renew, sentence
 from pg_timepart.keeping import configs, connection_of_rows, rows_alias
 from pg_timepart.maintenance import rows as row_keeping
-from pg_timepart.maintenance.recording import Origin, touch_all
+from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, touch_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, preview, run
 from pg_timepart.maintenance.targets import Target, decorated, known_rows, target_of, usable
@@ -85,19 +85,24 @@ def _maintain_database(
 
 
 def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[Target]:
-    """Return those with nothing to do, and note that they were looked at."""
+    """Return those with nothing to do, and note that they were looked at.
+
+    None, where looking at all together fails: each table's own pass meets it again, and records it.
+    """
     try:
         rows = _rows_by_config(targets)
         parents = _read_all(alias, targets, rows)
-    except (DatabaseError, InterfaceError):  # each table's own pass meets it again, and records it
+        idle = [
+            target
+            for target in targets
+            if _is_idle(target, rows.get(target.config.pk, []), parents, now)
+        ]
+    except TIME_IS_UP:
+        raise
+    except Exception:  # noqa: BLE001  # what one table has stops no other
         renew(connection_of_rows())
         renew(connections[conf.maintenance_alias(alias)])
         return []
-    idle = [
-        target
-        for target in targets
-        if _is_idle(target, rows.get(target.config.pk, []), parents, now)
-    ]
     if idle:
         looked_at = next(each.read_at for each in parents.values())
         touch_all([each.config for each in idle], looked_at)

@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,6 +16,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.keeping import configs, keep
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
+
+TIME_IS_UP: tuple[type[Exception], ...] = (SoftTimeLimitExceeded,)
+"""What Celery raises in whatever code is at work: it is no defect of that code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,13 @@ from pg_timepart.cancelling import nothing_left_running
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
-from pg_timepart.faults import ends_the_run, in_words, renew
+from pg_timepart.faults import defect, ends_the_run, in_words, renew
 from pg_timepart.keeping import connection_of_rows
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
-from pg_timepart.maintenance.recording import Origin, is_deleted, record
+from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.maintenance.work import Work
@@ -100,9 +100,10 @@ class Course:
 def run(target: Target, request: Request) -> Report:
     """Do what was asked and return how it ended; it is recorded, whatever it was.
 
-    Errors of this package and of the server end in the report. A lost connection, and a server
-    that takes no writes, are recorded if that is still possible, and raised as the errors of
-    Django that they are; so is what keeps a run from being recorded.
+    Errors end in the report, also those that are defects of this package. A lost connection, and
+    a server that takes no writes, are recorded if that is still possible, and raised as the errors
+    of Django that they are; so is what keeps a run from being recorded. Celery's time limit is
+    raised where ``request`` does not name it as an interruption.
     """
     course = Course()
     ending: tuple[type[Exception], ...] = (TimepartError, *request.origin.interruptions)
@@ -119,6 +120,12 @@ def run(target: Target, request: Request) -> Report:
             raise
         gone = Conflict(CONFIG_IS_GONE)
         report = _ended(target, request, course, gone)
+    except TIME_IS_UP:
+        raise
+    except Exception as error:  # a defect of ours is recorded, and stops no table
+        logger.error("%s of %s", request.operation, target.label, exc_info=error)
+        _renew_connections(target)
+        report = replace(_ended(target, request, course, error), message=defect(error))
     _record_anyhow(target, request, course, report)
     if report.outcome in (Outcome.FAILED, Outcome.DEFERRED):
         level = logging.ERROR if report.outcome is Outcome.FAILED else logging.WARNING
@@ -165,28 +172,24 @@ def _run_locked(
         is_lock_held=is_held,
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
+        interruptions=(*TIME_IS_UP, *request.origin.interruptions),
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
     for group in in_order(plan.actions):
-        _apply_group(work, group, request, course)
+        _apply_group(work, group, course)
     return plan
 
 
-def _apply_group(work: Work, group: list[Action], request: Request, course: Course) -> None:
+def _apply_group(work: Work, group: list[Action], course: Course) -> None:
     """Do these actions and tell of those that were done, also if the run is cut short."""
-    cut_short: tuple[type[Exception], ...] = (
-        DatabaseError,
-        InterfaceError,
-        *request.origin.interruptions,
-    )
     begun = len(course.results)
     try:
         for result in apply(work, group):
             course.results.append(result)
-    except cut_short:
+    except Exception:
         _announce_anyhow(work, course.results[begun:])
         raise
     work.refresh()

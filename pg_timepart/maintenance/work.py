@@ -11,6 +11,7 @@ from pg_timepart.anatomy import read_template
 from pg_timepart.errors import Conflict
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.recording import TIME_IS_UP
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds
@@ -49,6 +50,9 @@ class Work:
     """How long the actions so far waited for locks: all share what a run may wait."""
 
     known_tablespaces: frozenset[str] = frozenset()
+    interruptions: tuple[type[Exception], ...] = TIME_IS_UP
+    """Errors that end the run as a whole, wherever they are raised."""
+
     _template: Template | None = field(default=None)
 
     @property
