@@ -6,7 +6,6 @@ for models that carry a declaration and whose tables are partitioned.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,13 @@ from django.db.backends.utils import strip_quotes
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.leftovers import drop_empty_detached
+from pg_timepart.statements import (
+    NOTHING,
+    PartitionedTable,
+    fit_for_partitioned,
+    table_of,
+    with_percent_signs,
+)
 from pg_timepart.widening import (
     Field,
     Model,
@@ -38,12 +44,6 @@ if TYPE_CHECKING:
 else:
     Editor = object
 
-PERCENT = re.compile(r"%(?:%|(?![s(]))")
-"""One that stands for itself, doubled already or not yet."""
-
-NOTHING = Statement("")
-"""What is returned to Django, which executes it, where there is nothing to execute."""
-
 
 def install() -> None:
     """Extend the schema editor of each configured PostgreSQL connection's class, once."""
@@ -63,7 +63,7 @@ def _extend(wrapper: type[Any]) -> None:
 class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
     """Mixed in before the editor that the connection has."""
 
-    sql_create_table: str
+    sql_create_table: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,7 +78,7 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         if key is None:
             return super().table_sql(model)
         plain = self.sql_create_table
-        self.sql_create_table = self._partitioned(plain, model, key)
+        self.sql_create_table = PartitionedTable(plain, self._ending(model, key))
         try:
             return super().table_sql(model)
         finally:
@@ -129,15 +129,33 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
             drop_empty_detached(self.connection, model)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
-        """Execute, unless there is nothing to execute.
-
-        A percent sign in a name reaches Django as it is, among placeholders.
-        """
+        """Execute, unless there is nothing to execute; hand on untouched what is not ours."""
         if sql is NOTHING:
             return
-        if params is not None:
-            sql = PERCENT.sub("%%", str(sql))
-        super().execute(sql, params)
+        if self._key_columns.get(table_of(sql) or ""):
+            sql = fit_for_partitioned(sql, self)
+        super().execute(sql if params is None else with_percent_signs(sql), params)
+
+    def remove_field(self, model: Model, field: Any) -> None:
+        """Drop the column, having looked whether the table is partitioned."""
+        self._key_of(model)
+        super().remove_field(model, field)
+
+    def _create_index_sql(self, model: Model, **options: Any) -> Any:
+        self._key_of(model)
+        return super()._create_index_sql(model, **options)
+
+    def _create_fk_sql(self, model: Model, field: Any, suffix: str) -> Any:
+        self._key_of(model)
+        return super()._create_fk_sql(model, field, suffix)
+
+    def _delete_index_sql(self, model: Model, name: str, **options: Any) -> Any:
+        self._key_of(model)
+        return super()._delete_index_sql(model, name, **options)
+
+    def _delete_constraint_sql(self, template: Any, model: Model, name: str) -> Any:
+        self._key_of(model)
+        return super()._delete_constraint_sql(template, model, name)
 
     def _create_primary_key_sql(self, model: Model, field: Field) -> Statement:
         statement: Statement = super()._create_primary_key_sql(model, field)
@@ -249,10 +267,9 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         key = self._key_of(model)
         return key is not None and not is_same(key, field)
 
-    def _partitioned(self, template: str, model: Model, key: Field) -> str:
+    def _ending(self, model: Model, key: Field) -> str:
         constraints = "".join(f", {each}" for each in self._widened_constraints(model))
-        ending = f"{constraints}) PARTITION BY RANGE ({self.quote_name(key.column)})"
-        return template.replace("%(definition)s)", "%(definition)s" + ending.replace("%", "%%"))
+        return f"{constraints}) PARTITION BY RANGE ({self.quote_name(key.column)}"
 
     def _widened_constraints(self, model: Model) -> Iterator[str]:
         """Yield what column_sql() leaves out, as table constraints."""

@@ -8,11 +8,14 @@ from typing import Any
 import dj_database_url
 
 DATABASE_URL = os.environ.get("DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
+DATABASE_ENGINE = os.environ.get("DATABASE_ENGINE") or None
+"""Another package's backend; None is Django's."""
+
 REDIS_URL = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 
 
 def _database(suffix: str = "") -> dict[str, Any]:
-    database: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL)}
+    database: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL, engine=DATABASE_ENGINE)}
     return {**database, "NAME": f"{database['NAME']}{suffix}"}
 
 

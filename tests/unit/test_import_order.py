@@ -46,6 +46,7 @@ LAYOUT = (
     "leftovers",
     "flushing",
     "widening",
+    "statements",
     "schema",
     "signals",
     "models",

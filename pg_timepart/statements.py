@@ -1,0 +1,84 @@
+"""Statements on their way through a schema editor: Django's, ours, and those of other editors.
+
+Another package's editor may have templates and statements of classes of its own, which look like
+text and are none. They are handed on as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.ddl_references import Statement
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+PERCENT = re.compile(r"%(?:%|(?![s(]))")
+"""One that stands for itself, doubled already or not yet."""
+
+NOTHING = Statement("")
+"""What is returned to Django, which executes it, where there is nothing to execute."""
+
+BUILDING = (
+    "sql_create_index",
+    "sql_create_unique",
+    "sql_create_unique_index",
+    "sql_create_pk",
+    "sql_create_fk",
+    "sql_delete_index",
+    "sql_delete_index_concurrently",
+)
+"""Templates for which others take what the server refuses for a partitioned table: CONCURRENTLY,
+USING INDEX, and NOT VALID for a foreign key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionedTable:
+    """The template of CREATE TABLE, which makes a partitioned one; of any class."""
+
+    template: Any
+    ending: str
+    """What is put behind the columns: it closes their parenthesis, and opens that of the key."""
+
+    def __mod__(self, parts: Mapping[str, Any]) -> Any:
+        return self.template % {**parts, "definition": f"{parts['definition']}{self.ending}"}
+
+
+def with_percent_signs(statement: Any) -> Any:
+    """Return the statement for execution with parameters: in a name, a percent sign is doubled.
+
+    It reaches Django as it is, among placeholders. What has none is returned untouched.
+    """
+    if not _is_text(statement):
+        return statement
+    text = str(statement)
+    doubled = PERCENT.sub("%%", text)
+    return statement if doubled == text else doubled
+
+
+def fit_for_partitioned(statement: Statement, editor: Any) -> Statement:
+    """Return the statement about a partitioned table in words that the server takes.
+
+    Those of Django's own editor, where another's would build or drop an index concurrently, or
+    put off the validation of a foreign key.
+    """
+    for name in BUILDING:
+        stock = getattr(DatabaseSchemaEditor, name)
+        if statement.template is getattr(editor, name) is not stock:
+            plain = getattr(DatabaseSchemaEditor, name.removesuffix("_concurrently"))
+            return Statement(plain, **statement.parts)
+    return statement
+
+
+def table_of(statement: Any) -> str | None:
+    """Return the name of the table that a statement is about, or None where it does not say."""
+    parts = statement.parts if isinstance(statement, Statement) else {}
+    return getattr(parts.get("table"), "table", None)
+
+
+def _is_text(statement: Any) -> bool:
+    """Whether it is plain text, or one of Django's own statements, made of nothing else."""
+    if type(statement) is Statement:
+        statement = statement.template
+    return isinstance(statement, str)
