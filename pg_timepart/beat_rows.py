@@ -39,8 +39,9 @@ def beat_alias() -> str:
 
 
 def beat_entries() -> Any:
-    """Return all entries of beat, those of others too."""
-    return periodic_task()._default_manager.using(beat_alias())
+    """Return all entries of beat, those of others too, with their schedules, where written."""
+    rows = periodic_task()._default_manager.using(beat_alias())
+    return rows.select_related("interval", "crontab", "solar", "clocked")
 
 
 def save_new(

@@ -26,7 +26,9 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     somebody held a lock for too long, or OperationFailed; both carry the report of what was done
     before. Outside a transaction, each action commits by itself. Inside ``atomic()`` everything
     becomes part of that transaction, and the advisory lock and the locks on the tables are held
-    until it ends: keep it short. ``db_manager(alias)`` works on the table in another database.
+    until it ends: keep it short. ``db_manager(alias)`` works on the table in another database. One
+    that the routers do not name for the model has no rows of ours: what is done there is not
+    recorded, sends no signal, and knows of no pin; a partition there cannot be given by its row.
     ``logs`` is a row of ``config.logs`` or any iterable of rows, such as a queryset; what is in
     it twice is done once. Only None means all: of an empty one nothing is done. The rows are
     read anew once the operation has ended, well or not. ``partition_log`` is ``logs`` by its
@@ -35,18 +37,21 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
     @property
     def config(self) -> PartitionConfig:
-        """The model's config row, made from the decorator's defaults if there is none."""
+        """The model's config row, made from the decorator's defaults if there is none.
+
+        There is one a model, whatever the database.
+        """
         from pg_timepart.maintenance.targets import config_of
 
-        target = self._target
-        return target.config if target.keeps_rows else config_of(target.model)
+        return config_of(self._concrete)
 
     @property
     def latest(  # type: ignore[override]  # the name is promised; it is no manager method here
         self,
     ) -> PartitionLog | None:
-        """The row of the partition with the highest end, or None where there is no partition."""
-        return self.config.logs.all().newest_first().first()
+        """The row of the partition with the highest end, or None where no partition has a row."""
+        target = self._target
+        return target.config.logs.all().newest_first().first() if target.keeps_rows else None
 
     def create_partition(self, max_days_to_next_partition: int = 1) -> Report:
         """Create following partitions until the newest ends more than so many days from now.
@@ -158,7 +163,11 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     def _target(self) -> Target:
         from pg_timepart.maintenance.targets import target_of
 
-        return target_of(self.model._meta.concrete_model or self.model, self._db)
+        return target_of(self._concrete, self._db)
+
+    @property
+    def _concrete(self) -> type[models.Model]:
+        return self.model._meta.concrete_model or self.model
 
 
 class TimeRangePartitioningSupport:

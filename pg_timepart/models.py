@@ -7,7 +7,7 @@ model's ``partitioning`` manager.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -25,6 +25,8 @@ from pg_timepart.plans import Known, Policy
 if TYPE_CHECKING:
     from datetime import datetime
 
+Row = TypeVar("Row", bound=models.Model)
+
 MAX_PREMAKE = 1_000
 MAX_NAME_BYTES = 63
 MAX_GRACE = timedelta(days=36_525)
@@ -37,7 +39,28 @@ def default_fuse() -> int:
     return conf.options().MAX_RETIRE_PER_PASS
 
 
-class PartitionConfig(models.Model):
+class OwnRows(models.QuerySet[Row]):
+    """Our rows where they are written, whatever database the routers read other models from.
+
+    A replica lags behind, and what these rows say decides. ``using()`` asks another database.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._for_write = True
+
+
+class OwnRow(models.Model):
+    """A row of ours. What leads to one, such as ``log.config``, asks where it is written too."""
+
+    objects: ClassVar[Any] = OwnRows.as_manager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+
+class PartitionConfig(OwnRow):
     """What an operator wants of one partitioned table. One row a model."""
 
     model_label = models.CharField(
@@ -190,7 +213,7 @@ class PartitionConfig(models.Model):
         return [each.name for each in fields if each.attname not in skipped]
 
 
-class PartitionLogQuerySet(models.QuerySet["PartitionLog"]):
+class PartitionLogQuerySet(OwnRows["PartitionLog"]):
     """Rows about partitions."""
 
     def newest_first(self) -> PartitionLogQuerySet:
@@ -198,7 +221,7 @@ class PartitionLogQuerySet(models.QuerySet["PartitionLog"]):
         return self.order_by(F("end").desc(nulls_first=True), "-pk")
 
 
-class PartitionLog(models.Model):
+class PartitionLog(OwnRow):
     """One partition, attached or detached, and what the catalog cannot know of it."""
 
     config = models.ForeignKey(
@@ -233,7 +256,7 @@ class PartitionLog(models.Model):
     )
     wanted_tablespace = models.CharField(_("wanted tablespace"), max_length=63, blank=True)
 
-    objects = PartitionLogQuerySet.as_manager()
+    objects: ClassVar[models.Manager[PartitionLog]] = PartitionLogQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("partition")
@@ -293,7 +316,7 @@ class PartitionLog(models.Model):
         return self.config.model.partitioning  # type: ignore[attr-defined]
 
 
-class PartitionRun(models.Model):
+class PartitionRun(OwnRow):
     """One run that did something, gave way or failed."""
 
     config = models.ForeignKey(

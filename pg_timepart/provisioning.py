@@ -133,9 +133,7 @@ def _is_declared(model: type[models.Model], key: str | None) -> bool:
 
 
 def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:
-    if has_rows and router.db_for_write(model) == using:
-        return target_of(model, using)
-    return target_without_rows(model, using)
+    return target_of(model, using) if has_rows else target_without_rows(model, using)
 
 
 def _has_rows(alias: str) -> bool:

@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from django.db import router
-
 from pg_timepart import conf
-from pg_timepart.beat_rows import is_beat_installed, periodic_task
+from pg_timepart.beat_rows import beat_entries, is_beat_installed
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionConfig
 from pg_timepart.retention import Pace
@@ -32,9 +30,7 @@ def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
     if not is_beat_installed():
         return {}
     keys = [each.schedule_id for each in configs if each.schedule_id is not None]
-    model = periodic_task()
-    rows = model._default_manager.using(router.db_for_read(model)).filter(pk__in=keys)
-    return {row.pk: row for row in rows.select_related("interval", "crontab", "solar", "clocked")}
+    return {row.pk: row for row in beat_entries().filter(pk__in=keys)}
 
 
 def in_words(entry: PeriodicTask | None) -> str:

@@ -13,7 +13,13 @@ from datetime import datetime
 
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
+from pg_timepart.errors import (
+    InvalidPolicy,
+    OperationDeferred,
+    OperationFailed,
+    Refused,
+    UnknownName,
+)
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance.caution import Planner
 from pg_timepart.maintenance.recording import Origin
@@ -253,11 +259,34 @@ def _is_off(partition: Partition, known: Known) -> bool:
 
 def _names(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
     """Return the tables of these rows by OID; raises UnknownName for rows of another model."""
+    _refuse_elsewhere(target, logs)
     strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
     if strangers:
         known = [each.table_name for each in target.rows()]
         raise UnknownName(f"partition of {target.label}", strangers[0], known)
     return {each.relid: each.table_name for each in logs}
+
+
+def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
+    """Raise Refused for a row that is about a table in another database than the target's."""
+    for each in logs:
+        if not target.keeps_rows:
+            raise Refused(
+                f"{each.table_name} was given by its row, which is about a table of {target.label}"
+                f" in another database: partitions in {target.alias!r} have no rows. Leave"
+                " db_manager() out."
+            )
+        if each._state.db not in {None, target.config._state.db} and not _is_known(target, each):
+            raise Refused(
+                f"The row of {each.table_name} was read from the database {each._state.db!r}, and"
+                f" those that count are in {target.config._state.db!r}: read it there."
+            )
+
+
+def _is_known(target: Target, log: PartitionLog) -> bool:
+    """Whether a row that was read from another alias, such as a replica, is there too."""
+    said = ("pk", "relid", "schema_name", "table_name")
+    return target.config.logs.filter(**{name: getattr(log, name) for name in said}).exists()
 
 
 def _refuse_naive(moment: datetime | None) -> None:

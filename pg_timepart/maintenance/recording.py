@@ -60,7 +60,7 @@ def record(
     now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
     prune(using, now)  # first: what is recorded again after a lost connection is not yet
     with transaction.atomic(using=using):
-        run = PartitionRun.objects.using(using).create(
+        run: PartitionRun = PartitionRun.objects.using(using).create(
             config=_held(config),
             model_label=report.label,
             operation=report.operation,

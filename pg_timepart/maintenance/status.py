@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 import django.db
-from django.db import models, router
+from django.db import models
 
 from pg_timepart import conf
 from pg_timepart.addressing import Addresses
@@ -21,6 +21,7 @@ from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
+from pg_timepart.keeping import rows_alias
 from pg_timepart.maintenance.assessing import Finding, assess, no_table, unreadable, worst_first
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
 from pg_timepart.maintenance.reconciling import gaps
@@ -68,7 +69,7 @@ class _Own:
 
 
 def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
-    using = router.db_for_read(PartitionConfig)
+    using = rows_alias()
     labels = [model._meta.label_lower for model in chosen]
     rows: dict[int, list[PartitionLog]] = {}
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, connections, models, router
@@ -121,9 +121,12 @@ def target_of(
     Where no config is given or there, its row is made, unless the table is not there either: a
     message that outlives its model shall not bring back what ``migrate`` removed with the table.
 
-    ``using`` is the alias of the table's database; the routers' answer for writes by default.
+    ``using`` is the alias of the table's database; the routers' answer for writes by default. In
+    any other database the table has no rows of ours: those are about the one that they name.
     """
     declaration, alias = _declared(model), using or router.db_for_write(model)
+    if not _is_home(model, alias):
+        return _target_elsewhere(model, alias)
     known = config or _saved_config(model)
     if known is None and not _has_table(model, alias):
         return target_without_rows(model, alias)
@@ -134,12 +137,34 @@ def target_of(
 
 def target_without_rows(model: type[models.Model], using: str) -> Target:
     """Return what a run works on that keeps no rows: they are elsewhere, or not migrated yet."""
-    return Target(
-        model=model,
-        declaration=_declared(model),
-        config=PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model)),
-        alias=using,
-    )
+    config = PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
+    return Target(model=model, declaration=_declared(model), config=config, alias=using)
+
+
+def _target_elsewhere(model: type[models.Model], using: str) -> Target:
+    """Return the table of the model in a database that the routers do not name.
+
+    It keeps no rows, and what an operator wants of the model is wanted there too.
+    """
+    target, known = target_without_rows(model, using), _saved_config(model)
+    if known is None:
+        return target
+    wanted = [each.attname for each in known._meta.local_concrete_fields if each.editable]
+    copied = {name: getattr(known, name) for name in wanted if name != "id"}
+    return replace(target, config=PartitionConfig(**copied))
+
+
+def _is_home(model: type[models.Model], alias: str) -> bool:
+    """Whether this is the database that the routers name for the model, by whatever alias."""
+    named = router.db_for_write(model)
+    if alias in {named, conf.maintenance_alias(named)}:
+        return True
+    return _place(alias) == _place(named)
+
+
+def _place(alias: str) -> tuple[str, ...]:
+    options = connections[alias].settings_dict
+    return tuple(str(options.get(name) or "") for name in ("HOST", "PORT", "NAME"))
 
 
 def config_of(model: type[models.Model]) -> PartitionConfig:

@@ -11,6 +11,7 @@ from django.db import migrations
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart import declaring
+from pg_timepart.errors import Refused
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
@@ -188,6 +189,74 @@ def test_db_manager_works_on_the_table_of_another_database(yard: Yard) -> None:
         Ship.partitioning.db_manager("other").create_range(at("2023-01-01"), at("2023-02-01"))
         assert there.ranges(Ship) == [("2023-01-01", "2023-02-01")]
         assert yard.ranges(Ship) == before
+
+
+def test_what_is_done_in_another_database_leaves_our_rows_alone(yard: Yard) -> None:
+    there = Yard("other")
+    with there.tidy():
+        config = yard.configure(Ship, interval=2)
+        yard.cover(Ship, "2024-01-01", "2024-02-01")
+        config.logs.update(detach_time=at("2999-01-01"))
+        maintain("fleet.ship", now=MAY)
+        before = list(PartitionLog.objects.order_by("pk").values())
+        elsewhere = Ship.partitioning.db_manager("other")
+        elsewhere.create_range(at("2023-01-01"), at("2023-03-01"))
+        elsewhere.create_partition(5)
+        assert there.ranges(Ship)[0] == ("2023-01-01", "2023-02-01")
+        elsewhere.detach_partition()
+        elsewhere.attach_partition()
+        elsewhere.truncate_all_partition()
+        assert there.ranges(Ship)[0] != ("2023-01-01", "2023-02-01")
+        assert elsewhere.latest is None
+        assert elsewhere.config == config
+        assert list(PartitionLog.objects.order_by("pk").values()) == before
+        assert not there.query("SELECT FROM pg_timepart_partitionlog")
+        assert [each.operation for each in yard.runs(Ship)] == ["maintain", "create"]
+        maintain("fleet.ship", now=MAY)
+        assert yard.ranges(Ship)[0] == ("2024-01-01", "2024-02-01")
+
+
+def test_what_an_operator_wants_of_the_model_is_wanted_in_another_database_too(yard: Yard) -> None:
+    there = Yard("other")
+    with there.tidy():
+        raft = yard.configure(Ship, interval=None, period="Day")
+        elsewhere = Ship.partitioning.db_manager("other")
+        elsewhere.create_range(at("2023-01-01"), at("2023-01-02"))
+        elsewhere.detach_partition()
+        assert there.ranges(Ship) == [("2023-01-01", "2023-01-02")]
+        assert raft.logs.count() == 0
+
+
+def test_a_row_is_refused_by_a_manager_of_another_database(yard: Yard) -> None:
+    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    elsewhere = Ship.partitioning.db_manager("other")
+    for ask in (elsewhere.detach_partition, elsewhere.delete_partition, elsewhere.attach_partition):
+        with pytest.raises(Refused, match=r"in another database: partitions in 'other' have no"):
+            ask(log)
+    assert yard.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+
+
+def test_a_row_of_another_database_with_our_numbers_is_refused(yard: Yard) -> None:
+    there = Yard("other")
+    with there.tidy():
+        (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+        config = PartitionConfig(pk=log.config_id, model_label="fleet.ship")
+        config.save(using="other", force_insert=True)
+        log.table_name = "of_the_other_database"
+        log.save(using="other", force_insert=True)
+        with pytest.raises(Refused, match="was read from the database 'other'"):
+            PartitionLog.objects.using("other").get().detach()
+        assert yard.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+
+
+def test_an_alias_of_the_same_database_keeps_its_rows(yard: Yard, settings: Settings) -> None:
+    settings.PG_TIMEPART = {"MAINTENANCE_DATABASES": {"default": "other"}}
+    with Yard("other").tidy():
+        elsewhere = Ship.partitioning.db_manager("other")
+        elsewhere.create_range(at("2023-01-01"), at("2023-02-01"))
+        latest = elsewhere.latest
+        assert latest is not None
+        assert latest.start == at("2023-01-01")
 
 
 def test_maintenance_may_go_past_a_pooler(yard: Yard, settings: Settings) -> None:
