@@ -34,6 +34,17 @@ HEALTH_TOKEN = environment.text("HEALTH_TOKEN")
 _IS_BEHIND_TLS = environment.flag("BEHIND_TLS_PROXY")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_BEHIND_TLS else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_BEHIND_TLS
+SECURE_SSL_REDIRECT = environment.flag("SECURE_SSL_REDIRECT", default=_IS_BEHIND_TLS)
+# Probes ask the process itself, past the proxy.
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^healthz$"]
+# Browsers hold to it for as long: an hour until it is known to work, then a year.
+SECURE_HSTS_SECONDS = environment.whole_number(
+    "SECURE_HSTS_SECONDS", 3_600 if _IS_BEHIND_TLS else 0
+)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = environment.flag("SECURE_HSTS_PRELOAD")
+# Both bind other hosts than this one: that is for the owner of the domain to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 INSTALLED_APPS = [
     "deploy.apps.ProjectConfig",

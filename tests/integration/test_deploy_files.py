@@ -21,6 +21,41 @@ from tests.deployed import CHECKOUT, COMPOSE, compose_services, health_command, 
 DEPLOY = CHECKOUT / "deploy"
 OWN = ("migrate", "web", "worker", "beat")
 SERVICES = compose_services()
+OWN_IMAGE = SERVICES["web"]["image"]
+UNITS = sorted((DEPLOY / "systemd").iterdir())
+HARDENING = {
+    "NoNewPrivileges": ["true"],
+    "CapabilityBoundingSet": [""],
+    "AmbientCapabilities": [""],
+    "PrivateDevices": ["true"],
+    "PrivateIPC": ["true"],
+    "PrivateTmp": ["true"],
+    "PrivateUsers": ["true"],
+    "ProtectClock": ["true"],
+    "ProtectControlGroups": ["true"],
+    "ProtectHome": ["true"],
+    "ProtectHostname": ["true"],
+    "ProtectKernelLogs": ["true"],
+    "ProtectKernelModules": ["true"],
+    "ProtectKernelTunables": ["true"],
+    "ProtectProc": ["invisible"],
+    "ProcSubset": ["pid"],
+    "ProtectSystem": ["strict"],
+    "RestrictAddressFamilies": ["AF_INET AF_INET6 AF_UNIX"],
+    "RestrictNamespaces": ["true"],
+    "RestrictRealtime": ["true"],
+    "RestrictSUIDSGID": ["true"],
+    "LockPersonality": ["true"],
+    "MemoryDenyWriteExecute": ["true"],
+    "SystemCallArchitectures": ["native"],
+    "SystemCallFilter": ["@system-service", "~@privileged @resources"],
+    "SystemCallErrorNumber": ["EPERM"],
+    "KeyringMode": ["private"],
+    "LimitCORE": ["0"],
+    "UMask": ["0077"],
+}
+# The newest that mend something known to be exploitable, when this was written.
+SECURITY_RELEASES = {"python": (3, 12, 15), "postgres": (17, 11), "redis": (7, 4, 11)}
 SETTINGS = (DEPLOY / "settings.py").read_text()
 
 
@@ -110,7 +145,10 @@ def test_image_is_built_in_stages_from_pinned_bases(dockerfile: list[tuple[str, 
 
 def test_image_runs_as_an_ordinary_user(dockerfile: list[tuple[str, str]]) -> None:
     users = of(dockerfile, "USER")
-    assert [each.isdecimal() and int(each) > 0 for each in users] == [True]
+    assert [re.fullmatch(r"[1-9]\d*:[1-9]\d*", each) is not None for each in users] == [True]
+    [user] = users
+    [created] = [each for each in of(dockerfile, "RUN") if "useradd" in each]
+    assert re.findall(r"--[ug]id (\d+)", created.partition("useradd")[2]) == user.split(":")
 
 
 def test_image_serves_the_web_by_default(dockerfile: list[tuple[str, str]]) -> None:
@@ -160,6 +198,40 @@ def test_every_dependency_of_the_image_is_pinned() -> None:
     assert {re.split(r"[\[<>=!~ ]", each)[0].lower() for each in wanted} <= pinned
 
 
+@pytest.mark.parametrize(("name", "least"), SECURITY_RELEASES.items())
+def test_images_are_not_behind_security_releases(
+    name: str, least: tuple[int, ...], dockerfile: list[tuple[str, str]]
+) -> None:
+    images = [*of(dockerfile, "FROM"), *(each.get("image", "") for each in SERVICES.values())]
+    pins = re.findall(rf"^{name}:([\d.]+)-", "\n".join(images), re.MULTILINE)
+    assert pins
+    for pin in pins:
+        version = tuple(map(int, pin.split(".")))
+        assert len(version) == len(least), f"{name}:{pin} is not pinned to the patch"
+        assert version >= least
+
+
+def test_pins_are_kept_current() -> None:
+    updates = yaml.safe_load((CHECKOUT / ".github/dependabot.yml").read_text())["updates"]
+    kept = {(each["package-ecosystem"], each["directory"]) for each in updates}
+    assert {("docker", "/deploy"), ("docker-compose", "/"), ("pip", "/deploy")} <= kept
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_containers_have_no_right_that_they_do_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    if name == "tablespaces":  # makes a folder and gives it to the server
+        assert service["cap_add"] == ["CHOWN", "FOWNER"]
+        assert service["network_mode"] == "none"
+    else:
+        assert "cap_add" not in service
+        assert service.get("user", "") in {"postgres", "redis"} or service["image"] == OWN_IMAGE
+    assert all(each.startswith("127.0.0.1:") for each in service.get("ports", []))
+
+
 def unit(name: str) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -186,6 +258,17 @@ def test_units_restart_and_stop_as_compose_does(name: str) -> None:
     assert unit(name)["Unit"]["Requires"] == "timepart-migrate.service"
 
 
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_units_have_no_right_that_they_do_not_need(file: Path) -> None:
+    lines = [each.partition("=") for each in file.read_text().splitlines()]
+    options: dict[str, list[str]] = {}
+    for name, _, value in lines:
+        options.setdefault(name, []).append(value)
+    assert {name: options.get(name) for name in HARDENING} == HARDENING
+    assert options["User"] == options["Group"] == ["timepart"]
+    assert "LISTEN_ADDRESS=0" not in file.read_text()
+
+
 def pods(manifest: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         each["metadata"]["labels"]["component"]: each["spec"]
@@ -199,8 +282,6 @@ def test_pods_run_what_compose_runs(name: str, manifest: list[dict[str, Any]]) -
     pod = pods(manifest)[name]["template"]["spec"]
     [container] = pod["containers"]
     assert container["command"] == SERVICES[name]["command"]
-    assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert pod["securityContext"]["runAsNonRoot"] is True
     if name != "migrate":
         grace = seconds(SERVICES[name]["stop_grace_period"])
         assert pod["terminationGracePeriodSeconds"] == grace
@@ -228,3 +309,37 @@ def test_selectors_find_their_pods(manifest: list[dict[str, Any]]) -> None:
             assert (
                 each["spec"]["selector"] == pods(manifest)["web"]["template"]["metadata"]["labels"]
             )
+
+
+def pod_templates(manifest: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every pod of the manifest, whatever makes it."""
+    return [
+        each["spec"]["template"]["spec"] for each in manifest if "template" in each.get("spec", {})
+    ]
+
+
+def test_pods_have_no_right_that_they_do_not_need(
+    manifest: list[dict[str, Any]], dockerfile: list[tuple[str, str]]
+) -> None:
+    [user] = of(dockerfile, "USER")
+    uid, gid = map(int, user.split(":"))
+    assert len(pod_templates(manifest)) == len(OWN)
+    for pod in pod_templates(manifest):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": uid,
+            "runAsGroup": gid,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert not {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"} & pod.keys()
+        for volume in pod["volumes"]:
+            assert volume["emptyDir"]["sizeLimit"]
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"].keys() == {"cpu", "memory", "ephemeral-storage"}

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from deploy import environment as variables
-from tests.deployed import environment, own_database, run, running
+from deploy.local.ports import HOST, free_port
+from tests.deployed import compose_services, environment, own_database, run, running, until
 
 REDIS = "redis://here/0"
 RABBIT = "amqp://user:password@there//"
 NO_STORE = "disabled://"
+NOWHERE = "postgresql://here/x"
+WEB = compose_services()["web"]["command"]
+IN_PRODUCTION = {
+    "SECRET_KEY": "0123456789abcdef" * 4,
+    "ALLOWED_HOSTS": "timepart.example.com",
+    "CSRF_TRUSTED_ORIGINS": "https://timepart.example.com",
+    "BEHIND_TLS_PROXY": "1",
+}
+RESPONSES = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "deploy.settings"
+import django
+django.setup()
+from django.test import Client
+client = Client(headers={"host": "timepart.example.com"})
+for scheme in ("http", "https"):
+    response = client.get(sys.argv[1], headers={"x-forwarded-proto": scheme})
+    secure = [each["secure"] for each in response.cookies.values()]
+    words = response.headers.get("Location"), response.headers.get("Strict-Transport-Security")
+    print(response.status_code, *words, all(secure), sep="|")
+"""
 BROKER_AND_STORE = "from deploy.celery import app;print(app.conf.broker_url, app.backend.as_uri())"
 
 
@@ -119,3 +143,69 @@ def test_migrate_judges_what_the_app_reads(name: str, value: str, tmp_path: Path
     assert "pg_timepart.E008" in process.said()
     assert value.partition('"')[0].strip("{") in process.said()
     assert "Traceback" not in process.said()
+
+
+def test_nothing_is_left_to_do_for_production(tmp_path: Path) -> None:
+    environ = {**environment(NOWHERE, REDIS), **IN_PRODUCTION}
+    command = ["python", "-m", "deploy", "check", "--deploy", "--fail-level=WARNING"]
+    assert "no issues" in run(command, environ, tmp_path)
+
+
+def test_without_tls_the_check_says_so(tmp_path: Path) -> None:
+    environ = {**environment(NOWHERE, REDIS), **IN_PRODUCTION, "BEHIND_TLS_PROXY": "0"}
+    said = run(["python", "-m", "deploy", "check", "--deploy"], environ, tmp_path)
+    warned = {"W004", "W008", "W012", "W016"}
+    assert {each for each in warned if f"security.{each}" in said} == warned
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "over_http", "over_https"),
+    [
+        (
+            {},
+            "/admin/login/",
+            "301|https://timepart.example.com/admin/login/|None|True",
+            "200|None|max-age=3600|True",
+        ),
+        ({}, "/livez", "200|None|None|True", "200|None|max-age=3600|True"),
+        (
+            {"SECURE_SSL_REDIRECT": "0", "SECURE_HSTS_SECONDS": "0"},
+            "/admin/login/",
+            "200|None|None|True",
+            "200|None|None|True",
+        ),
+        (
+            {
+                "SECURE_HSTS_SECONDS": "31536000",
+                "SECURE_HSTS_INCLUDE_SUBDOMAINS": "1",
+                "SECURE_HSTS_PRELOAD": "1",
+            },
+            "/livez",
+            "200|None|None|True",
+            "200|None|max-age=31536000; includeSubDomains; preload|True",
+        ),
+        ({"BEHIND_TLS_PROXY": "0"}, "/admin/login/", "200|None|None|False", "200|None|None|False"),
+    ],
+)
+def test_behind_tls(
+    given: Mapping[str, str], path: str, over_http: str, over_https: str, tmp_path: Path
+) -> None:
+    environ = {**environment(NOWHERE, REDIS), **IN_PRODUCTION, **given}
+    said = run([sys.executable, "-c", RESPONSES, path], environ, tmp_path)
+    assert said.splitlines() == [over_http, over_https]
+
+
+@pytest.mark.parametrize(
+    ("given", "is_reached"), [({}, False), ({"LISTEN_ADDRESS": "0.0.0.0"}, True)]
+)
+def test_web_listens_to_this_machine_alone_unless_told_otherwise(
+    given: Mapping[str, str], is_reached: bool, tmp_path: Path
+) -> None:
+    port = free_port()
+    environ = {**environment(NOWHERE, REDIS, PORT=str(port)), **given}
+    with running(WEB, environ, tmp_path / "log") as process:
+        until(lambda: process.has_ended() or "Listening at" in process.said())
+        with closing(socket.socket()) as other, closing(socket.socket()) as own:
+            assert own.connect_ex((HOST, port)) == 0, process.said()
+            # Of the same machine, and not the address that is listened to.
+            assert (other.connect_ex(("127.0.0.2", port)) == 0) is is_reached
