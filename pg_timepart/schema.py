@@ -7,15 +7,13 @@ for models that carry a declaration and whose tables are partitioned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.catalog import read_parent
-from pg_timepart.declaration import Declaration, declaration_of
+from pg_timepart.declaration import declaration_of
 from pg_timepart.leftovers import drop_empty_detached
 from pg_timepart.statements import (
     NOTHING,
@@ -23,26 +21,21 @@ from pg_timepart.statements import (
     fit_for_partitioned,
     table_of,
     with_percent_signs,
+    without_ending,
 )
+from pg_timepart.tablespaces import HomeTablespaceEditor
 from pg_timepart.widening import (
     Field,
     Model,
     count_widened,
     count_written,
     declared_key,
-    is_named,
     is_same,
     short_name,
     with_key,
     with_key_expression,
     without_uniqueness,
 )
-
-if TYPE_CHECKING:
-    # Most of what is overridden here is missing from the stubs.
-    from typing import Any as Editor
-else:
-    Editor = object
 
 
 def install() -> None:
@@ -60,29 +53,25 @@ def _extend(wrapper: type[Any]) -> None:
         )
 
 
-class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
+class PartitioningSchemaEditor(HomeTablespaceEditor):
     """Mixed in before the editor that the connection has."""
 
     sql_create_table: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # By db_table: the key's column, or None where the table is a plain one.
-        self._key_columns: dict[str, str | None] = {}
 
     def table_sql(self, model: Model) -> Any:
         """Return CREATE TABLE, with PARTITION BY where one is declared."""
         declaration = declaration_of(model)
         key = None if declaration is None else declared_key(model, declaration)
-        self._key_columns[model._meta.db_table] = None if key is None else key.column
+        self._remember_key(model._meta.db_table, None if key is None else key.column)
         if key is None:
             return super().table_sql(model)
         plain = self.sql_create_table
         self.sql_create_table = PartitionedTable(plain, self._ending(model, key))
         try:
-            return super().table_sql(model)
+            statement, params = super().table_sql(model)
         finally:
             self.sql_create_table = plain
+        return without_ending(statement, self._home_clauses()), params
 
     def column_sql(self, model: Model, field: Any, include_default: bool = False) -> Any:
         """Return the column's definition, without uniqueness that it alone cannot have."""
@@ -232,30 +221,6 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         # Elsewhere the server has cut the names that exist, as it will cut them again.
         return short_name(name) if self._key_columns.get(table_name) else name
 
-    def _key_of(self, model: Model) -> Field | None:
-        """Return the key's field where the model's table is partitioned, by what the catalog says.
-
-        A table that does not exist, and statements that are only collected, go by the declaration.
-        """
-        declaration = declaration_of(model)
-        if declaration is None:
-            return None
-        table = model._meta.db_table
-        if table not in self._key_columns:
-            self._key_columns[table] = self._key_column(model, declaration)
-        column = self._key_columns[table]
-        fields = model._meta.local_concrete_fields
-        return next((each for each in fields if column and is_named(each, column)), None)
-
-    def _key_column(self, model: Model, declaration: Declaration) -> str | None:
-        parent = None
-        if not self.collect_sql:
-            parent = read_parent(self.connection, model._meta.db_table, zone=UTC)
-        if parent is not None:
-            return parent.key
-        columns = {field.name: field.column for field in model._meta.local_concrete_fields}
-        return columns.get(declaration.key)
-
     def _widening_key(self, model: Model) -> Field | None:
         declaration = declaration_of(model)
         return self._key_of(model) if declaration and declaration.widen_keys else None
@@ -290,7 +255,8 @@ class PartitioningSchemaEditor(Editor):  # type: ignore[misc]
         tablespace = field.db_tablespace or model._meta.db_tablespace
         if not tablespace:
             return ""
-        return f" {self.connection.ops.tablespace_sql(tablespace, inline=True)}"
+        clause = self.connection.ops.tablespace_sql(tablespace, inline=True)
+        return str(self._spared(model, f" {clause}"))
 
     def _without_equals(
         self,

@@ -7,7 +7,7 @@ text and are none. They are handed on as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,14 @@ class PartitionedTable:
 
     def __mod__(self, parts: Mapping[str, Any]) -> Any:
         return self.template % {**parts, "definition": f"{parts['definition']}{self.ending}"}
+
+
+def without_ending(statement: Any, endings: Sequence[str]) -> Any:
+    """Return a text without such a clause at its end, and anything else untouched."""
+    if isinstance(statement, str):
+        for each in endings:
+            statement = statement.removesuffix(f" {each}")
+    return statement
 
 
 def with_percent_signs(statement: Any) -> Any:

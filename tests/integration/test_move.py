@@ -90,3 +90,21 @@ def test_a_move_that_was_interrupted_is_ended_by_the_next_pass(
     assert yard.tablespaces(log.table_name) == {tablespaces.cold}
     log.refresh_from_db()
     assert (log.unfinished, log.wanted_tablespace) == ("", "")
+
+
+def test_to_the_tablespace_of_the_database(yard: Yard, tablespaces: Tablespaces) -> None:
+    home = yard.one(
+        "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+        " WHERE datname = current_database()"
+    )
+    yard.execute(f'CREATE INDEX ship_away ON fleet_ship (name) TABLESPACE "{tablespaces.fast}"')
+    yard.configure(Ship, attach_tablespace=home)
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    log = yard.log(Ship, "2024-01-01")
+    assert yard.tablespaces(log.table_name) == {"pg_default"}
+    log.detach()
+    for name in (tablespaces.cold, home):
+        assert outcomes(log.set_tablespace(name)) == [("move", "done")]
+    assert outcomes(log.attach()) == [("attach", "done")]
+    assert yard.tablespaces(log.table_name) == {"pg_default"}
+    yard.execute("DROP INDEX ship_away")

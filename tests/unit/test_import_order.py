@@ -47,6 +47,8 @@ LAYOUT = (
     "flushing",
     "widening",
     "statements",
+    "partition_keys",
+    "tablespaces",
     "schema",
     "signals",
     "models",
