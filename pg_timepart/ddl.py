@@ -226,7 +226,8 @@ def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
 def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     """Move those indexes of the leaf that live elsewhere."""
     body = sql.SQL(
-        " DECLARE stray regclass; BEGIN FOR stray IN SELECT c.oid FROM pg_catalog.pg_index i"
+        " DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
+        " SELECT c.oid FROM pg_catalog.pg_index i"
         " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
         " CROSS JOIN (SELECT dattablespace AS home FROM pg_catalog.pg_database"
         " WHERE datname = pg_catalog.current_database()) d"

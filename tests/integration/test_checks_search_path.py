@@ -1,0 +1,79 @@
+"""W017: a schema on search_path that others may create in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
+from pg_timepart.checks import check_search_paths
+from tests.fleet.yard import Yard
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+EVERYBODY = (
+    "In the database 'default', everybody may create in the schema 'attic'. It is on search_path,"
+    " so functions and operators put there can be run by Django's queries, with the rights of this"
+    " connection's role."
+)
+
+
+@pytest.fixture
+def attic(yard: Yard) -> Iterator[Yard]:
+    """A schema of ours alone, on the path, and a role besides."""
+    yard.execute("CREATE SCHEMA attic")
+    yard.execute("CREATE ROLE lodger")
+    yard.execute("SET search_path = attic, pg_catalog")
+    yield yard
+    yard.execute("RESET search_path")
+    yard.execute("DROP SCHEMA attic")
+    yard.execute("DROP OWNED BY lodger")
+    yard.execute("DROP ROLE lodger")
+
+
+def found() -> list[str]:
+    messages = check_search_paths(databases=["default"])
+    assert {each.id for each in messages} <= {"pg_timepart.W017"}
+    assert all(each.hint for each in messages)
+    return [each.msg for each in messages]
+
+
+def test_w017_everybody(attic: Yard) -> None:
+    assert found() == []
+    attic.execute("GRANT CREATE ON SCHEMA attic TO PUBLIC")
+    assert found() == [EVERYBODY]
+
+
+def test_w017_a_role(attic: Yard) -> None:
+    attic.execute("GRANT CREATE ON SCHEMA attic TO lodger")
+    assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
+
+
+def test_usage_alone_is_no_danger(attic: Yard) -> None:
+    attic.execute("GRANT USAGE ON SCHEMA attic TO PUBLIC")
+    assert found() == []
+
+
+def test_the_owner_may(attic: Yard) -> None:
+    attic.execute("ALTER SCHEMA attic OWNER TO lodger")
+    assert found() == []
+
+
+def test_w017_a_schema_that_somebody_may_make(attic: Yard) -> None:
+    attic.execute('SET search_path = "$user", "To "" let", attic')
+    assert found() == []
+    name = attic.one("SELECT current_database()")
+    attic.execute(f'GRANT CREATE ON DATABASE "{name}" TO lodger')
+    user = attic.one("SELECT current_user")
+    assert [each.partition(". ")[0] for each in found()] == [
+        f"In the database 'default', 'lodger' may create the schema {each!r}, which is missing"
+        for each in (user, 'To " let')
+    ]
+
+
+def test_a_path_that_nobody_asks_of(attic: Yard) -> None:
+    attic.execute("GRANT CREATE ON SCHEMA attic TO PUBLIC")
+    assert check_search_paths() == check_search_paths(databases=[]) == []
+    with override_settings(PG_TIMEPART={"UNKNOWN": 1}):
+        assert found() == []
