@@ -89,6 +89,11 @@ FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.oid[]), pg_catalog.unnest(%s::p
 ORDER BY w.number
 """
 
+# Whether a foreign key is what another one of the same table has for a partition of its target.
+FOR_A_PARTITION = """EXISTS (
+        SELECT FROM pg_catalog.pg_constraint whole
+        WHERE whole.oid = k.conparentid AND whole.conrelid = k.conrelid)"""
+
 # A detached leaf beside its parent. Definitions of indexes are compared without their names: what
 # follows " USING " in pg_get_indexdef(), whose beginning is rebuilt with the same quoting (%I).
 # The expected CHECK is spelled as the server deparses what DETACH CONCURRENTLY leaves behind.
@@ -117,7 +122,7 @@ WITH described AS (
     FROM pg_catalog.pg_constraint k
     JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = f.relnamespace
-    WHERE k.contype = 'f' AND k.conrelid IN (%(leaf)s, %(parent)s)
+    WHERE k.contype = 'f' AND k.conrelid IN (%(leaf)s, %(parent)s) AND NOT {FOR_A_PARTITION}
 )
 SELECT json_build_object(
   'checks', (
@@ -201,7 +206,7 @@ def read_leaf(
     sql_type = parent.kind.sql_type
     found = _one_json(
         connection,
-        LEAF.replace("{type}", sql_type),
+        LEAF.replace("{type}", sql_type).replace("{FOR_A_PARTITION}", FOR_A_PARTITION),
         {
             "parent": parent.oid,
             "leaf": leaf.oid,
@@ -233,8 +238,8 @@ def read_foreign_keys(
         FROM pg_catalog.pg_constraint k
         JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = f.relnamespace
-        WHERE k.contype = 'f' AND k.conrelid = %(leaf)s
-    """
+        WHERE k.contype = 'f' AND k.conrelid = %(leaf)s AND NOT {FOR_A_PARTITION}
+    """.replace("{FOR_A_PARTITION}", FOR_A_PARTITION)
     return _with_targets(_one_json(connection, query, {"leaf": leaf.oid}))
 
 

@@ -39,7 +39,9 @@ WITH home AS (
                     || ' (' || columns.names || ')', 'not partitioned') AS description,
            k.partstrat = 'r' AND k.partnatts = 1 AS by_one_range,
            a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid,
-           k.partdefid
+           k.partdefid, EXISTS (
+               SELECT FROM pg_catalog.pg_constraint f
+               WHERE f.conrelid = p.oid AND f.contype = 'f') AS has_foreign_keys
     FROM wanted w
     JOIN pg_catalog.pg_class p ON p.oid = w.oid
     JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
@@ -59,7 +61,7 @@ SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one
        CASE WHEN c.oid = p.partdefid THEN (
            SELECT array_agg(x.conname::text ORDER BY x.conname) FROM pg_catalog.pg_constraint x
            WHERE x.conrelid = c.oid AND x.contype = 'c' AND x.conname LIKE %(excluding)s) END,
-       home.spcname, pg_catalog.clock_timestamp()
+       p.has_foreign_keys, home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
@@ -70,7 +72,8 @@ LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
 # Tables by OID that hang on no parent, with the comment that says whose they were.
 DETACHED = """
 SELECT c.oid, n.nspname, c.relname, COALESCE(s.spcname, home.spcname),
-       pg_catalog.obj_description(c.oid, 'pg_class')
+       pg_catalog.obj_description(c.oid, 'pg_class'), EXISTS (
+           SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
@@ -85,8 +88,9 @@ EVERYTHING = f"""
 {PARTITIONS}
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, d.description, NULL, NULL, NULL,
-       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, NULL, NULL
-FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[])) AS d(oid, nspname, relname, spcname, description)
+       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, d.has_foreign_keys, NULL, NULL
+FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[]))
+    AS d(oid, nspname, relname, spcname, description, has_foreign_keys)
 """  # noqa: S608  # made of the constants above
 
 MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(pattern)s"
@@ -174,8 +178,15 @@ def _read_detached(
     connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
 ) -> tuple[Partition, ...]:
     return tuple(
-        _detached((None,) * 5 + (comment,) + (None,) * 3 + (oid, schema, name, None, tablespace))
-        for oid, schema, name, tablespace, comment in fetch_all(connection, query, values)
+        _detached(
+            (None,) * 5
+            + (comment,)
+            + (None,) * 3
+            + (oid, schema, name, None, tablespace, None, None, has_foreign_keys)
+        )
+        for oid, schema, name, tablespace, comment, has_foreign_keys in fetch_all(
+            connection, query, values
+        )
     )
 
 
@@ -191,6 +202,7 @@ def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> P
         key,
         sql_type,
         *_,
+        has_foreign_keys,
         home,
         read_at,
     ) = rows[0]
@@ -208,6 +220,7 @@ def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> P
         partitions=tuple(sorted(found, key=_position)),
         detached=detached,
         read_at=read_at,
+        has_foreign_keys=has_foreign_keys,
     )
 
 
@@ -243,6 +256,7 @@ def _detached(row: Any) -> Partition:
         tablespace=tablespace,
         is_attached=False,
         mark=parse_mark(row[5]),
+        has_foreign_keys=row[16],
     )
 
 

@@ -37,6 +37,9 @@ class ActionKind(StrEnum):
     FINALIZE = "finalize"
     CREATE = "create"
     DETACH = "detach"
+    UNLINK = "unlink"
+    """Drops the foreign keys of a detached partition. The catalog shows what is left to do."""
+
     ATTACH = "attach"
     MOVE = "move"
     DROP = "drop"

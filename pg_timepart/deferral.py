@@ -15,31 +15,32 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.drivers import as_text
 from pg_timepart.relations import Relation
+from pg_timepart.search_path import fetch_all
 
 Name = tuple[str, str]
 """Schema and name of a constraint: all that SET CONSTRAINTS can say."""
 
 # Foreign keys of other tables that refer to one of these put off checks of its own rows.
 DEFERRABLE = """
-SELECT DISTINCT n.nspname::pg_catalog.text, k.conname::pg_catalog.text
+SELECT DISTINCT n.nspname::text, k.conname::text
 FROM pg_catalog.pg_constraint k
-JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) k.connamespace
+JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
 WHERE k.condeferrable
-AND (k.conrelid OPERATOR(pg_catalog.=) ANY (%(tables)s::pg_catalog.oid[])
-     OR k.confrelid OPERATOR(pg_catalog.=) ANY (%(tables)s::pg_catalog.oid[]))
+AND (k.conrelid = ANY (%(tables)s::oid[])
+     OR k.confrelid = ANY (%(tables)s::oid[]))
 ORDER BY 1, 2
 """
 
 # A name is that of the constraints of all tables of the schema that have one so called.
 DECLARED_DEFERRED = """
 SELECT w.schema, w.name
-FROM ROWS FROM (pg_catalog.unnest(%(schemas)s::pg_catalog.text[]),
-                pg_catalog.unnest(%(names)s::pg_catalog.text[])) AS w(schema, name)
-JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) w.schema
-JOIN pg_catalog.pg_constraint k ON k.connamespace OPERATOR(pg_catalog.=) n.oid
-    AND k.conname OPERATOR(pg_catalog.=) w.name
+FROM ROWS FROM (unnest(%(schemas)s::text[]),
+                unnest(%(names)s::text[])) AS w(schema, name)
+JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+JOIN pg_catalog.pg_constraint k ON k.connamespace = n.oid
+    AND k.conname = w.name
 GROUP BY w.schema, w.name
-HAVING pg_catalog.bool_and(k.condeferred)
+HAVING bool_and(k.condeferred)
 ORDER BY 1, 2
 """
 
@@ -61,9 +62,7 @@ def checked_now(connection: BaseDatabaseWrapper, tables: Sequence[Relation]) -> 
 
 
 def _names(connection: BaseDatabaseWrapper, query: str, **values: Any) -> list[Name]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return [(schema, name) for schema, name in cursor.fetchall()]
+    return [(schema, name) for schema, name in fetch_all(connection, query, values)]
 
 
 def _set(connection: BaseDatabaseWrapper, names: Sequence[Name], mode: str) -> None:

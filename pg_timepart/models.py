@@ -31,6 +31,9 @@ MAX_PREMAKE = 1_000
 MAX_NAME_BYTES = 63
 MAX_GRACE = timedelta(days=36_525)
 
+UNRECORDED = {ActionKind.RELEASE, ActionKind.UNLINK}
+"""What is never unfinished in our rows, since the catalog shows it."""
+
 OUTCOMES = [(each.value, each.value) for each in Outcome]
 
 
@@ -105,6 +108,17 @@ class PartitionConfig(OwnRow):
         blank=True,
         default="",
         help_text=_("Where a partition moves after it was detached. Empty leaves it in place."),
+    )
+    # Configs that were there before the field, and those that a worker of an older release makes,
+    # keep what they had: hence the other value in the database.
+    keep_foreign_keys = models.BooleanField(
+        _("keep foreign keys once detached"),
+        default=False,
+        db_default=True,
+        help_text=_(
+            "Whether detached partitions keep their foreign keys, so that rows that they refer to"
+            " cannot be deleted. An attach builds them again where they were dropped."
+        ),
     )
     drop_after = models.DurationField(
         _("grace before drop"),
@@ -205,6 +219,7 @@ class PartitionConfig(OwnRow):
             detach_tablespace=self.detach_tablespace or None,
             drop_after=self.drop_after,
             max_retire=self.max_retire_per_pass,
+            keep_foreign_keys=self.keep_foreign_keys,
         )
 
     def _edited_names(self) -> list[str]:
@@ -245,7 +260,7 @@ class PartitionLog(OwnRow):
         _("unfinished"),
         max_length=16,
         blank=True,
-        choices=[(each.value, each.value) for each in ActionKind if each is not ActionKind.RELEASE],
+        choices=[(each.value, each.value) for each in ActionKind if each not in UNRECORDED],
         help_text=_("An operation that began and has not ended; the next pass ends it."),
     )
     is_asked = models.BooleanField(

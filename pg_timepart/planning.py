@@ -17,7 +17,7 @@ from pg_timepart.naming import free_name, partition_name
 from pg_timepart.periods import Bounds, in_utc
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
-from pg_timepart.resuming import finalizations, interrupted, move_after, releases
+from pg_timepart.resuming import after_detach, finalizations, interrupted, releases, unlinkings
 from pg_timepart.retention import edge_of, is_past
 
 MAX_CREATE = 2_000
@@ -34,13 +34,15 @@ def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datet
     if len(retired) > policy.max_retire:
         problems = (*problems, _fuse(retired, policy))
         retired = []
+    drops = list(_drops(parent, known, policy, now))
     actions = chain(
         releases(parent),
-        finalizations(parent, known),
+        finalizations(parent, known, policy),
+        unlinkings(parent, known, policy, leaving=(each.oid for each in drops)),
         interrupted(parent, known, policy),
         creates,
-        _retirements(retired, policy),
-        _drops(parent, known, policy, now),
+        _retirements(parent, retired, policy),
+        drops,
     )
     return Plan(actions=tuple(actions), problems=problems, notes=_notes(parent))
 
@@ -77,12 +79,17 @@ def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -
 def plan_retirement(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
     """Return the detaching of all whose end is before now minus ``interval`` periods."""
     retired = _expired(parent, known, policy, now)
-    return Plan(actions=(*finalizations(parent, known), *_retirements(retired, policy)))
+    actions = chain(
+        finalizations(parent, known, policy),
+        unlinkings(parent, known, policy),
+        _retirements(parent, retired, policy),
+    )
+    return Plan(actions=tuple(actions))
 
 
-def plan_detach(partitions: Iterable[Partition], policy: Policy) -> Plan:
-    """Return the detaching of these, and their move to the tablespace of what is detached."""
-    actions = _retirements(list(partitions), policy, "asked for")
+def plan_detach(parent: Parent, partitions: Iterable[Partition], policy: Policy) -> Plan:
+    """Return the detaching of these, and what follows on it."""
+    actions = _retirements(parent, list(partitions), policy, "asked for")
     return Plan(actions=tuple(replace(each, is_asked=True) for each in actions))
 
 
@@ -227,7 +234,7 @@ def _fuse(retired: Sequence[Partition], policy: Policy) -> str:
 
 
 def _retirements(
-    retired: Sequence[Partition], policy: Policy, reason: str = "past retention"
+    parent: Parent, retired: Sequence[Partition], policy: Policy, reason: str = "past retention"
 ) -> Iterator[Action]:
     for each in retired:
         action = Action(
@@ -239,7 +246,7 @@ def _retirements(
             reason=reason,
         )
         yield action
-        yield from move_after(action, each, policy.detach_tablespace)
+        yield from after_detach(action, parent, each, policy, policy.detach_tablespace)
 
 
 def _drops(

@@ -37,6 +37,9 @@ class Policy:
     max_retire: int
     """The fuse: a pass that would detach more detaches none."""
 
+    keep_foreign_keys: bool
+    """Whether detached partitions keep their foreign keys."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:

@@ -155,15 +155,21 @@ def move_steps(leaf: Partition, tablespace: str) -> Iterator[Step]:
     )
 
 
-def drop_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
-    """Yield how to drop a detached table: first each foreign key, whose target needs a lock."""
+def unlink_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
+    """Yield how to drop the foreign keys of a detached table, each of which locks its target."""
     for name, target in foreign_keys:
         yield Step(
             summary=f"drop the foreign key {name} of {leaf.name}",
             locks=tuple(_locked([target, leaf], ACCESS_EXCLUSIVE)),
             altered=(target, leaf),
             statements=(ddl.drop_constraint(leaf, name),),
+            off=leaf,
         )
+
+
+def drop_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
+    """Yield how to drop a detached table, without its foreign keys, whose targets need a lock."""
+    yield from unlink_steps(leaf, foreign_keys)
     yield _unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
 
 

@@ -60,6 +60,9 @@ class Partition(Relation):
     mark: Mark | None = None
     """What our comment on a detached table says; None where there is none."""
 
+    has_foreign_keys: bool = False
+    """Whether a detached table still has foreign keys."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent(Relation):
@@ -89,6 +92,9 @@ class Parent(Relation):
 
     read_at: datetime
     """The server's clock when it answered."""
+
+    has_foreign_keys: bool = False
+    """Whether it has foreign keys, as a partition that is detached from it still has them."""
 
     @property
     def default(self) -> Partition | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.plans import Action, Known, Policy
 from pg_timepart.relations import Parent, Partition
+
+_ENDS_WITHOUT_KEYS = {ActionKind.ATTACH, ActionKind.DROP}
+"""What needs the foreign keys of a detached partition, or drops them by itself."""
 
 
 def releases(parent: Parent) -> Iterator[Action]:
@@ -26,8 +29,8 @@ def releases(parent: Parent) -> Iterator[Action]:
         )
 
 
-def finalizations(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
-    """Yield the ending of every detach that began and did not end, and the move after it.
+def finalizations(parent: Parent, known: Sequence[Known], policy: Policy) -> Iterator[Action]:
+    """Yield the ending of every detach that began and did not end, and what follows on it.
 
     Where attaching the partition was begun since then, that ends the detach as well.
     """
@@ -43,7 +46,8 @@ def finalizations(parent: Parent, known: Sequence[Known]) -> Iterator[Action]:
             )
             yield action
             row = rows.get(each.oid)
-            yield from move_after(action, each, row.tablespace if row else None)
+            tablespace = row.tablespace if row else None
+            yield from after_detach(action, parent, each, policy, tablespace)
 
 
 def interrupted(parent: Parent, known: Sequence[Known], policy: Policy) -> Iterator[Action]:
@@ -74,7 +78,7 @@ def interrupted(parent: Parent, known: Sequence[Known], policy: Policy) -> Itera
         )
         yield action
         if row.unfinished is ActionKind.DETACH:
-            yield from move_after(action, partition, row.tablespace)
+            yield from after_detach(action, parent, partition, policy, row.tablespace)
 
 
 def _destination(row: Known, partition: Partition, policy: Policy) -> str | None:
@@ -89,7 +93,36 @@ def _is_called_off(row: Known | None) -> bool:
     return row is not None and row.unfinished is ActionKind.ATTACH
 
 
-def move_after(detach: Action, partition: Partition, tablespace: str | None) -> Iterator[Action]:
-    """Yield the move that follows on a detach, where the partition is wanted elsewhere."""
+def unlinkings(
+    parent: Parent, known: Sequence[Known], policy: Policy, leaving: Iterable[int | None] = ()
+) -> Iterator[Action]:
+    """Yield the dropping of the foreign keys that detached partitions still have.
+
+    Not of those that are being attached or dropped, and not of ``leaving``.
+    """
+    left_alone = set(leaving)
+    rows = {row.oid: row for row in known if row.unfinished not in _ENDS_WITHOUT_KEYS}
+    for each in parent.detached:
+        if each.oid in rows and each.oid not in left_alone and _is_to_unlink(parent, each, policy):
+            yield Action(
+                kind=ActionKind.UNLINK,
+                partition=each.name,
+                bounds=rows[each.oid].bounds,
+                oid=each.oid,
+                reason="detached",
+            )
+
+
+def _is_to_unlink(parent: Parent, partition: Partition, policy: Policy) -> bool:
+    has_any = parent if partition.is_attached else partition
+    return has_any.has_foreign_keys and not policy.keep_foreign_keys
+
+
+def after_detach(
+    detach: Action, parent: Parent, partition: Partition, policy: Policy, tablespace: str | None
+) -> Iterator[Action]:
+    """Yield what follows on a detach: the foreign keys are dropped, and it moves if wanted so."""
+    if _is_to_unlink(parent, partition, policy):
+        yield replace(detach, kind=ActionKind.UNLINK, tablespace=None, reason="detached")
     if tablespace and tablespace != partition.tablespace:
         yield replace(detach, kind=ActionKind.MOVE, tablespace=tablespace, reason="detached")

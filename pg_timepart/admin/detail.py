@@ -29,6 +29,7 @@ PREVIEWED = {
     "premake",
     "interval",
     "drop_after",
+    "keep_foreign_keys",
     "max_retire_per_pass",
     "attach_tablespace",
     "detach_tablespace",
@@ -51,7 +52,15 @@ class ConfigDetail(ConfigBase):
         ),
         (
             "Retention",
-            {"fields": ("interval", "max_retire_per_pass", "detach_tablespace", "drop_after")},
+            {
+                "fields": (
+                    "interval",
+                    "max_retire_per_pass",
+                    "detach_tablespace",
+                    "keep_foreign_keys",
+                    "drop_after",
+                )
+            },
         ),
     )
 

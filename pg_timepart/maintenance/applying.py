@@ -23,7 +23,7 @@ from pg_timepart.keeping import keep
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
-from pg_timepart.maintenance.disposing import drop, move, truncate
+from pg_timepart.maintenance.disposing import drop, move, truncate, unlink
 from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.promising import release
 from pg_timepart.maintenance.reports import ActionResult
@@ -32,6 +32,7 @@ from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
 
 logger = logging.getLogger("pg_timepart")
+_NOT_DONE = (Outcome.DEFERRED, Outcome.FAILED)
 
 Performer = Callable[[Work, Action, Session], str]
 
@@ -40,6 +41,7 @@ PERFORMERS: dict[ActionKind, Performer] = {
     ActionKind.FINALIZE: finalize,
     ActionKind.CREATE: create,
     ActionKind.DETACH: detach,
+    ActionKind.UNLINK: unlink,
     ActionKind.ATTACH: attach,
     ActionKind.MOVE: move,
     ActionKind.DROP: drop,
@@ -62,10 +64,11 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
     """Do the actions in order and yield how each ended.
 
     What follows on the same partition after an action that did not happen is left out: a
-    partition that could not be detached is not moved. Errors end in a result: those of the server,
-    also that it is short of something, for what comes next may free it; those of this package; and
-    those that are defects of it. A lost connection, and a server that takes no writes, are raised
-    after the result that they end, and the interruptions of ``work`` at once.
+    partition that could not be detached is not moved, but one whose foreign keys could not be
+    dropped is. Errors end in a result: those of the server, also that it is short of something, for
+    what comes next may free it; those of this package; and those that are defects of it. A lost
+    connection, and a server that takes no writes, are raised after the result that they end, and
+    the interruptions of ``work`` at once.
     """
     for action in actions:
         if action.oid in work.stopped:
@@ -74,7 +77,7 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
         yield result
         if fatal is not None:
             raise fatal
-        if action.oid is not None and result.outcome in (Outcome.DEFERRED, Outcome.FAILED):
+        if action.kind is not ActionKind.UNLINK and result.outcome in _NOT_DONE:
             work.stopped.add(action.oid)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import IntegrityError
+
+from pg_timepart import orphans
 from pg_timepart.anatomy import read_leaf
 from pg_timepart.errors import Conflict
+from pg_timepart.faults import FOREIGN_KEY_VIOLATION, sentence, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action
 from pg_timepart.procedures import attach_steps, finalize_step, move_steps
+from pg_timepart.relations import Partition
 
 
 def attach(work: Work, action: Action, session: Session) -> str:
@@ -36,10 +44,26 @@ def attach(work: Work, action: Action, session: Session) -> str:
     if tablespace != leaf.tablespace:
         session.run(move_steps(leaf, tablespace))
     details = read_leaf(work.target.connection, work.parent, leaf, sides)
-    with beside_default(work, session):
+    with _orphans_named(work, leaf), beside_default(work, session):
         session.run(attach_steps(work.parent, work.template(), details, sides, tablespace))
     _record_attached(work, action)
     return action.reason
+
+
+@contextmanager
+def _orphans_named(work: Work, leaf: Partition) -> Iterator[None]:
+    """Run the block; raise Conflict with the rows that keep a foreign key from being built."""
+    try:
+        yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        constraint = getattr(diagnosis, "constraint_name", None)
+        if sqlstate(error) != FOREIGN_KEY_VIOLATION or constraint is None:
+            raise
+        found = orphans.described(work.target.connection, leaf, constraint)
+        if found is None:
+            raise
+        raise Conflict(f"{leaf.name} cannot be attached. {sentence(error)} {found}") from error
 
 
 def _refuse_overlap(work: Work, action: Action, bounds: Bounds) -> None:

@@ -32,6 +32,7 @@ from pg_timepart.periods import Bounds
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
+from pg_timepart.resuming import unlinkings
 
 
 def create_next(
@@ -82,14 +83,20 @@ def detach(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Detach these partitions; what is detached already stays so, and is not put back any more."""
+    """Detach these partitions; what is detached already stays so, and is not put back any more.
+
+    Of that the foreign keys are dropped which an earlier try left, if the config wants it so.
+    """
     names = _names(target, logs)
 
     def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
         begun = {each.oid for each in known if each.unfinished is ActionKind.ATTACH}
         present = _present(parent, names)
         found = [each for each in present if each.is_attached or each.oid in begun]
-        return replace(plan_detach(found, policy), problems=_gone(parent, names))
+        plan = plan_detach(parent, found, policy)
+        others = [each for each in known if each.oid in names and each.oid not in begun]
+        left = tuple(unlinkings(parent, others, policy))
+        return replace(plan, actions=(*plan.actions, *left), problems=_gone(parent, names))
 
     return ask(target, "detach", planner, concurrently=concurrently, origin=origin, now=now)
 

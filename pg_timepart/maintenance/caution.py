@@ -62,11 +62,11 @@ def _waiting(wanted: Plan, agreed: Sequence[Action]) -> list[Action]:
 
 
 def _without(plan: Plan, waiting: Sequence[Action], ahead: timedelta) -> Plan:
-    """Return the plan without these, and without the moves that would follow on them."""
+    """Return the plan without these, and without what would follow on them."""
     if not waiting:
         return plan
     left_alone = {each.oid for each in waiting}
-    taken = _TAKES_AWAY | {ActionKind.MOVE}
+    taken = _TAKES_AWAY | {ActionKind.UNLINK, ActionKind.MOVE}
     kept = [each for each in plan.actions if each.kind not in taken or each.oid not in left_alone]
     return replace(plan, actions=tuple(kept), problems=(*plan.problems, _why(waiting, ahead)))
 

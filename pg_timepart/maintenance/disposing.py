@@ -1,15 +1,15 @@
-"""Moving, dropping and emptying partitions."""
+"""Moving, dropping and emptying partitions, and dropping their foreign keys."""
 
 from __future__ import annotations
 
 from pg_timepart.anatomy import read_foreign_keys
-from pg_timepart.errors import Deferred, Refused
+from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.locks import LockTimeout
 from pg_timepart.maintenance.caution import surely
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
-from pg_timepart.procedures import drop_steps, move_steps, truncate_steps
+from pg_timepart.procedures import drop_steps, move_steps, truncate_steps, unlink_steps
 
 
 def move(work: Work, action: Action, session: Session) -> str:
@@ -32,6 +32,19 @@ def move(work: Work, action: Action, session: Session) -> str:
             ) from error
         raise
     work.settle(action, wanted_tablespace="")
+    return action.reason
+
+
+def unlink(work: Work, action: Action, session: Session) -> str:
+    """Drop the foreign keys of a detached table, so that what it refers to can be deleted.
+
+    Raises Conflict where it is attached by now.
+    """
+    work.reread()
+    leaf = work.partition(action)
+    if leaf.is_attached:
+        raise Conflict(f"{leaf.name} is attached by now, and keeps its foreign keys.")
+    session.run(unlink_steps(leaf, read_foreign_keys(work.target.connection, leaf)))
     return action.reason
 
 

@@ -41,6 +41,7 @@ from pg_timepart.procedures import (
     finish_leaf_steps,
     move_steps,
     truncate_steps,
+    unlink_steps,
 )
 from pg_timepart.relations import Mark, Partition, Relation
 from pg_timepart.steps import Step
@@ -271,6 +272,11 @@ def _move(work: Work, action: Action) -> tuple[list[Step], str]:
     return list(move_steps(work.partition(action), action.tablespace)), ""
 
 
+def _unlink(work: Work, action: Action) -> tuple[list[Step], str]:
+    leaf = work.partition(action)
+    return list(unlink_steps(leaf, read_foreign_keys(work.target.connection, leaf))), ""
+
+
 def _drop(work: Work, action: Action) -> tuple[list[Step], str]:
     leaf = work.partition(action)
     return list(drop_steps(leaf, read_foreign_keys(work.target.connection, leaf))), ""
@@ -285,6 +291,7 @@ _PREVIEWERS: dict[ActionKind, Callable[[Work, Action], tuple[list[Step], str]]] 
     ActionKind.FINALIZE: _finalize,
     ActionKind.CREATE: _create,
     ActionKind.DETACH: _detach,
+    ActionKind.UNLINK: _unlink,
     ActionKind.ATTACH: _attach,
     ActionKind.MOVE: _move,
     ActionKind.DROP: _drop,

@@ -43,7 +43,7 @@ class Work:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
-    stopped: set[int] = field(default_factory=set)
+    stopped: set[int | None] = field(default_factory=set)
     """Partitions with an action that did not happen: what would follow on them is left out."""
 
     waited_seconds: float = 0.0

@@ -19,6 +19,7 @@ _DONE = {
     ActionKind.FINALIZE: "finished detaching",
     ActionKind.CREATE: "created",
     ActionKind.DETACH: "detached",
+    ActionKind.UNLINK: "dropped the foreign keys of",
     ActionKind.ATTACH: "attached",
     ActionKind.MOVE: "moved",
     ActionKind.DROP: "dropped",

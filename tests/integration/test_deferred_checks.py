@@ -140,6 +140,8 @@ def test_after_one_that_fails_they_wait_for_the_end_too(log: PartitionLog) -> No
 
 
 def test_constraints_of_other_tables_wait_for_the_end(yard: Yard, log: PartitionLog) -> None:
+    """Of tables that refer to the same target too, unless a foreign key to it is dropped."""
+    yard.configure(Cargo, keep_foreign_keys=True)
     yard.execute(
         "CREATE TABLE fleet_berth (port int REFERENCES fleet_port"
         " DEFERRABLE INITIALLY DEFERRED, taken int UNIQUE DEFERRABLE INITIALLY DEFERRED)"

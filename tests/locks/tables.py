@@ -52,7 +52,7 @@ class Table:
     def prepare(self) -> None:
         """Make it anew: room ahead, an old partition, and rows for the application to use."""
         self._set_aside()
-        prepare(self.model)
+        prepare(self.model, keep_foreign_keys=True)
         more, machine = (", machine_id", f", {a_machine().pk}") if self.refers else ("", "")
         for value in (7, 8):
             execute(

@@ -40,6 +40,7 @@ def policy(unit: PeriodType = PeriodType.Month, **changes: Any) -> Policy:
         "detach_tablespace": None,
         "drop_after": None,
         "max_retire": 31,
+        "keep_foreign_keys": False,
     }
     return Policy(**{**values, **changes})
 
@@ -68,6 +69,8 @@ def parent(
     partitions: Iterable[Partition] = (),
     detached: Iterable[Partition] = (),
     tablespace: str | None = None,
+    *,
+    has_foreign_keys: bool = False,
 ) -> Parent:
     """Return a partitioned table."""
     return Parent(
@@ -82,6 +85,7 @@ def parent(
         partitions=tuple(partitions),
         detached=tuple(detached),
         read_at=at("2024-01-01"),
+        has_foreign_keys=has_foreign_keys,
     )
 
 
@@ -158,6 +162,8 @@ class Table:
             self._move(action)
         elif action.kind is ActionKind.ATTACH:
             self._attach(action)
+        elif action.kind is ActionKind.UNLINK:
+            self._unlink(action)
         else:
             assert action.kind is ActionKind.DROP
             assert action.oid is not None
@@ -185,9 +191,20 @@ class Table:
         leaf = self.attached.pop(action.oid)
         assert leaf.is_pending == (action.kind is ActionKind.FINALIZE)
         assert leaf.bounds is not None
-        off = replace(leaf, is_attached=False, is_pending=False, bounds=None)
+        off = replace(
+            leaf,
+            is_attached=False,
+            is_pending=False,
+            bounds=None,
+            has_foreign_keys=self._parent.has_foreign_keys,
+        )
         self.detached[leaf.oid] = off
         self.rows[leaf.oid] = known(off, leaf.bounds, detached_at=now)
+
+    def _unlink(self, action: Action) -> None:
+        assert action.oid is not None
+        assert self.detached[action.oid].has_foreign_keys
+        self.detached[action.oid] = replace(self.detached[action.oid], has_foreign_keys=False)
 
     def _move(self, action: Action) -> None:
         assert action.oid is not None

@@ -31,6 +31,7 @@ LAYOUT = (
     "ddl",
     "drivers",
     "deferral",
+    "orphans",
     "steps",
     "procedures",
     "conf",

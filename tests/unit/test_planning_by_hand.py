@@ -134,7 +134,7 @@ def test_a_range_without_zones_is_refused() -> None:
 
 def test_what_is_asked_for_is_detached_and_moved() -> None:
     (leaf,) = monthly("2024-01-01")
-    plan = plan_detach([leaf], policy(detach_tablespace="cold"))
+    plan = plan_detach(parent([leaf]), [leaf], policy(detach_tablespace="cold"))
     assert [(each.kind, each.reason) for each in plan.actions] == [
         (ActionKind.DETACH, "asked for"),
         (ActionKind.MOVE, "detached"),

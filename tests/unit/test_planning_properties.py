@@ -58,6 +58,7 @@ def policies(draw: st.DrawFn) -> Policy:
         detach_tablespace=draw(st.none() | st.just("cold")),
         drop_after=draw(st.none() | st.integers(1, 1000).map(lambda hours: hours * HOUR)),
         max_retire=draw(st.integers(1, 40)),
+        keep_foreign_keys=draw(st.booleans()),
     )
 
 
@@ -329,6 +330,7 @@ def test_bounds_of_a_date_key_are_starts_of_days_in_any_zone(
             detach_tablespace=None,
             drop_after=None,
             max_retire=5,
+            keep_foreign_keys=False,
         )
         plan = plan_pass(parent(there), [], policy, now)
         made = [each.bounds for each in plan.actions if each.kind is ActionKind.CREATE]
