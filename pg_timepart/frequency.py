@@ -27,6 +27,19 @@ def default_seconds(config: PartitionConfig) -> int:
     return max((each for each in NICE_SECONDS if each <= limit), default=NICE_SECONDS[0])
 
 
+def patience(config: PartitionConfig) -> timedelta:
+    """Return how long a table may go without a pass where no schedule of ours says how often.
+
+    The span of two partitions, and two days at least. A config that cannot be used has these.
+    """
+    try:
+        policy = config.policy()
+        length = _shortest_length(policy.period, policy.zone)
+    except InvalidPolicy:
+        length = 0
+    return max(timedelta(days=2), 2 * timedelta(seconds=length))
+
+
 def is_due(config: PartitionConfig, now: datetime, early_seconds: float = 0.0) -> bool:
     """Return whether the table was last looked at longer ago than its default interval.
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pg_timepart import conf
 from pg_timepart.beat_rows import beat_entries, is_beat_installed
-from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionConfig
 from pg_timepart.retention import Pace
+from pg_timepart.timetable import NeverDue, time_left
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 8
 """How many of the next times of a schedule are looked at to know how often it is due."""
-
-
-class NeverDue(TimepartError):
-    """A schedule has no next time."""
 
 
 def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
@@ -57,18 +53,6 @@ def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
         return None
     start = entry.start_time or now
     return max(now, now + left, start)
-
-
-def time_left(scheduled: Any, since: datetime) -> timedelta:
-    """Return how long from now until a beat entry, or a schedule row, that ran then is due.
-
-    Raises NeverDue for the 30th of February and its like, which beat itself leaves out in silence.
-    """
-    try:
-        left: timedelta = scheduled.schedule.remaining_estimate(since)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise NeverDue(f"Beat would never send this: {' '.join(str(error).split())}") from error
-    return left
 
 
 def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:

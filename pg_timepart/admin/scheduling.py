@@ -17,6 +17,7 @@ from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig
 from pg_timepart.periods import zone_named
 from pg_timepart.retention import taken_sooner
+from pg_timepart.timetable import NeverDue, time_left
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -114,8 +115,8 @@ class ScheduleForm(forms.Form):
     def _check(self, crontab: Any) -> None:
         try:
             crontab.full_clean()
-            beat.time_left(crontab, timezone.now())
-        except beat.NeverDue as error:
+            time_left(crontab, timezone.now())
+        except NeverDue as error:
             self.add_error(None, str(error))
         except ValidationError as error:
             for name, messages in error.message_dict.items():

@@ -16,9 +16,34 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.plans import Policy
 from pg_timepart.relations import Parent
+from pg_timepart.timetable import Cause, Delay
 
 _NOT_MIGRATED = {"42P01", "42703"}
 """Undefined table, undefined column."""
+
+_LATE = {
+    Cause.NO_ENTRY: (
+        "No entry of beat sends its passes. One is made when beat starts, by migrate, and when its"
+        " config is saved."
+    ),
+    Cause.SWITCHED_OFF: (
+        "Its entry in beat, {entry!r}, is switched off or over: no schedule makes or retires"
+        " partitions until it is switched on."
+    ),
+    Cause.NOT_SENT: (
+        "Its scheduled pass is overdue: it should have come {due}, and beat has not sent it"
+        " ({sent}). See that beat runs and reads its schedules from the database, and that a"
+        " worker takes the queue {queue!r}."
+    ),
+    Cause.NOT_TAKEN: (
+        "Its scheduled pass is overdue: it should have come {due}. Beat sends it ({sent}), and no"
+        " worker runs it: see that one takes the queue {queue!r}, and is not busy with other tasks."
+    ),
+    Cause.NOBODY_LOOKED: (
+        "No pass has run since {seen}, for longer than two partitions span. Beat is not installed"
+        " here: see that whatever runs timepart maintain in its place, such as cron, does."
+    ),
+}
 
 _URGENCY = {Health.CRITICAL: 0, Health.WARNING: 1, Health.OK: 2}
 
@@ -40,6 +65,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 def unreadable(what: str, error: Exception) -> Finding:
     """Return that ``what`` could not be read, so that nothing is known of the tables in it."""
     return _critical(f"{what} cannot be read. {in_one_line(error)}")
+
+
+def unscheduled(error: Exception) -> Finding:
+    """Return that beat's rows could not be read, so that nobody knows whether a pass is late."""
+    return _warning(f"The schedules of django_celery_beat cannot be read. {in_one_line(error)}")
 
 
 def in_one_line(error: Exception) -> str:
@@ -150,6 +180,26 @@ def _operation(config: PartitionConfig) -> Iterator[Finding]:
         )
     if config.last_outcome == Outcome.FAILED and not _was_well_since(config):
         yield _warning(f"The last run failed: {config.last_message}")
+
+
+def late(config: PartitionConfig, delay: Delay) -> Finding:
+    """Return that the scheduled pass of a table does not come, or has not come in time."""
+    return _warning(_LATE[delay.cause].format(**_words_of(config, delay)))
+
+
+def _words_of(config: PartitionConfig, delay: Delay) -> dict[str, str]:
+    return {
+        "due": _moment(delay.due_at),
+        "sent": f"the last one was sent {_moment(delay.sent_at)}" if delay.sent_at else "never did",
+        "seen": _moment(config.last_checked_at),
+        "queue": delay.queue,
+        "entry": delay.entry,
+        "label": config.model_label,
+    }
+
+
+def _moment(moment: datetime | None) -> str:
+    return _local(moment) if moment else "never"
 
 
 def _was_well_since(config: PartitionConfig) -> bool:

@@ -107,6 +107,9 @@ class TableStatus:
     runs_out_at: datetime | None
     """The first moment whose INSERT would fail; None where none would, or nothing is known."""
 
+    overdue_since: datetime | None
+    """When the scheduled pass should have come that has not; None where none is late."""
+
     partitions: tuple[PartitionStatus, ...]
     gaps: tuple[Bounds, ...]
     """What no partition covers between the first and the last."""
@@ -156,6 +159,7 @@ class TableStatus:
             "read_at": _iso(self.read_at),
             "runs_out_at": _iso(self.runs_out_at),
             "runway_seconds": None if runway is None else runway.total_seconds(),
+            "overdue_since": _iso(self.overdue_since),
             "attached": self.attached_count,
             "detached": self.detached_count,
             "total_bytes": self.total_bytes,

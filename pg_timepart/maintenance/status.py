@@ -22,13 +22,22 @@ from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.keeping import rows_alias
-from pg_timepart.maintenance.assessing import Finding, assess, no_table, unreadable, worst_first
+from pg_timepart.maintenance.assessing import (
+    Finding,
+    assess,
+    late,
+    no_table,
+    unreadable,
+    unscheduled,
+    worst_first,
+)
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
 from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.relations import Parent, Partition
+from pg_timepart.timetable import Timetable, read_timetable
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]
 
@@ -65,6 +74,7 @@ class _Own:
 
     targets: list[Target]
     rows: dict[int, list[PartitionLog]]
+    timetable: Timetable | None = None
     trouble: tuple[Finding, ...] = ()
 
 
@@ -81,7 +91,11 @@ def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
     except django.db.Error as error:
         trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
         return _Own(targets=[_target(model, {}) for model in chosen], rows={}, trouble=(trouble,))
-    return _Own(targets=[_target(model, configs) for model in chosen], rows=rows)
+    targets = [_target(model, configs) for model in chosen]
+    try:
+        return _Own(targets=targets, rows=rows, timetable=read_timetable())
+    except django.db.Error as error:
+        return _Own(targets=targets, rows=rows, trouble=(unscheduled(error),))
 
 
 def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:
@@ -106,9 +120,7 @@ def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
         away = unreadable(f"The database {targets[0].alias!r}", error)
         return [_without_table(each, [away]) for each in targets]
     return [
-        _status(
-            each, parents.get(each.model._meta.db_table), rows[each.label], figures, own.trouble
-        )
+        _status(each, parents.get(each.model._meta.db_table), rows[each.label], figures, own)
         for each in targets
     ]
 
@@ -129,23 +141,27 @@ def _status(
     parent: Parent | None,
     rows: list[PartitionLog],
     figures: dict[int, Figures],
-    trouble: Sequence[Finding],
+    own: _Own,
 ) -> TableStatus:
     try:
         parent = usable(target, parent)
     except TimepartError as error:
-        return _without_table(target, [*trouble, no_table(error)])
+        return _without_table(target, [*own.trouble, no_table(error)])
     by_oid = {row.relid: row for row in rows}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
     names = Addresses(present)
     partitions = tuple(_partition(each, by_oid.get(each.oid), figures, names) for each in present)
     runs_out = runs_out_at(parent, parent.read_at)
-    findings = [*trouble, *assess(target, parent, rows, runs_out)]
+    findings = [*own.trouble, *assess(target, parent, rows, runs_out)]
+    delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
+    if delay:
+        findings.append(late(target.config, delay))
     return TableStatus(
         **_facts(target, findings),
         table=f"{parent.schema}.{parent.name}",
         read_at=parent.read_at,
         runs_out_at=runs_out,
+        overdue_since=delay.due_at if delay else None,
         partitions=partitions,
         gaps=tuple(gaps(parent)),
     )
@@ -157,6 +173,7 @@ def _without_table(target: Target, findings: Sequence[Finding]) -> TableStatus:
         table=target.model._meta.db_table,
         read_at=None,
         runs_out_at=None,
+        overdue_since=None,
         partitions=(),
         gaps=(),
     )

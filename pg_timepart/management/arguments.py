@@ -90,8 +90,9 @@ def _status(parser: ArgumentParser) -> None:
     parser.epilog = (
         "Exit status: 1 if the health of any of these tables is not ok, else 0. Critical: new rows"
         " are refused, or will be in less than one period. Warning: less than half of the"
-        " periods that should be ready are, the last run failed, work was interrupted, or the"
-        " config is disabled. For a probe: timepart status --json."
+        " periods that should be ready are, the last run failed, work was interrupted, the"
+        " scheduled pass is overdue, or the config is disabled. For a probe: timepart status"
+        " --json."
     )
     _add_models(parser)
 
