@@ -1,14 +1,15 @@
 """The Celery surface: parse, delegate, report.
 
 Arguments and results are JSON. A label is ``"app.model"``, a partition is its table name or
-``schema.table``, a moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any
-task may run twice, out of order, or beside itself.
+``schema.table``, or with that name the OID that it was shown with, ``{"name": ..., "oid": ...}``; a
+moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any task may run twice,
+out of order, or beside itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task
@@ -23,10 +24,11 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
 from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance import by_hand, passes, reconciling
-from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.recording import Origin, dropped_by
 from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.selecting import logs_named, tablespace_named
+from pg_timepart.maintenance.selecting import Shown, as_shown, logs_named, tablespace_named
 from pg_timepart.maintenance.targets import Target, decorated, target_of
+from pg_timepart.messages import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
 
 if TYPE_CHECKING:
@@ -112,11 +114,31 @@ class TimepartTask(BaseTask):
         return report.as_json()
 
     def logs(
-        self, target: Target, partitions: Sequence[str], *, may_be_gone: bool = False
+        self, target: Target, names: Sequence[str | Shown], *, may_be_gone: bool = False
     ) -> Callable[[], list[PartitionLog]]:
-        """Return what looks the named partitions up, as a part of the work to carry out."""
-        names = _names(partitions)
-        return lambda: logs_named(target, names, origin=self.origin, may_be_gone=may_be_gone)
+        """Return what looks the named partitions up, as a part of the work to carry out.
+
+        What a name means is settled once: another try is for these very tables, whatever has their
+        names by then.
+        """
+
+        def look_up() -> list[PartitionLog]:
+            found = logs_named(target, names, origin=self.origin, may_be_gone=may_be_gone)
+            if not self.request.called_directly:
+                self._keep_to(as_shown(found))
+            return found
+
+        return look_up
+
+    def _keep_to(self, shown: Sequence[Shown]) -> None:
+        """Have the message of another try carry the OIDs."""
+        args, kwargs = list(self.request.args or ()), dict(self.request.kwargs or {})
+        entries = [asdict(each) for each in shown]
+        if "partitions" in kwargs:
+            kwargs["partitions"] = entries
+        else:
+            args[1] = entries  # after the label, in each task that takes partitions
+        self.request.args, self.request.kwargs = args, kwargs
 
     def _may_try_again(self, report: Report) -> bool:
         if self.request.called_directly:
@@ -188,19 +210,19 @@ def create_partitions(
     if start is None or end is None:
         ahead = 1 if days is None else days
         return self.carry_out(lambda: by_hand.create_next(target, ahead, origin=self.origin))
-    first, last = _moment(start), _moment(end)
+    first, last = moment_in(start), moment_in(end)
     return self.carry_out(lambda: by_hand.create_range(target, first, last, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.detach_partitions", base=TimepartTask, bind=True)
 def detach_partitions(
-    self: TimepartTask, model_label: str, partitions: Sequence[str] | None = None
+    self: TimepartTask, model_label: str, partitions: Partitions | None = None
 ) -> Result:
     """Detach these partitions, or all that are past retention."""
     target = _target(model_label)
     if partitions is None:
         return self.carry_out(lambda: by_hand.detach_expired(target, origin=self.origin))
-    named = self.logs(target, partitions)
+    named = self.logs(target, names_in(partitions))
     return self.carry_out(lambda: by_hand.detach(target, named(), origin=self.origin))
 
 
@@ -208,13 +230,13 @@ def detach_partitions(
 def attach_partitions(
     self: TimepartTask,
     model_label: str,
-    partitions: Sequence[str] | None = None,
+    partitions: Partitions | None = None,
     detach_time: str | None = None,
 ) -> Result:
     """Attach these detached partitions, or all; ``detach_time`` pins them until then."""
     target = _target(model_label)
-    pin = None if detach_time is None else _moment(detach_time)
-    named = (lambda: None) if partitions is None else self.logs(target, partitions)
+    pin = None if detach_time is None else moment_in(detach_time)
+    named = (lambda: None) if partitions is None else self.logs(target, names_in(partitions))
     return self.carry_out(
         lambda: by_hand.attach(target, named(), detach_time=pin, origin=self.origin)
     )
@@ -222,22 +244,24 @@ def attach_partitions(
 
 @shared_task(name="pg_timepart.set_tablespace", base=TimepartTask, bind=True)
 def set_tablespace(
-    self: TimepartTask, model_label: str, partitions: Sequence[str], tablespace: str
+    self: TimepartTask, model_label: str, partitions: Partitions, tablespace: str
 ) -> Result:
     """Move these partitions and all their indexes to a tablespace."""
     target = _target(model_label)
-    named, place = self.logs(target, partitions), tablespace_named(target, tablespace)
+    named, place = self.logs(target, names_in(partitions)), tablespace_named(target, tablespace)
     return self.carry_out(lambda: by_hand.move(target, named(), place, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.drop_partitions", base=TimepartTask, bind=True)
-def drop_partitions(self: TimepartTask, model_label: str, partitions: Sequence[str]) -> Result:
+def drop_partitions(self: TimepartTask, model_label: str, partitions: Partitions) -> Result:
     """Drop these tables, which must be detached, and for as long as the config's grace says.
 
     One that is gone already counts as dropped when this very task comes again.
     """
-    target = _target(model_label)
-    named = self.logs(target, partitions, may_be_gone=self.comes_again)
+    target, names, again = _target(model_label), names_in(partitions), self.comes_again
+    if again:
+        names = without(names, dropped_by(self.request.id or "", target.label))
+    named = self.logs(target, names, may_be_gone=again)
     return self.carry_out(lambda: by_hand.drop(target, named(), origin=self.origin))
 
 
@@ -265,18 +289,3 @@ def _send(labels: Sequence[str], schedule: str) -> Result:
         maintain.apply_async((label,), headers=headers)
     outcome = Outcome.DONE if labels else Outcome.UNCHANGED
     return {"outcome": outcome.value, "sent": list(labels)}
-
-
-def _names(partitions: Sequence[str]) -> list[str]:
-    is_list = isinstance(partitions, list | tuple)
-    if not is_list or not all(isinstance(each, str) for each in partitions):
-        raise InvalidPolicy(f"partitions must be a list of table names, not {partitions!r}.")
-    return list(partitions)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise InvalidPolicy(f"{text!r} is not a moment such as 2024-01-31T00:00+00:00.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=conf.zone())

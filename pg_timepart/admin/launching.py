@@ -22,7 +22,7 @@ from pg_timepart import conf, schedules
 from pg_timepart.admin import loss, permissions, words
 from pg_timepart.admin.detail import ConfigDetail, tell_errors, to_page
 from pg_timepart.admin.forms import known_tablespaces
-from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, phrase_for
+from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, key_of, phrase_for
 from pg_timepart.admin.overview import is_installed, overviews
 from pg_timepart.admin.sending import NotSent, send
 from pg_timepart.maintenance.condition import PartitionStatus
@@ -77,7 +77,7 @@ class ConfigLaunching(ConfigDetail):
         if refused:
             messages.error(request, refused)
             return to_page(config)
-        if name == "drop" and form.cleaned_data["typed"] != phrase_for(str(config), form.chosen):
+        if name == "drop" and not form.is_confirmed:
             return self._confirm_drop(request, config, form)
         self._send(request, config, form)
         return to_page(config)
@@ -87,6 +87,7 @@ class ConfigLaunching(ConfigDetail):
         status = seen.status
         form = OperationForm(
             request.POST,
+            label=str(config),
             partitions=status.partitions if status else (),
             tablespaces=known_tablespaces(config) or (),
         )
@@ -155,7 +156,7 @@ class ConfigLaunching(ConfigDetail):
             "chosen": [_shown(each) for each in form.chosen],
             "total": words.size(sum(each.size_bytes or 0 for each in form.chosen)),
             "phrase": phrase_for(str(config), form.chosen),
-            "typed": form.cleaned_data["typed"],
+            "is_mistyped": form.is_mistyped,
         }
         return TemplateResponse(request, "admin/pg_timepart/confirm_drop.html", context)
 
@@ -184,6 +185,7 @@ def _is_off(config: PartitionConfig) -> bool:
 
 def _shown(partition: PartitionStatus) -> dict[str, str]:
     return {
+        "key": key_of(partition),
         "name": partition.address,
         "bounds": words.bounds(partition.bounds),
         "size": words.size(partition.size_bytes),

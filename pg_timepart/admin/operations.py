@@ -36,13 +36,14 @@ class Operation:
     """What the task gets after the label."""
 
 
-def _named(facts: Facts) -> Sequence[Any]:
-    return (facts["partitions"],)
+def _shown(facts: Facts) -> list[dict[str, Any]]:
+    """Return the partitions as a message has them: just the tables that were on the page."""
+    return [{"name": each.address, "oid": each.oid} for each in facts["chosen"]]
 
 
 def _attach(facts: Facts) -> Sequence[Any]:
     pin: datetime | None = facts["pinned_until"]
-    return (facts["partitions"], pin.isoformat() if pin else None)
+    return (_shown(facts), pin.isoformat() if pin else None)
 
 
 OPERATIONS = {
@@ -57,7 +58,7 @@ OPERATIONS = {
         task=tasks.detach_partitions,
         words="detaching",
         states=frozenset({State.ATTACHED, State.PENDING}),
-        arguments=_named,
+        arguments=lambda facts: (_shown(facts),),
     ),
     "attach": Operation(
         task=tasks.attach_partitions,
@@ -69,40 +70,82 @@ OPERATIONS = {
         task=tasks.set_tablespace,
         words="moving",
         states=frozenset({State.ATTACHED, State.DETACHED}),
-        arguments=lambda facts: (facts["partitions"], facts["tablespace"]),
+        arguments=lambda facts: (_shown(facts), facts["tablespace"]),
     ),
     "drop": Operation(
         task=tasks.drop_partitions,
         words="dropping",
         is_allowed=permissions.may_drop,
         states=frozenset({State.DETACHED}),
-        arguments=_named,
+        arguments=lambda facts: (_shown(facts),),
     ),
 }
+
+
+def key_of(partition: PartitionStatus) -> str:
+    """Return how a page names a partition: no other table can have it, also under that name."""
+    return f"{partition.oid}:{partition.address}"
+
+
+class PartitionsField(forms.MultipleChoiceField):
+    """Partitions by their keys; one whose name is another table's by now is refused."""
+
+    default_error_messages = {
+        "replaced": "%(name)s is another table by now than the one that was shown: look again."
+    }
+
+    def validate(self, value: list[str]) -> None:
+        """Say of a key that is there no more whether its name is."""
+        known = {each for each, _ in self.choices}  # type: ignore[union-attr,misc]
+        for name in (each.partition(":")[2] for each in value if each not in known):
+            if name in known:
+                raise ValidationError(
+                    self.error_messages["replaced"], code="replaced", params={"name": name}
+                )
+        super().validate(value)
 
 
 class OperationForm(forms.Form):
     """What was asked for, checked against what there is."""
 
     operation = forms.ChoiceField(choices=[(name, name) for name in OPERATIONS])
-    partitions = forms.MultipleChoiceField(required=False)
+    partitions = PartitionsField(required=False)
     days = forms.IntegerField(min_value=0, max_value=MAX_DAYS, required=False)
     pinned_until = forms.DateTimeField(required=False)
     tablespace = forms.ChoiceField(required=False)
     typed = forms.CharField(required=False)
 
     def __init__(
-        self, data: Any, *, partitions: Sequence[PartitionStatus], tablespaces: Sequence[str]
+        self,
+        data: Any,
+        *,
+        label: str,
+        partitions: Sequence[PartitionStatus],
+        tablespaces: Sequence[str],
     ) -> None:
         super().__init__(data)
-        self.by_address = {each.address: each for each in partitions}
-        self._choose("partitions", list(self.by_address))
+        self._label = label
+        keys = {key_of(each): each for each in partitions}
+        self._partitions = {each.address: each for each in partitions} | keys
+        self._choose("partitions", list(self._partitions))
         self._choose("tablespace", tablespaces)
 
     @property
     def chosen(self) -> list[PartitionStatus]:
         """The partitions that were selected; to be asked for once the form is valid."""
-        return [self.by_address[each] for each in self.cleaned_data["partitions"]]
+        return [self._partitions[each] for each in self.cleaned_data["partitions"]]
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether what would be dropped was shown, by OID, and its phrase typed."""
+        is_shown = self.cleaned_data["partitions"] == [key_of(each) for each in self.chosen]
+        return is_shown and not self.is_mistyped and bool(self.cleaned_data["typed"])
+
+    @property
+    def is_mistyped(self) -> bool:
+        """Whether something was typed, and not the phrase."""
+        typed: str = self.cleaned_data["typed"]
+        return bool(typed) and typed != phrase_for(self._label, self.chosen)
 
     def clean(self) -> Facts:
         """Check what the operation needs."""
@@ -112,6 +155,7 @@ class OperationForm(forms.Form):
             return facts
         if operation.states:
             self._check_states(operation)
+            facts["chosen"] = self.chosen
         if facts["operation"] == "create" and facts["days"] is None:
             self.add_error("days", "Say for how many days ahead.")
         if facts["operation"] == "move" and not facts["tablespace"]:

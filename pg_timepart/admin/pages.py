@@ -13,6 +13,7 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.admin import beat, permissions, timeline, words
 from pg_timepart.admin.forms import known_tablespaces
+from pg_timepart.admin.operations import key_of
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.shapes import Drawing, Span
 from pg_timepart.admin.upcoming import Upcoming, next_pass
@@ -31,6 +32,7 @@ class Row:
     """One partition in the table."""
 
     partition: PartitionStatus
+    key: str
     bounds: str
     size: str
     rows: str
@@ -154,6 +156,7 @@ def _position(partition: PartitionStatus) -> float:
 def _row(partition: PartitionStatus) -> Row:
     return Row(
         partition=partition,
+        key=key_of(partition),
         bounds=words.bounds(partition.bounds),
         size=words.size(partition.size_bytes),
         rows=words.rows(partition.rows_estimate),

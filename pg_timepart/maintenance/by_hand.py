@@ -227,6 +227,7 @@ def _each(
                 for each in _present(parent, names)
             ),
             problems=() if kind is ActionKind.DROP else _gone(parent, names),
+            notes=_gone(parent, names) if kind is ActionKind.DROP else (),
         )
 
     return planner
@@ -255,7 +256,9 @@ def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
 
 def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
     present = {each.oid for each in _present(parent, names)}
-    return tuple(f"{names[oid]} does not exist any more." for oid in names if oid not in present)
+    return tuple(
+        f"{names[oid]}, OID {oid}, does not exist any more." for oid in names if oid not in present
+    )
 
 
 def _is_off(partition: Partition, known: Known) -> bool:

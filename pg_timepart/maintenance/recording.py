@@ -12,8 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.constants import Outcome
-from pg_timepart.keeping import configs, keep
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.keeping import configs, keep, rows_alias
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 
@@ -104,6 +104,17 @@ def is_deleted(config: PartitionConfig) -> bool:
     """Return whether the row of a config that was saved is there no more."""
     rows = PartitionConfig.objects.using(config._state.db)
     return not config._state.adding and not rows.filter(pk=config.pk).exists()
+
+
+def dropped_by(task_id: str, label: str) -> set[str]:
+    """Return the names of the tables that a task has dropped, by the records of its runs."""
+    runs = PartitionRun.objects.using(rows_alias()).filter(task_id=task_id, model_label=label)
+    return {
+        each["partition"]
+        for actions in runs.values_list("actions", flat=True)
+        for each in actions
+        if (each["action"], each["outcome"]) == (ActionKind.DROP, Outcome.DONE)
+    }
 
 
 def prune(using: str | None, now: datetime) -> int:

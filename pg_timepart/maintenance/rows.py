@@ -161,18 +161,31 @@ def _detached_repairs(
 
 
 def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
-    wanted = {
+    is_another = row.relid != partition.oid
+    wanted: dict[str, object] = {
         "relid": partition.oid,
         "schema_name": partition.schema,
         "table_name": partition.name,
         "is_attached": False,
-        "detached_at": row.detached_at or now,
+        "detached_at": now if is_another else row.detached_at or now,
         **_settled(row, partition),
+        **(_begun_anew(row) if is_another else {}),
     }
     was_attached = row.is_attached
     if facts := _assign(row, wanted):
         what = "was detached outside" if was_attached else "was changed outside"
         yield Repair(row=row, facts=facts, sentence=f"{partition.name} {what}; its row follows.")
+
+
+def _begun_anew(row: PartitionLog) -> dict[str, object]:
+    """Return what does not hold for a table that took another's place, its name or its OID.
+
+    Whether the rows are the same, after a restore, or others, after it was made anew, is not to be
+    known. So its grace begins anew, and what was asked for the other is not done to it; the pin
+    stays.
+    """
+    is_asked_of_another = row.unfinished in {ActionKind.DROP, ActionKind.ATTACH}
+    return {"unfinished": "", "wanted_tablespace": ""} if is_asked_of_another else {}
 
 
 def _detached_table(

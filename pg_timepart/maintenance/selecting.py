@@ -13,6 +13,7 @@ from pg_timepart.errors import (
     NotPartitioned,
     OperationDeferred,
     OperationFailed,
+    Refused,
     UnknownName,
 )
 from pg_timepart.maintenance.reconciling import reconcile
@@ -20,12 +21,20 @@ from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
-from pg_timepart.relations import Partition
+from pg_timepart.relations import Partition, Relation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A partition as somebody was shown it: a table that has its name by now is not always it."""
+
+    name: str
+    oid: int
 
 
 def logs_named(
     target: Target,
-    names: Sequence[str],
+    names: Sequence[str | Shown],
     *,
     origin: Origin | None = None,
     may_be_gone: bool = False,
@@ -33,10 +42,11 @@ def logs_named(
     """Return the rows of these tables, in the order of ``names``.
 
     A name is a table's own or ``schema.table``, and means what is so called by now, whatever our
-    rows say. Raises UnknownName, and AmbiguousName where it can mean more than one table. A
-    partition that was made by hand has no row until the next pass: it gets one here. Raises
-    OperationDeferred or OperationFailed where that could not be looked for. What ``may_be_gone``
-    is left out if there is none.
+    rows say. What was shown means that table alone, as long as it has that name: raises Refused
+    where the name is another table's. Raises UnknownName, and AmbiguousName where it can mean more
+    than one table. A partition that was made by hand has no row until the next pass: it gets one
+    here. Raises OperationDeferred or OperationFailed where that could not be looked for. What
+    ``may_be_gone`` is left out if there is none.
     """
     there = _look(target)
     if not all(there.has_rows(name) for name in names):
@@ -48,6 +58,11 @@ def logs_named(
     return [there.the_row(name) for name in known]
 
 
+def as_shown(logs: Sequence[PartitionLog]) -> list[Shown]:
+    """Return what means the tables of these rows, and no other ones, later too."""
+    return [Shown(name=each.table_name, oid=each.relid) for each in logs]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _There:
     """The partitions as they are called by now, and our rows of them."""
@@ -57,24 +72,41 @@ class _There:
     addresses: Addresses
     rows: dict[int, PartitionLog]
 
-    def has_rows(self, name: str) -> bool:
+    def meant_by(self, name: str | Shown) -> Sequence[Relation]:
+        """Return every table that can be meant."""
+        if isinstance(name, str):
+            return self.addresses.meant_by(name)
+        return [each for each in self.addresses.meant_by(name.name) if each.oid == name.oid]
+
+    def has_rows(self, name: str | Shown) -> bool:
         """Whether there is something of this name, and a row of all that it can mean."""
-        meant = self.addresses.meant_by(name)
+        meant = self.meant_by(name)
         return bool(meant) and all(each.oid in self.rows for each in meant)
 
-    def the_row(self, name: str) -> PartitionLog:
-        """Return the row of the only table of this name."""
-        meant = self.addresses.meant_by(name)
+    def the_row(self, name: str | Shown) -> PartitionLog:
+        """Return the row of the only table that is meant."""
+        meant = self.meant_by(name)
+        if isinstance(name, Shown):
+            self._refuse_replaced(name)
+            name = name.name
         if len(meant) > 1:
             clear = filter(None, map(self.addresses.clear_name, meant))
             matches = [qualified(each) for each in meant]
             kind = f"partitions of {self.label}"
             raise AmbiguousName(kind, name, sorted(matches), sorted(clear))
-        if not self.has_rows(name):
+        if not meant or meant[0].oid not in self.rows:
             known = [each for each in self.partitions if each.oid in self.rows]
             shown = [self.addresses.shown(each) for each in known]
             raise UnknownName(f"partition of {self.label}", str(name), shown)
         return self.rows[meant[0].oid]
+
+    def _refuse_replaced(self, shown: Shown) -> None:
+        if self.addresses.meant_by(shown.name) and not self.meant_by(shown):
+            raise Refused(
+                f"{shown.name} is another table by now than the one that was shown, OID"
+                f" {shown.oid}: it was made anew, restored or renamed since. Nothing was done;"
+                " look at it again."
+            )
 
 
 def _look(target: Target) -> _There:

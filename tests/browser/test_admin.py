@@ -88,7 +88,7 @@ def test_a_run_is_followed_without_scripts(browser: Browser, page: str) -> None:
 
 def test_a_partition_is_attached_back_with_a_pin(browser: Browser, page: str) -> None:
     name = names(browser, "detached")[0]
-    browser.tick(f'input[value="{name}"]')
+    browser.tick(f'input[value$=":{name}"]')
     browser.driver.execute_script(
         "document.querySelector('#timepart-pin').value = '2099-01-01T00:00'"
     )
@@ -103,7 +103,7 @@ def test_a_partition_is_dropped_once_its_name_is_typed(
     browser: Browser, site: Site, page: str
 ) -> None:
     name = names(browser, "detached")[-1]
-    browser.tick(f'input[value="{name}"]')
+    browser.tick(f'input[value$=":{name}"]')
     browser.press('button[value="drop"]')
     assert "would be gone for ever" in browser.text()
     browser.fill("#timepart-typed", "something else")

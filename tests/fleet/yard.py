@@ -173,6 +173,19 @@ class Yard:
             editor.create_model(model)
         return model
 
+    def make_anew(self, name: str) -> int:
+        """Drop a table of ships, make another of its name with its comment; return its OID."""
+        comment = self.one("SELECT obj_description(%s::regclass)", name)
+        self.execute(f"DROP TABLE {name}")
+        return self.make_again(name, comment)
+
+    def make_again(self, name: str, comment: str) -> int:
+        """Make a table for ships that is no partition; return its OID."""
+        self.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING DEFAULTS)")
+        self.execute(f"COMMENT ON TABLE {name} IS %s", comment)
+        oid: int = self.one("SELECT %s::regclass::oid", name)
+        return oid
+
     def empty(self) -> None:
         """Leave the fleet's tables without partitions, and our rows of them away."""
         for model in PARTITIONED:

@@ -12,13 +12,13 @@ from django.utils.html import escape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.hostile.pages import MARKUP, OFF_MARKUP, Fields, overridden, pairs, read, submit
 from tests.hostile.quoting import identifier
 from tests.hostile.words import NAMES
-from tests.integration.administering import page_of
+from tests.integration.administering import entry_of, key_of, page_of
 from tests.messages import Message, Post
 
 pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
@@ -48,13 +48,27 @@ WHOLE: tuple[Fields, ...] = (
 FIELDS = ("operation", "partitions", "days", "pinned_until", "tablespace", "typed")
 
 
+def row_of(name: str) -> PartitionLog:
+    return PartitionLog.objects.get(table_name=name)
+
+
+def keyed(form: Fields) -> list[tuple[str, str]]:
+    """Return the fields as a browser sends them, which has partitions by their keys."""
+    return [
+        (name, key_of(row_of(value)))
+        if name == "partitions" and value in {MARKUP, OFF_MARKUP}
+        else (name, value)
+        for name, value in pairs(form)
+    ]
+
+
 def address_of(config: PartitionConfig) -> str:
     return reverse("admin:pg_timepart_partitionconfig_operate", args=(config.pk,))
 
 
 def expected(form: Fields) -> list[Any]:
     """Return what a task must get after the label, but for a pin."""
-    names = [value for name, value in pairs(form) if name == "partitions"]
+    names = [entry_of(row_of(each)) for name, each in pairs(form) if name == "partitions"]
     match form["operation"]:
         case "maintain" | "reconcile":
             return []
@@ -75,7 +89,7 @@ def assert_is(message: Message, form: Fields) -> None:
 
 def send(client: Client, config: PartitionConfig, post: Post, form: Fields) -> str:
     """Press the button; return the operation that was sent, ``asked`` or ``refused``."""
-    answer = submit(client, address_of(config), pairs(form))
+    answer = submit(client, address_of(config), keyed(form))
     sent = post.sent()
     if answer.status_code == 302:
         for message in sent:
@@ -90,7 +104,7 @@ def confirm(client: Client, config: PartitionConfig, post: Post, page: Any) -> N
     """Type what a page asks for before it drops; that, and nothing else, is sent."""
     assert f"<td>{escape(OFF_MARKUP)}</td>" in page.content.decode()
     found = read(page)
-    assert sorted(found.hidden) == sorted(pairs(DROP))
+    assert sorted(found.hidden) == sorted(keyed(DROP))
     assert found.code == [OFF_MARKUP]
     submit(client, address_of(config), [*found.hidden, ("typed", found.code[0])])
     (message,) = post.sent()
@@ -118,7 +132,7 @@ def test_operations_of_any_kind(client: Client, config: PartitionConfig, post: P
 def test_what_a_button_sends_for_markup_can_be_run(
     client: Client, config: PartitionConfig, post: Post, yard: Yard, form: Fields
 ) -> None:
-    submit(client, address_of(config), pairs(form))
+    submit(client, address_of(config), keyed(form))
     (message,) = post.sent()
     report = post.run(message.task.removeprefix("pg_timepart."), *message.args)
     assert report["outcome"] in {"done", "unchanged"}, report

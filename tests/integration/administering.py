@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models import PartitionConfig, PartitionLog
 
 CONFIGS = "admin:pg_timepart_partitionconfig_changelist"
 RUNS = "admin:pg_timepart_partitionrun_changelist"
@@ -47,6 +48,16 @@ def orphans(count: int) -> None:
         (PartitionConfig(model_label=f"{PREFIX}model{number:03}") for number in range(count)),
         ignore_conflicts=True,
     )
+
+
+def key_of(log: PartitionLog) -> str:
+    """Return how the pages of the admin name a partition."""
+    return f"{log.relid}:{log.table_name}"
+
+
+def entry_of(log: PartitionLog) -> dict[str, Any]:
+    """Return how a message names a partition that was shown."""
+    return {"name": log.table_name, "oid": log.relid}
 
 
 def page_of(config: PartitionConfig) -> str:

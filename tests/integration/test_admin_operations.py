@@ -14,12 +14,16 @@ from django.contrib.messages import get_messages
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from pg_timepart.models import PartitionConfig
+from pg_timepart.errors import Refused
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Cargo, Ship
 from tests.fleet.yard import Tablespaces, Yard
 from tests.integration.administering import (
     CONFIGS,
     PREFIX,
+    entry_of,
+    key_of,
     no_users_left,
     orphans,
     page_of,
@@ -66,6 +70,17 @@ def press(client: Client, config: PartitionConfig, operation: str, **facts: Any)
     return client.post(operate_url(config), {"operation": operation, **facts})
 
 
+def with_oids(argument: Any) -> Any:
+    """Return a list of names as a message has it: with the OIDs that the page showed."""
+    if not isinstance(argument, list):
+        return argument
+    return [entry_of(PartitionLog.objects.get(table_name=each)) for each in argument]
+
+
+def keys(*names: str) -> list[str]:
+    return [key_of(PartitionLog.objects.get(table_name=each)) for each in names]
+
+
 def said(response: Any) -> list[str]:
     return [str(each) for each in get_messages(response.wsgi_request)]
 
@@ -78,7 +93,6 @@ def said(response: Any) -> list[str]:
         ("create", {"days": 5}, "create_partitions", [SHIP, 5]),
         ("detach", {"partitions": [ON]}, "detach_partitions", [SHIP, [ON]]),
         ("attach", {"partitions": [OFF]}, "attach_partitions", [SHIP, [OFF], None]),
-        ("drop", {"partitions": [OFF], "typed": OFF}, "drop_partitions", [SHIP, [OFF]]),
         (
             "move",
             {"partitions": [OFF, ON], "tablespace": "pg_default"},
@@ -99,7 +113,9 @@ def test_a_button_sends_its_task_and_links_to_its_run(
     response = press(client, config, operation, **facts)
     assert response["Location"] == page_of(config)
     (message,) = post.sent()
-    assert (message.task, message.args) == (f"pg_timepart.{task}", arguments)
+    label, *more = arguments
+    assert message.task == f"pg_timepart.{task}"
+    assert message.args == [label, *(with_oids(each) for each in more)]
     assert message.headers["started_by"] == OPERATOR
     (words,) = said(response)
     assert f"/partitionrun/task/{message.headers['id']}/" in words
@@ -135,8 +151,49 @@ def test_several_are_dropped_by_their_number(
     yard.log(Ship, "2020-02-01").detach()
     page = press(client, config, "drop", partitions=[OFF, ON]).content.decode()
     assert "<code>drop 2 of fleet.ship</code>" in page
-    press(client, config, "drop", partitions=[OFF, ON], typed="drop 2 of fleet.ship")
-    assert [each.args for each in post.sent()] == [[SHIP, [OFF, ON]]]
+    press(client, config, "drop", partitions=keys(OFF, ON), typed="drop 2 of fleet.ship")
+    assert [each.args for each in post.sent()] == [[SHIP, with_oids([OFF, ON])]]
+
+
+def test_what_was_not_shown_by_its_oid_is_shown_first(
+    client: Client, config: PartitionConfig, post: Post
+) -> None:
+    page = press(client, config, "drop", partitions=[OFF], typed=OFF).content.decode()
+    assert f'name="partitions" value="{keys(OFF)[0]}"' in page
+    assert "That is not what is asked for" not in page
+    assert post.sent() == []
+    press(client, config, "drop", partitions=keys(OFF), typed=OFF)
+    assert [each.args for each in post.sent()] == [[SHIP, with_oids([OFF])]]
+
+
+@pytest.mark.parametrize("is_followed", [False, True], ids=["before", "after a pass"])
+def test_a_table_that_was_made_anew_is_not_dropped_by_an_old_confirmation(
+    client: Client, config: PartitionConfig, post: Post, yard: Yard, is_followed: bool
+) -> None:
+    shown = keys(OFF)
+    assert shown[0] in press(client, config, "drop", partitions=shown).content.decode()
+    yard.make_anew(OFF)
+    if is_followed:
+        maintain(SHIP)
+    response = press(client, config, "drop", partitions=shown, typed=OFF)
+    if is_followed:
+        assert f"{OFF} is another table by now" in said(response)[-1]
+    assert post.sent() == []
+    assert yard.exists(OFF)
+
+
+@pytest.mark.parametrize("operation", ["drop", "attach", "move"])
+def test_a_message_is_for_the_table_that_was_shown(
+    client: Client, config: PartitionConfig, post: Post, yard: Yard, operation: str
+) -> None:
+    facts = {"typed": OFF, "tablespace": "pg_default"}
+    press(client, config, operation, partitions=keys(OFF), **facts)
+    (message,) = post.sent()
+    yard.make_anew(OFF)
+    with pytest.raises(Refused, match=f"{OFF} is another table by now"):
+        post.run(message.task.removeprefix("pg_timepart."), *message.args)
+    assert yard.exists(OFF)
+    assert OFF not in yard.children(Ship)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +243,7 @@ def test_operating_and_dropping_are_permissions_apart(config: PartitionConfig, p
     operator = signed_in("view_partitionconfig", "operate_partitionconfig")
     dropper = signed_in("view_partitionconfig", "drop_partitionconfig")
     stranger = signed_in("operate_partitionconfig", "drop_partitionconfig")
-    drop = {"partitions": [OFF], "typed": OFF}
+    drop = {"partitions": keys(OFF), "typed": OFF}
     for client, operation, facts in (
         (viewer, "maintain", {}),
         (viewer, "drop", drop),

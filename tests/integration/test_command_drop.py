@@ -8,6 +8,7 @@ import pty
 import select
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -33,8 +34,13 @@ def detached(yard: Yard) -> PartitionLog:
     return log
 
 
-def answer(text: str, *arguments: str) -> tuple[int, str]:
-    """Run the command at a terminal, type ``text`` when it asks, return status and screen."""
+def answer(
+    text: str, *arguments: str, meanwhile: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
+    """Run the command at a terminal, type ``text`` when it asks, return status and screen.
+
+    ``meanwhile`` is done while it waits for an answer.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         program(*arguments),
@@ -48,6 +54,7 @@ def answer(text: str, *arguments: str) -> tuple[int, str]:
     os.close(theirs)
     try:
         screen = read_until(ours, PROMPT)
+        meanwhile()
         os.write(ours, f"{text}\n".encode())
         screen += read_until(ours, None)
         return process.wait(30), screen

@@ -22,6 +22,7 @@ from pg_timepart.maintenance.targets import config_of
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
+from tests.integration.administering import entry_of
 from tests.integration.other_runs import another_run_on
 from tests.messages import Post
 from tests.processes import session
@@ -356,7 +357,7 @@ def test_a_lock_timeout_by_hand_is_tried_again_for_ever(yard: Yard, post: Post) 
     (row,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
     with _somebody_reading(yard):
         post.retry_of("detach_partitions", SHIP, [row.table_name], request={"retries": 10_000})
-    assert [each.args for each in post.sent()] == [[SHIP, [row.table_name]]]
+    assert [each.args for each in post.sent()] == [[SHIP, [entry_of(row)]]]
 
 
 def test_retries_come_later_and_later_at_moments_of_their_own(yard: Yard, post: Post) -> None:

@@ -65,6 +65,7 @@ LAYOUT = (
     "manager",
     "following",
     "provisioning",
+    "messages",
     "tasks",
     "console",
     "admin",

@@ -1,0 +1,60 @@
+"""What a message of a task carries: partitions and moments, as JSON, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from pg_timepart import conf
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.maintenance.selecting import Shown
+
+Partitions = Sequence[str | dict[str, Any]]
+"""Names, or names with the OIDs that they were shown with."""
+
+Names = Sequence[str | Shown]
+
+
+def names_in(partitions: Partitions) -> Names:
+    """Return what the entries mean; raises InvalidPolicy."""
+    if isinstance(partitions, list | tuple):
+        found = [_name(each) for each in partitions]
+        known = [each for each in found if each is not None]
+        if len(known) == len(found):
+            return known
+    raise InvalidPolicy(
+        f"partitions must be a list of table names, not {partitions!r}. A table name may come with"
+        ' the OID that it was shown with, as {"name": ..., "oid": ...}.'
+    )
+
+
+def without(names: Names, tables: Collection[str]) -> Names:
+    """Return the names but for those, given without an OID, of these tables."""
+    return [each for each in names if isinstance(each, Shown) or not _is_one_of(each, tables)]
+
+
+def moment_in(text: str) -> datetime:
+    """Return the moment that ISO 8601 text says; raises InvalidPolicy.
+
+    Without an offset it is read in ``PARTITION_TIMEZONE``.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise InvalidPolicy(f"{text!r} is not a moment such as 2024-01-31T00:00+00:00.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=conf.zone())
+
+
+def _name(entry: object) -> str | Shown | None:
+    """Return what one entry means, or None where it is no partition."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict) or entry.keys() != {"name", "oid"}:
+        return None
+    name, oid = entry["name"], entry["oid"]
+    return Shown(name=name, oid=oid) if isinstance(name, str) and type(oid) is int else None
+
+
+def _is_one_of(name: str, tables: Collection[str]) -> bool:
+    return any(name == each or name.endswith(f".{each}") for each in tables)

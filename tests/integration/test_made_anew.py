@@ -1,0 +1,197 @@
+"""A table that was made anew under a name is not the one that was shown, asked for or detached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from pg_timepart.errors import InvalidPolicy, Refused, UnknownName
+from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.models import PartitionLog
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard
+from tests.integration.administering import entry_of
+from tests.integration.other_runs import another_run_on
+from tests.integration.test_command_drop import answer
+from tests.messages import Post
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+SHIP = "fleet.ship"
+LONG_AGO = datetime(2020, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    post = Post()
+    yield post
+    post.close()
+
+
+@pytest.fixture
+def row(yard: Yard) -> PartitionLog:
+    """A partition that was detached long ago, and is kept for three days."""
+    (row,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
+    row.detach()
+    yard.configure(Ship, drop_after=timedelta(days=3))
+    PartitionLog.objects.filter(pk=row.pk).update(detached_at=LONG_AGO)
+    row.refresh_from_db()
+    return row
+
+
+def test_its_grace_begins_anew_and_its_pin_stays(yard: Yard, row: PartitionLog) -> None:
+    pin = datetime(2099, 1, 1, tzinfo=UTC)
+    PartitionLog.objects.filter(pk=row.pk).update(detach_time=pin)
+    begun = timezone.now()
+    oid = yard.make_anew(row.table_name)
+    assert "drop" not in {each.kind for each in maintain(SHIP).actions}
+    row.refresh_from_db()
+    assert (row.relid, row.detach_time) == (oid, pin)
+    assert row.detached_at is not None
+    assert row.detached_at >= begun - timedelta(minutes=1)
+    later = maintain(SHIP, now=timezone.now() + timedelta(days=2))
+    assert "drop" not in {each.kind for each in later.actions}
+    assert yard.exists(row.table_name)
+
+
+@pytest.mark.parametrize("unfinished", ["drop", "attach"])
+def test_what_was_begun_with_the_other_is_not_done_to_it(
+    yard: Yard, row: PartitionLog, unfinished: str
+) -> None:
+    yard.configure(Ship, drop_after=None)
+    PartitionLog.objects.filter(pk=row.pk).update(unfinished=unfinished, is_asked=True)
+    yard.make_anew(row.table_name)
+    maintain(SHIP)
+    maintain(SHIP)
+    assert yard.exists(row.table_name)
+    assert row.table_name not in yard.children(Ship)
+
+
+def test_another_table_that_has_its_oid_by_now_begins_anew_too(
+    yard: Yard, row: PartitionLog
+) -> None:
+    """As after a dump and restore, by which OIDs can change places."""
+    yard.cover(Ship, "2020-03-01", "2020-04-01")
+    other = yard.log(Ship, "2020-03-01")
+    other.detach()
+    PartitionLog.objects.filter(pk=row.pk).update(relid=-1)
+    PartitionLog.objects.filter(pk=other.pk).update(relid=row.relid, detached_at=LONG_AGO)
+    PartitionLog.objects.filter(pk=row.pk).update(relid=other.relid)
+    assert "drop" not in {each.kind for each in maintain(SHIP).actions}
+    assert yard.exists(row.table_name)
+    assert yard.exists(other.table_name)
+
+
+def test_what_was_shown_by_its_oid_is_dropped(yard: Yard, row: PartitionLog, post: Post) -> None:
+    result = post.run("drop_partitions", SHIP, [entry_of(row)])
+    assert [each["action"] for each in result["actions"]] == ["drop"]
+    assert not yard.exists(row.table_name)
+
+
+@pytest.mark.parametrize("is_followed", [False, True], ids=["at once", "after a pass"])
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("drop_partitions", []),
+        ("attach_partitions", []),
+        ("set_tablespace", ["pg_default"]),
+        ("detach_partitions", []),
+    ],
+)
+def test_a_task_is_for_the_table_that_was_shown(
+    yard: Yard, row: PartitionLog, post: Post, name: str, more: list[Any], is_followed: bool
+) -> None:
+    yard.configure(Ship, drop_after=None)
+    oid = yard.make_anew(row.table_name)
+    if is_followed:
+        maintain(SHIP)
+    with pytest.raises(Refused, match="is another table by now than the one that was shown"):
+        post.run(name, SHIP, [entry_of(row)], *more)
+    assert yard.one("SELECT %s::regclass::oid", row.table_name) == oid
+    assert yard.children(Ship).keys() & {row.table_name} == set()
+
+
+def test_a_table_with_the_oid_and_another_name_is_not_it_either(
+    yard: Yard, row: PartitionLog, post: Post
+) -> None:
+    yard.execute(f"ALTER TABLE {row.table_name} RENAME TO fleet_ship_old")
+    with pytest.raises(UnknownName, match="fleet_ship_old"):
+        post.run("drop_partitions", SHIP, [entry_of(row)])
+    assert yard.exists("fleet_ship_old")
+
+
+def test_another_try_is_for_the_tables_that_the_names_meant_first(
+    yard: Yard, row: PartitionLog, post: Post
+) -> None:
+    yard.configure(Ship, drop_after=None)
+    with another_run_on(Ship):
+        post.retry_of("drop_partitions", SHIP, [row.table_name])
+    (message,) = post.sent()
+    assert message.args == [SHIP, [entry_of(row)]]
+    yard.make_anew(row.table_name)
+    result = post.run("drop_partitions", *message.args, request={"retries": 1})
+    assert (result["outcome"], result["actions"]) == ("unchanged", [])
+    assert yard.exists(row.table_name)
+
+
+def test_another_try_keeps_to_them_too_where_they_came_by_keyword(
+    yard: Yard, row: PartitionLog, post: Post
+) -> None:
+    with another_run_on(Ship), pytest.raises(Exception, match="Retry") as caught:
+        post.run("set_tablespace", SHIP, partitions=[row.table_name], tablespace="pg_default")
+    sent: Any = caught.value
+    assert sent.sig.kwargs == {"partitions": [entry_of(row)], "tablespace": "pg_default"}
+
+
+def test_what_a_task_dropped_it_does_not_drop_again_when_it_is_delivered_twice(
+    yard: Yard, row: PartitionLog, post: Post
+) -> None:
+    yard.configure(Ship, drop_after=None)
+    comment = yard.one("SELECT obj_description(%s::regclass)", row.table_name)
+    post.run("drop_partitions", SHIP, [row.table_name], request={"id": "task-1"})
+    yard.make_again(row.table_name, comment)
+    reconcile(SHIP)
+    again = {"id": "task-1", "delivery_info": {"redelivered": True}}
+    for name in (row.table_name, f"public.{row.table_name}"):
+        result = post.run("drop_partitions", SHIP, [name], request=again)
+        assert (result["outcome"], result["actions"]) == ("unchanged", [])
+    assert yard.exists(row.table_name)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "x"},
+        {"oid": 1},
+        {"name": "x", "oid": "1"},
+        {"name": "x", "oid": True},
+        {"name": None, "oid": 1},
+        {"name": "x", "oid": 1, "force": True},
+        {},
+    ],
+)
+def test_an_entry_that_is_no_partition_is_refused(
+    yard: Yard, row: PartitionLog, post: Post, entry: Any
+) -> None:
+    with pytest.raises(InvalidPolicy, match="must be a list of table names, not"):
+        post.run("drop_partitions", SHIP, [entry])
+
+
+def test_the_command_drops_what_it_showed(yard: Yard, row: PartitionLog) -> None:
+    yard.configure(Ship, drop_after=None)
+    made: list[int] = []
+
+    def make_anew() -> None:
+        made.append(yard.make_anew(row.table_name))
+        maintain(SHIP)
+
+    arguments = ("drop", SHIP, "--partition", row.table_name)
+    status, screen = answer("yes", *arguments, meanwhile=make_anew)
+    assert (status, "2020-01-01 .. 2020-02-01" in screen) == (0, True)
+    assert f"{row.table_name}, OID {row.relid}, does not exist any more." in screen
+    assert [yard.one("SELECT %s::regclass::oid", row.table_name)] == made
