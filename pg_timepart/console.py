@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from pg_timepart.periods import Bounds
+from pg_timepart.texts import printable
 
 GAP = "  "
 WIDE = {"W", "F"}
@@ -38,13 +39,6 @@ def table(
 def width(text: str) -> int:
     """Return how many columns of a terminal ``text`` takes."""
     return sum(map(_width_of, text))
-
-
-def printable(text: str) -> str:
-    """Return ``text`` on one line, with control characters as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(each if _is_harmless(each) else ascii(each)[1:-1] for each in text)
 
 
 def size(count: int | None) -> str:
@@ -126,7 +120,3 @@ def _width_of(character: str) -> int:
     if unicodedata.category(character) in WIDTHLESS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in WIDE else 1
-
-
-def _is_harmless(character: str) -> bool:
-    return character.isprintable() or unicodedata.category(character) == "Zs"

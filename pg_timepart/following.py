@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,13 +13,12 @@ from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.keeping import configs, rows_alias
+from pg_timepart.log_lines import logger
 from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.relations import Parent
 from pg_timepart.search_path import fetch_one
-
-logger = logging.getLogger("pg_timepart")
 
 HANGS_ANY = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.catalog import read_marked
+from pg_timepart.log_lines import logger
 from pg_timepart.relations import Partition
-
-logger = logging.getLogger("pg_timepart")
 
 LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 DROP = sql.SQL("DROP TABLE {}")

@@ -40,7 +40,6 @@ Result = dict[str, Any]
 
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 600
-MAX_SENDER = 255
 SCHEDULED_RETRIES = 5
 """A scheduled pass gives up after these: the next one on the schedule goes on."""
 
@@ -83,7 +82,7 @@ class TimepartTask(BaseTask):
     @property
     def _sender(self) -> str:
         """The name of the person whom the admin sent this for, else ``task``."""
-        return str(self.request.get("started_by") or "task")[:MAX_SENDER]
+        return str(self.request.get("started_by") or "task")
 
     @property
     def comes_again(self) -> bool:
@@ -96,8 +95,8 @@ class TimepartTask(BaseTask):
         """Who or what started the run, for its record."""
         return Origin(
             started_by=f"beat: {self.schedule}" if self.schedule else self._sender,
-            worker=self.request.hostname or "",
-            task_id=self.request.id or "",
+            worker=str(self.request.hostname or ""),
+            task_id=str(self.request.id or ""),
             interruptions=(SoftTimeLimitExceeded,),
         )
 
@@ -260,7 +259,7 @@ def drop_partitions(self: TimepartTask, model_label: str, partitions: Partitions
     """
     target, names, again = _target(model_label), names_in(partitions), self.comes_again
     if again:
-        names = without(names, dropped_by(self.request.id or "", target.label))
+        names = without(names, dropped_by(self.origin.task_id, target.label))
     named = self.logs(target, names, may_be_gone=again)
     return self.carry_out(lambda: by_hand.drop(target, named(), origin=self.origin))
 

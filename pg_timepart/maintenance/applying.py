@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pg_timepart.faults import (
     sqlstate,
 )
 from pg_timepart.keeping import keep
+from pg_timepart.log_lines import logger
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
@@ -31,7 +31,6 @@ from pg_timepart.maintenance.work import Work
 from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
 
-logger = logging.getLogger("pg_timepart")
 _NOT_DONE = (Outcome.DEFERRED, Outcome.FAILED)
 
 Performer = Callable[[Work, Action, Session], str]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 from pg_timepart.catalog import has_comment
 from pg_timepart.ddl import comment_on
 from pg_timepart.errors import Deferred
+from pg_timepart.log_lines import logger
 from pg_timepart.maintenance.executing import open_session
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
 from pg_timepart.marks import mark_text
 from pg_timepart.relations import Mark, Partition
 from pg_timepart.steps import Step
-
-logger = logging.getLogger("pg_timepart")
 
 
 def first_mark(work: Work, leaf: Partition) -> list[Step]:

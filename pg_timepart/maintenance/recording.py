@@ -6,9 +6,10 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import DataError, transaction
 from django.utils import timezone
 
 from pg_timepart import conf
@@ -16,6 +17,11 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.keeping import configs, keep, rows_alias
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.texts import each_text, in_ascii, printable, storable
+
+NAMES = ("started_by", "worker", "task_id")
+LONGEST_NAME = 255
+"""What the columns of these names hold."""
 
 TIME_IS_UP: tuple[type[Exception], ...] = (SoftTimeLimitExceeded,)
 """What Celery raises in whatever code is at work: it is no defect of that code."""
@@ -36,6 +42,11 @@ class Origin:
 
     interruptions: tuple[type[Exception], ...] = ()
     """Errors by which it says that time is up: the run ends ``deferred``, the next one goes on."""
+
+    def __post_init__(self) -> None:
+        """Show what no record can have as escapes, and cut it: a message may carry anything."""
+        for name in NAMES:
+            object.__setattr__(self, name, printable(getattr(self, name))[:LONGEST_NAME])
 
 
 def record(
@@ -59,29 +70,47 @@ def record(
     using = config._state.db
     now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
     prune(using, now)  # first: what is recorded again after a lost connection is not yet
+    facts = _facts(report, origin, started_at, seconds)
+    try:
+        return _save(config, each_text(facts, storable))
+    except DataError:  # the database's encoding lacks a character
+        return _save(config, each_text(facts, in_ascii))
+
+
+def _facts(report: Report, origin: Origin, started_at: datetime, seconds: float) -> dict[str, Any]:
+    """Return what is to be recorded of a run, and of its config the reason."""
+    return {
+        "model_label": report.label,
+        "operation": report.operation,
+        "outcome": report.outcome.value,
+        "message": report.message or " ".join((*report.problems, *report.repairs)),
+        "started_at": started_at,
+        "seconds": seconds,
+        "waited_seconds": sum(each.waited_seconds for each in report.actions),
+        "started_by": origin.started_by,
+        "worker": origin.worker or f"{socket.gethostname()}:{os.getpid()}",
+        "task_id": origin.task_id,
+        "actions": [
+            {**each.as_json(), "statements": list(each.statements)} for each in report.actions
+        ],
+        "reason": report.reason,
+    }
+
+
+def _save(config: PartitionConfig, facts: dict[str, Any]) -> PartitionRun:
+    """Save these facts in one transaction."""
+    using, reason = config._state.db, facts.pop("reason")
+    names = {name: facts[name][:LONGEST_NAME] for name in NAMES}
     with transaction.atomic(using=using):
         run: PartitionRun = PartitionRun.objects.using(using).create(
-            config=_held(config),
-            model_label=report.label,
-            operation=report.operation,
-            outcome=report.outcome.value,
-            message=report.message or " ".join((*report.problems, *report.repairs)),
-            started_at=started_at,
-            seconds=seconds,
-            waited_seconds=sum(each.waited_seconds for each in report.actions),
-            started_by=origin.started_by,
-            worker=origin.worker or f"{socket.gethostname()}:{os.getpid()}",
-            task_id=origin.task_id,
-            actions=[
-                {**each.as_json(), "statements": list(each.statements)} for each in report.actions
-            ],
+            config=_held(config), **{**facts, **names}
         )
         keep(
             config,
-            last_checked_at=started_at,
-            last_run_at=started_at,
-            last_outcome=report.outcome.value,
-            last_message=report.reason,
+            last_checked_at=run.started_at,
+            last_run_at=run.started_at,
+            last_outcome=run.outcome,
+            last_message=reason,
         )
     return run
 

@@ -19,6 +19,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.faults import defect, ends_the_run, in_words, renew
 from pg_timepart.keeping import connection_of_rows
+from pg_timepart.log_lines import logger
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
@@ -30,8 +31,6 @@ from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
 from pg_timepart.plans import Action, Plan
 from pg_timepart.relations import Parent
-
-logger = logging.getLogger("pg_timepart")
 
 _URGENCY = {ActionKind.RELEASE: 0, ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 

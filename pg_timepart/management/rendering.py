@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta, tzinfo
 
 from pg_timepart import console
-from pg_timepart.console import printable
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
 from pg_timepart.maintenance.previewing import ActionPreview, Preview, StepPreview
 from pg_timepart.maintenance.reports import ActionResult, Report
+from pg_timepart.texts import printable
 
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
 _NUMBERS = (4, 5)

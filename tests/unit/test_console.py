@@ -9,6 +9,7 @@ import pytest
 
 from pg_timepart import console
 from pg_timepart.periods import Bounds
+from pg_timepart.texts import printable
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -134,5 +135,5 @@ def test_columns_are_aligned_for_names_in_any_script(name: str, columns: int) ->
     ],
 )
 def test_what_a_name_could_do_to_a_terminal_is_escaped(name: str, shown: str) -> None:
-    assert console.printable(name) == shown
+    assert printable(name) == shown
     assert console.table(("NAME",), [(name,)])[1] == shown

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2] / PACKAGE
 
 LAYOUT = (
     "errors",
+    "texts",
+    "log_lines",
     "constants",
     "declaration",
     "declaring",

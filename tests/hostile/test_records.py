@@ -1,0 +1,107 @@
+"""Whatever a message carries or a name holds: a record is possible, and a log line is one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from django.db import DataError, connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.models import PartitionConfig
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard
+from tests.hostile.ships import OFF, ON, SHIP
+from tests.hostile.words import json_values
+from tests.messages import Post
+
+pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+
+BAD: dict[str, Any] = {
+    "NUL": "\x00",
+    "a lone surrogate": "a\ud800b",
+    "256 characters": "x" * 256,
+    "300 characters that become more": "\x01" * 300,
+    "a line break": "maria\nERROR pg_timepart: all is lost",
+    "a number": 17,
+    "a list": ["a", "\x00"],
+    "an object": {"a": "\udfff"},
+}
+HEADERS = ("started_by", "periodic_task_name", "id", "hostname")
+
+
+@pytest.mark.usefixtures("ships")
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("value", BAD.values(), ids=BAD)
+def test_a_drop_is_recorded_whatever_its_message_carries(
+    yard: Yard, post: Post, header: str, value: Any
+) -> None:
+    carried = json.loads(json.dumps({header: value}))
+    result = post.run("drop_partitions", SHIP, [OFF], request=carried)
+    assert result["outcome"] == "done"
+    assert not yard.exists(OFF)
+    run = yard.runs(Ship)[0]
+    assert (run.operation, run.outcome) == ("drop", "done")
+    for text in (run.started_by, run.task_id, run.worker):
+        assert text.isprintable()
+        assert 0 < len(text) <= 255
+
+
+@pytest.mark.usefixtures("ships")
+@settings(settings.get_profile("hostile"))
+@given(headers=st.dictionaries(st.sampled_from(HEADERS), json_values, max_size=3))
+def test_headers_of_any_kind_are_recorded(headers: dict[str, Any]) -> None:
+    post, yard = Post(), Yard()
+    try:
+        before = len(yard.runs(Ship))
+        on = ON in yard.children(Ship)
+        name = "detach_partitions" if on else "attach_partitions"
+        post.run(name, SHIP, [ON], request={**headers, "retries": 1})
+        assert len(yard.runs(Ship)) == before + 1
+    finally:
+        post.close()
+
+
+@pytest.mark.usefixtures("ships")
+def test_a_redelivered_drop_with_a_bad_id_is_recorded_too(yard: Yard, post: Post) -> None:
+    again = {"id": "\x00" * 300, "delivery_info": {"redelivered": True}}
+    assert post.run("drop_partitions", SHIP, [OFF], request=again)["outcome"] == "done"
+
+
+@pytest.mark.usefixtures("ships")
+def test_what_the_encoding_lacks_is_recorded_as_escapes(yard: Yard, post: Post) -> None:
+    """As in a database in LATIN1, whose server refuses what it has no byte for."""
+
+    def refuse(execute: Any, statement: Any, values: Any, *rest: Any) -> Any:
+        if "INSERT INTO" in str(statement) and "ö" in str(values):
+            raise DataError("character has no equivalent in encoding")
+        return execute(statement, values, *rest)
+
+    with connection.execute_wrapper(refuse):
+        post.run("drop_partitions", SHIP, [OFF], request={"started_by": "Jörg" + "ö" * 251})
+    started_by = yard.runs(Ship)[0].started_by
+    assert started_by.startswith("J\\xf6rg\\xf6")
+    assert len(started_by) == 255
+
+
+def test_a_name_forges_no_line_of_the_log(
+    yard: Yard, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = "x\nERROR pg_timepart: all is lost\r\x1b[31m"
+    yard.configure(Ship)
+    yard.cover(Ship, "2001-01-01", "2001-02-01")
+    yard.execute(f'ALTER TABLE {ON} RENAME TO "{forged}"')
+    reconcile(SHIP)
+    with caplog.at_level(logging.WARNING, logger="pg_timepart"):
+        result = post.run("drop_partitions", SHIP, [forged])
+    assert result["outcome"] == "failed"
+    lines = [each.getMessage() for each in caplog.records if each.name == "pg_timepart"]
+    assert lines
+    assert all(each.isprintable() for each in lines)
+    assert "x\\nERROR pg_timepart" in lines[0]
+    config = PartitionConfig.objects.get(model_label=SHIP)
+    assert forged in config.last_message  # a row is no line
