@@ -1,0 +1,67 @@
+"""Each operation works with the statements of docs/security.md, and with no other right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.databases import aimed_at
+from tests.faults.own_server import OwnServer
+from tests.faults.test_rights import OWN
+from tests.plant.every import EVERY
+from tests.plant.observing import observe
+from tests.plant.scenarios import execute, undisturbed
+
+PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
+TABLES = re.findall(r"^\| (\w+) \| (.*) \|$", PAGE, re.MULTILINE)
+GRANTS = {
+    name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in TABLES if name != "operation"
+}
+[BASE] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+OPERATIONS = {
+    "create ahead": "create",
+    "create beside a big default": "create",
+    "detach with a foreign key": "detach",
+    "detach beside a default": "detach",
+    "attach": "attach",
+    "attach what lacks things": "attach",
+    "attach beside a default": "attach",
+    "move": "move",
+    "truncate": "truncate",
+    "drop by hand": "drop",
+}
+
+
+def own(statement: str) -> str:
+    """Return a statement of the page with the names of the tests."""
+    return statement.replace("customer", "plant_machine").replace("LOGIN", "LOGIN PASSWORD 'keys'")
+
+
+@pytest.fixture
+def keeper(database: OwnServer, archive: str) -> Iterator[str]:
+    """The URL of the role, which owns nothing itself."""
+    execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE shop_owner", own(BASE))
+    parts = urlsplit(database.url)
+    yield urlunsplit(parts._replace(netloc=f"keeper:keys@{parts.hostname}:{parts.port}"))
+    execute(OWN.format(owner="postgres"))
+    for role in ("keeper", "shop_owner"):
+        execute(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_documented_rights_are_enough(name: str, keeper: str) -> None:
+    scenario = EVERY[name]("archive")
+    _, after = undisturbed(scenario)
+    scenario.prepare()
+    execute(OWN.format(owner="shop_owner"), *map(own, GRANTS[OPERATIONS[name]]))
+    with aimed_at(keeper):
+        scenario.operate()
+    assert not after.difference(observe(scenario.model))
+
+
+def test_every_operation_of_the_page_is_tried() -> None:
+    assert GRANTS.keys() - {"operation"} == set(OPERATIONS.values())
