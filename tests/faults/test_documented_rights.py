@@ -17,10 +17,8 @@ from tests.plant.observing import observe
 from tests.plant.scenarios import execute, undisturbed
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
-TABLES = re.findall(r"^\| (\w+) \| (.*) \|$", PAGE, re.MULTILINE)
-GRANTS = {
-    name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in TABLES if name != "operation"
-}
+ROWS = re.findall(r"^\| ([a-z]+) \| (nothing|.*`GRANT .*) \|$", PAGE, re.MULTILINE)
+GRANTS = {name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in ROWS}
 [BASE] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 OPERATIONS = {
     "create ahead": "create",
