@@ -15,6 +15,7 @@ from django.db.utils import NotSupportedError
 from pg_timepart.catalog import read_parents
 from pg_timepart.checks.models import declared_column, manager_of
 from pg_timepart.declaring import registry
+from pg_timepart.other_managers import OtherManager, read_other_managers
 from pg_timepart.relations import Parent
 from pg_timepart.widening import is_named
 
@@ -96,10 +97,23 @@ def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterato
     """
     by_table = {model._meta.db_table: model for model in models_there}
     # The zone is for the bounds, which do not matter here.
-    for table, parent in read_parents(connections[alias], list(by_table), zone=UTC).items():
+    parents = read_parents(connections[alias], list(by_table), zone=UTC)
+    managers = read_other_managers(connections[alias], parents.values())
+    for table, parent in parents.items():
         message = _check_table(alias, by_table[table], parent)
         if message is not None:
             yield message
+        for each in managers[parent.oid]:
+            yield _managed(by_table[table], each)
+
+
+def _managed(model: type[models.Model], manager: OtherManager) -> CheckMessage:
+    return Notice(
+        manager.sentence,
+        hint=f"{model._meta.label} is maintained here too. See docs/drift.md.",
+        obj=model,
+        id="pg_timepart.W019",
+    )
 
 
 def _check_table(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:

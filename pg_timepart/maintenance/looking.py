@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pg_timepart.maintenance.caution import cautious
+from pg_timepart.maintenance.consideration import considerate
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.planning import plan_pass
@@ -29,4 +30,5 @@ def look(target: Target, now: datetime | None = None) -> Work:
 def plan_of(work: Work, now: datetime | None = None) -> Plan:
     """Return what a pass would do; ``now`` as for the look that ``work`` comes from."""
     planner = cautious(plan_pass) if now is None else plan_pass
+    planner = considerate(planner, work.target.connection)
     return planner(work.parent, known_rows(work.rows), work.policy, work.now)

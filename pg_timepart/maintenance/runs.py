@@ -24,6 +24,7 @@ from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
+from pg_timepart.maintenance.consideration import considerate
 from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, is_deleted, record
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
@@ -70,6 +71,7 @@ class Request:
         A run plans twice, and for the same moment: the one that its actions are judged by.
         """
         planner = cautious(self.planner) if self.now is None else self.planner
+        planner = considerate(planner, target.connection)
         return planner(parent, known_rows(rows), target.policy(parent), now)
 
 

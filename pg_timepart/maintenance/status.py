@@ -36,6 +36,7 @@ from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.other_managers import OtherManager, read_other_managers
 from pg_timepart.relations import Parent, Partition
 from pg_timepart.timetable import Timetable, read_timetable
 
@@ -115,44 +116,53 @@ def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
     """Return the statuses of the tables in one database."""
     rows = {each.label: own.rows.get(each.config.pk, []) for each in targets}
     try:
-        parents, figures = _read_database(targets, rows)
+        seen = _read_database(targets, rows)
     except (django.db.Error, TimepartError) as error:
         away = unreadable(f"The database {targets[0].alias!r}", error)
         return [_without_table(each, [away]) for each in targets]
-    return [
-        _status(each, parents.get(each.model._meta.db_table), rows[each.label], figures, own)
-        for each in targets
-    ]
+    return [_status(each, seen, rows[each.label], own) for each in targets]
 
 
-def _read_database(
-    targets: list[Target], rows: dict[str, list[PartitionLog]]
-) -> tuple[dict[str, Parent], dict[int, Figures]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What one database says."""
+
+    parents: dict[str, Parent]
+    figures: dict[int, Figures]
+    managers: dict[int, tuple[OtherManager, ...]]
+
+    def beside(self, parent: Parent) -> list[Finding]:
+        """Return who else manages the table."""
+        others = self.managers[parent.oid]
+        return [Finding(health=Health.WARNING, sentence=each.sentence) for each in others]
+
+
+def _read_database(targets: list[Target], rows: dict[str, list[PartitionLog]]) -> _Seen:
     connection = targets[0].connection
     detached = [row.relid for group in rows.values() for row in group if not row.is_attached]
     tables = [each.model._meta.db_table for each in targets]
     parents = read_parents(connection, tables, zone=conf.zone(), detached=detached)
     attached = [each.oid for parent in parents.values() for each in parent.partitions]
-    return parents, read_figures(connection, [*attached, *detached])
+    return _Seen(
+        parents=parents,
+        figures=read_figures(connection, [*attached, *detached]),
+        managers=read_other_managers(connection, parents.values()),
+    )
 
 
-def _status(
-    target: Target,
-    parent: Parent | None,
-    rows: list[PartitionLog],
-    figures: dict[int, Figures],
-    own: _Own,
-) -> TableStatus:
+def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) -> TableStatus:
     try:
-        parent = usable(target, parent)
+        parent = usable(target, seen.parents.get(target.model._meta.db_table))
     except TimepartError as error:
         return _without_table(target, [*own.trouble, no_table(error)])
     by_oid = {row.relid: row for row in rows}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
     names = Addresses(present)
-    partitions = tuple(_partition(each, by_oid.get(each.oid), figures, names) for each in present)
+    partitions = tuple(
+        _partition(each, by_oid.get(each.oid), seen.figures, names) for each in present
+    )
     runs_out = runs_out_at(parent, parent.read_at)
-    findings = [*own.trouble, *assess(target, parent, rows, runs_out)]
+    findings = [*own.trouble, *seen.beside(parent), *assess(target, parent, rows, runs_out)]
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
     if delay:
         findings.append(late(target.config, delay))

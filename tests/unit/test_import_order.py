@@ -41,6 +41,7 @@ LAYOUT = (
     "anatomy",
     "holders",
     "rights",
+    "other_managers",
     "faults",
     "cancelling",
     "locks",

@@ -1,0 +1,47 @@
+"""Nothing is planned for a table that another tool manages: each would fail on the other's work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from pg_timepart.constants import ActionKind
+from pg_timepart.maintenance.caution import Planner
+from pg_timepart.other_managers import read_other_managers
+from pg_timepart.plans import Action, Known, Plan, Policy
+from pg_timepart.relations import Parent
+
+_OF_ONE_MANAGER = {ActionKind.CREATE, ActionKind.DETACH, ActionKind.MOVE, ActionKind.DROP}
+
+
+def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
+    """Return the planner, but leaving to another manager what it does by itself.
+
+    Partitions are not made, not even by hand, and none is retired or moved that nobody asked for.
+    That is a problem of the plan, for somebody must say which of the two it shall be. The database
+    is asked only where there is such a thing to do.
+    """
+
+    def plan(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+        wanted = planner(parent, known, policy, now)
+        left = [each for each in wanted.actions if _is_left_to_it(each)]
+        if not left:
+            return wanted
+        managers = read_other_managers(connection, [parent])[parent.oid]
+        at_work = [each.sentence for each in managers if each.is_at_work]
+        if not at_work:
+            return wanted
+        kept = tuple(each for each in wanted.actions if each not in left)
+        why = f"Nothing was made or retired ({len(left)} to do). " + " ".join(at_work)
+        return replace(wanted, actions=kept, problems=(*wanted.problems, why))
+
+    return plan
+
+
+def _is_left_to_it(action: Action) -> bool:
+    if action.kind is ActionKind.CREATE:
+        return True
+    return action.kind in _OF_ONE_MANAGER and not action.is_asked

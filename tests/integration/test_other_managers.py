@@ -1,0 +1,237 @@
+"""Another tool that still makes the partitions of a table: it is left alone, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.apps import apps
+from django.core.checks import CheckMessage
+from django.utils import timezone
+
+from pg_timepart.checks import check_databases
+from pg_timepart.errors import OperationFailed
+from pg_timepart.maintenance.passes import maintain, plan, provision
+from pg_timepart.maintenance.previewing import preview_pass
+from pg_timepart.maintenance.status import table_status
+from pg_timepart.maintenance.targets import target_of
+from pg_timepart.provisioning import NoRoom, after_migrate
+from tests.fleet.models import Ship
+from tests.fleet.yard import Yard, at, outcomes
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+MAY = "2024-05-15 10:30"
+
+# As in pg_partman 5.2: what is asked of it, and some of what surrounds it.
+PART_CONFIG = """
+CREATE TABLE {schema}.part_config (
+    parent_table text NOT NULL PRIMARY KEY,
+    control text NOT NULL,
+    time_encoder text,
+    time_decoder text,
+    partition_interval text NOT NULL,
+    partition_type text NOT NULL,
+    premake int NOT NULL DEFAULT 4,
+    automatic_maintenance text NOT NULL DEFAULT 'on',
+    template_table text,
+    retention text,
+    retention_schema text,
+    retention_keep_index boolean NOT NULL DEFAULT true,
+    retention_keep_table boolean NOT NULL DEFAULT true,
+    epoch text NOT NULL DEFAULT 'none',
+    constraint_cols text[],
+    undo_in_progress boolean NOT NULL DEFAULT false
+)
+"""
+REGISTER = """
+WITH made AS (
+    INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    VALUES (66600, 'pg_partman', 10, '{schema}'::regnamespace, false, '5.2.4') RETURNING oid
+) INSERT INTO pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+SELECT 'pg_class'::regclass, '{schema}.part_config'::regclass, 0,
+       'pg_extension'::regclass, oid, 0, 'e' FROM made
+"""
+UNREGISTER = (
+    "DELETE FROM pg_depend WHERE refobjid = 66600; DELETE FROM pg_extension WHERE oid = 66600"
+)
+
+
+@contextmanager
+def catalog_writable(yard: Yard) -> Iterator[None]:
+    yard.execute("SET allow_system_table_mods = on")
+    try:
+        yield
+    finally:
+        yard.execute("RESET allow_system_table_mods")
+
+
+@pytest.fixture(params=["partman", 'odd "5%" schema'])
+def partman(yard: Yard, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The tables of pg_partman 5, as a member of the extension; gives the schema, quoted."""
+    schema = yard.connection.ops.quote_name(request.param.replace('"', '""'))
+    yard.execute(f"CREATE SCHEMA {schema}")
+    yard.execute(PART_CONFIG.format(schema=schema))
+    with catalog_writable(yard):
+        yard.execute(REGISTER.format(schema=schema))
+    try:
+        yield schema
+    finally:
+        with catalog_writable(yard):
+            yard.execute(UNREGISTER)
+        yard.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def register(yard: Yard, schema: str, automatic: str = "on") -> None:
+    yard.execute(
+        f"INSERT INTO {schema}.part_config (parent_table, control, partition_interval,"
+        " partition_type, automatic_maintenance)"
+        f" VALUES ('public.fleet_ship', 'sailed_at', '1 mon', 'range', '{automatic}')"
+    )
+
+
+def says(problem: str, *words: str) -> bool:
+    return all(each in problem for each in words)
+
+
+def warned() -> list[CheckMessage]:
+    found = check_databases(databases=["default"])
+    return [each for each in found if each.id == "pg_timepart.W019"]
+
+
+def test_nothing_is_made_or_retired_while_pg_partman_does_so(yard: Yard, partman: str) -> None:
+    yard.configure(Ship, interval=1)
+    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-06-01")
+    register(yard, partman)
+    before = yard.ranges(Ship)
+    report = maintain("fleet.ship", now=at(MAY))
+    assert (report.outcome, report.actions) == ("failed", ())
+    assert says(report.reason, "pg_partman manages public.fleet_ship too", "DELETE FROM")
+    assert yard.ranges(Ship) == before
+    assert yard.runs(Ship)[0].outcome == "failed"
+    assert plan("fleet.ship", now=at(MAY)).actions == ()
+    assert preview_pass(target_of(Ship), now=at(MAY)).actions == ()
+
+
+def test_nor_is_anything_made_by_hand(yard: Yard, partman: str) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    register(yard, partman)
+    with pytest.raises(OperationFailed, match="pg_partman manages"):
+        yard.cover(Ship, "2024-03-01", "2024-04-01")
+    assert outcomes(yard.log(Ship, "2024-01-01").detach()) == [("detach", "done")]
+
+
+def test_what_the_sentence_says_ends_it(yard: Yard, partman: str) -> None:
+    yard.configure(Ship, interval=1)
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    register(yard, partman)
+    _, _, statement = maintain("fleet.ship", now=at(MAY)).reason.partition("any more: ")
+    yard.execute(statement)
+    report = maintain("fleet.ship", now=at(MAY))
+    assert set(outcomes(report)) == {("create", "done"), ("detach", "done")}
+
+
+def test_migrate_succeeds_where_pg_partman_covers_now(
+    yard: Yard, partman: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(yard, partman)
+    with pytest.raises(NoRoom, match="pg_partman manages"):
+        after_migrate(apps.get_app_config("pg_timepart"), using="default")
+    yard.execute(
+        "CREATE TABLE fleet_ship_p PARTITION OF fleet_ship FOR VALUES FROM (now() - interval"
+        " '1 day') TO (now() + interval '1 day')"
+    )
+    capsys.readouterr()
+    after_migrate(apps.get_app_config("pg_timepart"), using="default")
+    assert says(capsys.readouterr().out, "fleet.ship accepts rows", "pg_partman manages")
+    assert len(yard.ranges(Ship)) == 1
+
+
+def test_status_and_the_checks_name_it(yard: Yard, partman: str) -> None:
+    assert warned() == []
+    register(yard, partman)
+    (message,) = warned()
+    assert says(message.msg, "pg_partman manages public.fleet_ship too")
+    status = table_status(Ship)
+    assert any("pg_partman manages" in each for each in status.problems)
+
+
+def test_its_automatic_maintenance_being_off_is_a_warning(yard: Yard, partman: str) -> None:
+    register(yard, partman, automatic="off")
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
+    assert says(warned()[0].msg, "automatic maintenance off", "DELETE FROM")
+
+
+@pytest.fixture
+def deckhand(yard: Yard) -> Iterator[str]:
+    """A role that may read our tables, and nothing else."""
+    yard.execute('CREATE ROLE "deck hand"')
+    yard.execute('GRANT SELECT ON ALL TABLES IN SCHEMA public TO "deck hand"')
+    yield '"deck hand"'
+    yard.execute('DROP OWNED BY "deck hand"')
+    yard.execute('DROP ROLE "deck hand"')
+
+
+@contextmanager
+def acting_as(yard: Yard, role: str) -> Iterator[None]:
+    yard.execute(f"SET ROLE {role}")
+    try:
+        yield
+    finally:
+        yard.execute("RESET ROLE")
+
+
+def test_no_right_to_look_is_a_warning(yard: Yard, partman: str, deckhand: str) -> None:
+    register(yard, partman)
+    target_of(Ship)  # whose config row this role could not make
+    with acting_as(yard, deckhand):
+        assert plan("fleet.ship", now=at(MAY)).actions != ()
+        (problem,) = [each for each in table_status(Ship).problems if "partman" in each]
+    for statement in problem.partition("seen: ")[2].split("; "):
+        yard.execute(statement)
+    with acting_as(yard, deckhand):
+        assert any("pg_partman manages" in each for each in table_status(Ship).problems)
+
+
+def test_partitions_of_django_postgres_extra(yard: Yard) -> None:
+    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+    name = yard.log(Ship, "2024-01-01").table_name
+    yard.execute(f"COMMENT ON TABLE {name} IS 'psqlextra_auto_partitioned'")
+    report = maintain("fleet.ship", now=at(MAY))
+    assert report.outcome == "failed"
+    assert says(report.reason, "django-postgres-extra manages public.fleet_ship too: 1 of its")
+    assert says(warned()[0].msg, "psqlextra_auto_partitioned")
+    yard.execute(f"COMMENT ON TABLE {name} IS NULL")
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
+
+
+def test_a_table_that_is_only_named_so_is_nobody_s(yard: Yard) -> None:
+    yard.execute(PART_CONFIG.format(schema="public"))
+    register(yard, "public")
+    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
+    assert warned() == []
+
+
+def test_the_real_one_goes_on(yard: Yard) -> None:
+    """Debian has it as postgresql-15-partman."""
+    if not yard.query("SELECT FROM pg_available_extensions WHERE name = 'pg_partman'"):
+        pytest.skip("this server has no pg_partman")
+    yard.execute("CREATE SCHEMA partman")
+    yard.execute("CREATE EXTENSION pg_partman SCHEMA partman")
+    try:
+        yard.execute(
+            "SELECT partman.create_parent('public.fleet_ship', 'sailed_at', %s, %s)",
+            *("native", "monthly"),
+        )
+        yard.execute("SELECT partman.run_maintenance()")
+        before = yard.ranges(Ship)
+        yard.configure(Ship, premake=24)
+        assert provision(target_of(Ship)).outcome == "failed"
+        assert yard.ranges(Ship) == before
+        Ship.objects.create(sailed_at=timezone.now())
+        yard.execute("UPDATE partman.part_config SET premake = 8")
+        yard.execute("SELECT partman.run_maintenance()")
+        assert len(yard.ranges(Ship)) == len(before) + 4
+    finally:
+        yard.execute("DROP SCHEMA partman CASCADE")
