@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -14,6 +14,7 @@ from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.keeping import configs, rows_alias
 from pg_timepart.log_lines import logger
+from pg_timepart.maintenance import claims
 from pg_timepart.maintenance.marking import mark_again
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -25,14 +26,43 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]
 """
 
 
-def follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> None:
+def follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> set[str]:
     """Let configs follow the migrations of ``plan``, which were applied or undone in ``using``.
 
     A config goes only if its table did: ``migrate --fake`` and SeparateDatabaseAndState leave it.
+    Returns the labels that models have been given by it.
     """
+    given: set[str] = set()
     for migration, backwards in plan:
         for change in _changes(migration.operations, backwards):
-            _follow(change, migration.app_label, using, backwards)
+            given |= _follow(change, migration.app_label, using, backwards)
+    return given
+
+
+def is_renamed(model: type[models.Model], using: str, given: Collection[str]) -> bool:
+    """Whether the table's config has just got one of the labels ``given``, which the code lacks.
+
+    Then migrations and code disagree on what the model is called, and its config stays.
+    """
+    if not given or _config(model._meta.label_lower) is not None:
+        return False
+    parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
+    found = claims.rivals_of(PartitionConfig(), parent, using) if parent else ()
+    return any(each.label in given for each in found)
+
+
+def give_way(model: type[models.Model], using: str) -> None:
+    """Let a config of the model that nobody used give way to the one that has its table by rows.
+
+    New code that is up before its migrations can have made it, when the table was not there.
+    """
+    config = _config(model._meta.label_lower)
+    if config is None or _is_used(config):
+        return
+    parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
+    found = claims.rivals_of(config, parent, using) if parent else ()
+    if parent and len(found) == 1 and claims.is_free(found[0], parent, using):
+        _relabel(configs().get(pk=found[0].key), config.model_label)
 
 
 def _changes(operations: Sequence[Any], backwards: bool) -> Iterator[Any]:
@@ -44,16 +74,18 @@ def _changes(operations: Sequence[Any], backwards: bool) -> Iterator[Any]:
             yield operation
 
 
-def _follow(change: Any, app_label: str, using: str, backwards: bool) -> None:
+def _follow(change: Any, app_label: str, using: str, backwards: bool) -> set[str]:
     if isinstance(change, RenameModel):
         names = (change.old_name_lower, change.new_name_lower)
         old, new = reversed(names) if backwards else names
         if _decides(using, app_label, new):
             _follow_renaming(f"{app_label}.{old}", f"{app_label}.{new}", using, backwards)
+            return {f"{app_label}.{new}"}
     elif isinstance(change, CreateModel if backwards else DeleteModel):
         name = change.name_lower
         if _decides(using, app_label, name):
             _follow_removal(f"{app_label}.{name}", using)
+    return set()
 
 
 def _decides(using: str, app_label: str, model_name: str) -> bool:
@@ -103,8 +135,7 @@ def _relabel(config: PartitionConfig, label: str) -> bool:
             if _is_used(other):
                 return False
             other.delete()
-        configs().filter(pk=config.pk).update(model_label=label)
-    return True
+        return claims.relabel(config.pk, config.model_label, label) is not None
 
 
 def _is_used(config: PartitionConfig) -> bool:

@@ -1,10 +1,11 @@
-"""Where our rows are, and changing some columns of one of them and no others."""
+"""Where our rows and their tables are, and changing some columns of one row and no others."""
 
 from __future__ import annotations
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart import conf
 from pg_timepart.models import PartitionConfig
 
 
@@ -23,6 +24,14 @@ def configs() -> models.QuerySet[PartitionConfig]:
     return PartitionConfig.objects.using(rows_alias())
 
 
+def is_home(model: type[models.Model], alias: str) -> bool:
+    """Whether this is the database that the routers name for the model, by whatever alias."""
+    named = router.db_for_write(model)
+    if alias in {named, conf.maintenance_alias(named)}:
+        return True
+    return _place(alias) == _place(named)
+
+
 def keep(row: models.Model, **facts: object) -> None:
     """Record these facts alone: the row was read a while ago, and people edit the others.
 
@@ -32,3 +41,8 @@ def keep(row: models.Model, **facts: object) -> None:
     rows.filter(pk=row.pk).update(**facts)
     for name, value in facts.items():
         setattr(row, name, value)
+
+
+def _place(alias: str) -> tuple[str, ...]:
+    options = connections[alias].settings_dict
+    return tuple(str(options.get(name) or "") for name in ("HOST", "PORT", "NAME"))

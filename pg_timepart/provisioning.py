@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TextIO
 
 from django.apps import AppConfig
@@ -17,8 +17,8 @@ from pg_timepart.covering import runs_out_at
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
-from pg_timepart.following import follow_models
-from pg_timepart.keeping import rows_alias
+from pg_timepart.following import follow_models, give_way, is_renamed
+from pg_timepart.keeping import is_home, rows_alias
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
@@ -54,9 +54,8 @@ def after_migrate(
     """
     if connections[using].vendor != "postgresql":
         return
-    if _has_rows(rows_alias()):
-        follow_models(plan, using)
-    provided = [_provide(target) for target in _targets(using)]
+    given = follow_models(plan, using) if _has_rows(rows_alias()) else set()
+    provided = [_provide(target) for target in _targets(using, given)]
     if using == rows_alias():
         _follow_schedules(using)
     if verbosity:
@@ -110,7 +109,7 @@ def _follow_schedules(using: str) -> None:
         schedules.retire_all()
 
 
-def _targets(using: str) -> list[Target]:
+def _targets(using: str, given: Collection[str]) -> list[Target]:
     """Return those decorated models whose partitioned table is in the database ``using``.
 
     Where our rows live elsewhere, or are not migrated yet, the table gets its first partitions
@@ -124,7 +123,7 @@ def _targets(using: str) -> list[Target]:
         if _is_declared(models_here[name], parent.key)
     ]
     has_rows = _has_rows(rows_alias())
-    return [_target(each, using, has_rows) for each in here]
+    return [_target(each, using, has_rows and not is_renamed(each, using, given)) for each in here]
 
 
 def _is_declared(model: type[models.Model], key: str | None) -> bool:
@@ -133,7 +132,11 @@ def _is_declared(model: type[models.Model], key: str | None) -> bool:
 
 
 def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:
-    return target_of(model, using) if has_rows else target_without_rows(model, using)
+    if not has_rows:
+        return target_without_rows(model, using)
+    if is_home(model, using):
+        give_way(model, using)
+    return target_of(model, using)
 
 
 def _has_rows(alias: str) -> bool:

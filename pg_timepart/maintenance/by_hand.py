@@ -203,6 +203,7 @@ def ask(
         now=now,
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         concurrently=concurrently,
+        is_by_hand=True,
         on_locked=on_locked,
     )
     report = run(target, request)

@@ -31,4 +31,5 @@ def plan_of(work: Work, now: datetime | None = None) -> Plan:
     """Return what a pass would do; ``now`` as for the look that ``work`` comes from."""
     planner = cautious(plan_pass) if now is None else plan_pass
     planner = considerate(planner, work.target.connection)
-    return planner(work.parent, known_rows(work.rows), work.policy, work.now)
+    plan = planner(work.parent, known_rows(work.rows), work.policy, work.now)
+    return work.target.agreed(plan, work.parent)

@@ -67,9 +67,21 @@ def record(
     if report.outcome is Outcome.UNCHANGED and not report.message:
         keep(config, last_checked_at=started_at)
         return None
-    using = config._state.db
+    return record_alone(report, origin, started_at=started_at, seconds=seconds, config=config)
+
+
+def record_alone(
+    report: Report,
+    origin: Origin,
+    *,
+    started_at: datetime,
+    seconds: float,
+    config: PartitionConfig | None = None,
+) -> PartitionRun:
+    """Save what a run did, also one of a model that has no config, and return the row."""
     now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
-    prune(using, now)  # first: what is recorded again after a lost connection is not yet
+    # First: what is recorded again after a lost connection is not yet.
+    prune(_alias_of(config), now)
     facts = _facts(report, origin, started_at, seconds)
     try:
         return _save(config, each_text(facts, storable))
@@ -97,22 +109,27 @@ def _facts(report: Report, origin: Origin, started_at: datetime, seconds: float)
     }
 
 
-def _save(config: PartitionConfig, facts: dict[str, Any]) -> PartitionRun:
+def _save(config: PartitionConfig | None, facts: dict[str, Any]) -> PartitionRun:
     """Save these facts in one transaction."""
-    using, reason = config._state.db, facts.pop("reason")
+    using, reason = _alias_of(config), facts.pop("reason")
     names = {name: facts[name][:LONGEST_NAME] for name in NAMES}
     with transaction.atomic(using=using):
         run: PartitionRun = PartitionRun.objects.using(using).create(
-            config=_held(config), **{**facts, **names}
+            config=_held(config) if config else None, **{**facts, **names}
         )
-        keep(
-            config,
-            last_checked_at=run.started_at,
-            last_run_at=run.started_at,
-            last_outcome=run.outcome,
-            last_message=reason,
-        )
+        if config is not None:
+            keep(
+                config,
+                last_checked_at=run.started_at,
+                last_run_at=run.started_at,
+                last_outcome=run.outcome,
+                last_message=reason,
+            )
     return run
+
+
+def _alias_of(config: PartitionConfig | None) -> str:
+    return rows_alias() if config is None else config._state.db or rows_alias()
 
 
 def hold_for_deletion(

@@ -12,6 +12,7 @@ from django.db.models import F
 from pg_timepart.catalog import read_marked, read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.keeping import keep
+from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.relations import Parent, Partition
@@ -50,6 +51,16 @@ def adoptions(rows: Iterable[PartitionLog], target: Target, now: datetime) -> li
     known = {row.relid for row in rows}
     marked = read_marked(target.connection, target.label)
     return [_adoption(each, target, now) for each in marked if each.oid not in known]
+
+
+def undisputed(found: Iterable[Repair], rivals: Iterable[Claim]) -> list[Repair]:
+    """Return the repairs that take nothing from another config which claims the table too."""
+    claimed = {oid for each in rivals for oid in each.oids}
+    return [
+        each
+        for each in found
+        if not each.is_gone and not (each.row._state.adding and each.row.relid in claimed)
+    ]
 
 
 def save(found: Iterable[Repair], using: str | None) -> list[str]:

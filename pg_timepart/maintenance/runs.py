@@ -20,12 +20,19 @@ from pg_timepart.errors import Conflict, Deferred, TimepartError
 from pg_timepart.faults import defect, ends_the_run, in_words, renew
 from pg_timepart.keeping import connection_of_rows
 from pg_timepart.log_lines import logger
+from pg_timepart.maintenance import claims
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
 from pg_timepart.maintenance.consideration import considerate
-from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, is_deleted, record
+from pg_timepart.maintenance.recording import (
+    TIME_IS_UP,
+    Origin,
+    is_deleted,
+    record,
+    record_alone,
+)
 from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.maintenance.work import Work
@@ -57,6 +64,9 @@ class Request:
     is_thorough: bool = False
     """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
 
+    is_by_hand: bool = False
+    """Whether it was asked for just this: what else is wrong with the table does not fail it."""
+
     on_locked: Callable[[Work], None] | None = None
     """What to do first once no other run is at work; it asks for the lock, plan or no plan."""
 
@@ -80,7 +90,8 @@ def preview(target: Target, planner: Planner, now: datetime | None = None) -> Pl
     rows = target.rows()
     parent = target.read(rows)
     request = Request(operation="preview", planner=planner, now=now)
-    return request.plan(target, parent, rows, now or parent.read_at)
+    plan = request.plan(target, parent, rows, now or parent.read_at)
+    return target.agreed(plan, parent)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +152,8 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     course.started_at = parent.read_at
     now = request.now or parent.read_at
     plan = request.plan(target, parent, rows, now)
-    if request.needs_lock or plan.actions or _drifted(rows, parent, target, now):
+    is_needed = request.needs_lock or target.is_disputed or plan.actions
+    if is_needed or _drifted(rows, parent, target, now):
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
     return Report(
@@ -174,11 +186,13 @@ def _run_locked(
         concurrently=request.concurrently,
         known_tablespaces=frozenset(tablespaces(target.connection)),
         interruptions=(*TIME_IS_UP, *request.origin.interruptions),
+        rivals=target.rivals(parent),
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
+    plan = claims.without_retirement(plan, target.label, work.rivals, is_by_hand=request.is_by_hand)
     for group in in_order(plan.actions):
         _apply_group(work, group, course)
     return plan
@@ -237,13 +251,12 @@ def _announce_anyhow(work: Work, results: list[ActionResult]) -> None:
 
 
 def _record(target: Target, request: Request, course: Course, report: Report) -> None:
-    record(
-        report,
-        target.config,
-        request.origin,
-        started_at=course.started_at or _clock(target),
-        seconds=time.monotonic() - course.begun,
-    )
+    started_at = course.started_at or _clock(target)
+    seconds = time.monotonic() - course.begun
+    if target.is_disputed:
+        record_alone(report, request.origin, started_at=started_at, seconds=seconds)
+    else:
+        record(report, target.config, request.origin, started_at=started_at, seconds=seconds)
 
 
 def _record_anyhow(target: Target, request: Request, course: Course, report: Report) -> None:

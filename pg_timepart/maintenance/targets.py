@@ -13,9 +13,10 @@ from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
-from pg_timepart.keeping import configs
+from pg_timepart.keeping import configs, is_home
+from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.plans import Known, Policy
+from pg_timepart.plans import Known, Plan, Policy
 from pg_timepart.relations import Parent
 from pg_timepart.widening import declared_key
 
@@ -33,6 +34,12 @@ class Target:
 
     alias: str
     """The database of the table, through which statements run."""
+
+    claimed_by: tuple[claims.Claim, ...] = ()
+    """Configs that claim the table of a model that has none, where none can be relabelled."""
+
+    is_disputed: bool = False
+    """Whether it is not known which config the table has, so that none is made."""
 
     @property
     def label(self) -> str:
@@ -67,6 +74,18 @@ class Target:
         if parent.kind is not None:
             parent.kind.check_period(policy.period)
         return policy
+
+    def rivals(self, parent: Parent) -> tuple[claims.Claim, ...]:
+        """Return the claims of other configs on the table, in one query."""
+        if not self.keeps_rows and not self.is_disputed:
+            return ()
+        return claims.rivals_of(self.config, parent, self.alias)
+
+    def agreed(self, plan: Plan, parent: Parent) -> Plan:
+        """Return what of a plan may be done: nothing is retired while others claim the table."""
+        if not claims.retires(plan):
+            return plan
+        return claims.without_retirement(plan, self.label, self.rivals(parent))
 
     def rows(self) -> list[PartitionLog]:
         """Return our rows of this table, in one query."""
@@ -125,14 +144,12 @@ def target_of(
     any other database the table has no rows of ours: those are about the one that they name.
     """
     declaration, alias = _declared(model), using or router.db_for_write(model)
-    if not _is_home(model, alias):
+    if not is_home(model, alias):
         return _target_elsewhere(model, alias)
     known = config or _saved_config(model)
-    if known is None and not _has_table(model, alias):
-        return target_without_rows(model, alias)
-    return Target(
-        model=model, declaration=declaration, config=known or config_of(model), alias=alias
-    )
+    if known is None:
+        return _first_target(model, alias)
+    return Target(model=model, declaration=declaration, config=known, alias=alias)
 
 
 def target_without_rows(model: type[models.Model], using: str) -> Target:
@@ -154,38 +171,49 @@ def _target_elsewhere(model: type[models.Model], using: str) -> Target:
     return replace(target, config=PartitionConfig(**copied))
 
 
-def _is_home(model: type[models.Model], alias: str) -> bool:
-    """Whether this is the database that the routers name for the model, by whatever alias."""
-    named = router.db_for_write(model)
-    if alias in {named, conf.maintenance_alias(named)}:
-        return True
-    return _place(alias) == _place(named)
-
-
-def _place(alias: str) -> tuple[str, ...]:
-    options = connections[alias].settings_dict
-    return tuple(str(options.get(name) or "") for name in ("HOST", "PORT", "NAME"))
-
-
 def config_of(model: type[models.Model]) -> PartitionConfig:
-    """Return the config row, made from the decorator's defaults if there is none."""
-    rows = configs()
-    label = model._meta.label_lower
+    """Return the config row, made from the decorator's defaults if there is none.
+
+    Raises Conflict where other configs claim the table, and only a person can say whose it is.
+    """
     found = _saved_config(model)
-    return found or rows.get_or_create(model_label=label, defaults=defaults_of(model))[0]
+    if found is not None:
+        return found
+    target = target_of(model)
+    if target.is_disputed:
+        raise Conflict(claims.dispute(target.label, target.claimed_by))
+    return target.config if target.keeps_rows else _new_config(model)
+
+
+def _first_target(model: type[models.Model], alias: str) -> Target:
+    """Return what a run works on for whose model there is no config yet.
+
+    A table whose partitions are recorded for another config keeps that one: by defaults, it would
+    be retired what an operator wanted to be kept.
+    """
+    without_rows = target_without_rows(model, alias)
+    try:
+        parent = read_parent(connections[alias], model._meta.db_table, zone=conf.zone())
+    except DatabaseError:  # the run itself meets it again, and records it
+        if claims.has_loose_configs():
+            return replace(without_rows, is_disputed=True)
+        return replace(without_rows, config=_new_config(model))
+    if parent is None:
+        return without_rows
+    owner = claims.owner_of(model, parent, alias)
+    if owner.rivals:
+        return replace(without_rows, is_disputed=True, claimed_by=owner.rivals)
+    return replace(without_rows, config=owner.config or _new_config(model))
+
+
+def _new_config(model: type[models.Model]) -> PartitionConfig:
+    label = model._meta.label_lower
+    return configs().get_or_create(model_label=label, defaults=defaults_of(model))[0]
 
 
 def _saved_config(model: type[models.Model]) -> PartitionConfig | None:
     rows = configs()
     return rows.filter(model_label=model._meta.label_lower).first()
-
-
-def _has_table(model: type[models.Model], alias: str) -> bool:
-    try:
-        parent = read_parent(connections[alias], model._meta.db_table, zone=conf.zone())
-    except DatabaseError:  # the run itself meets it again, and records it
-        return True
-    return parent is not None
 
 
 def defaults_of(model: type[models.Model]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pg_timepart.anatomy import read_template
 from pg_timepart.errors import Conflict
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.recording import TIME_IS_UP
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
@@ -42,6 +43,9 @@ class Work:
 
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
+
+    rivals: tuple[Claim, ...] = ()
+    """Other configs that claim the table."""
 
     stopped: set[int | None] = field(default_factory=set)
     """Partitions with an action that did not happen: what would follow on them is left out."""
@@ -84,12 +88,15 @@ class Work:
     def repair(self, *, thoroughly: bool = False) -> list[str]:
         """Bring our rows in step with the table as it was read; return what was repaired.
 
-        ``thoroughly`` looks for detached partitions without a row too.
+        ``thoroughly`` looks for detached partitions without a row too. What is another config's
+        gets no second row, and no row goes, while both claim the table.
         """
         if not self.target.keeps_rows:
             return []
         found = row_keeping.repairs(self.rows, self.parent, self.target, self.moment)
-        if thoroughly:
+        if self.rivals:
+            found = row_keeping.undisputed(found, self.rivals)
+        elif thoroughly:
             found += row_keeping.adoptions(self.rows, self.target, self.moment)
         repaired = row_keeping.save(found, self.target.config._state.db)
         if found:

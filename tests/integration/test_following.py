@@ -198,15 +198,28 @@ def test_a_config_that_is_in_use_stays_beside_the_renamed_one_and_migrate_says_s
     database: None, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = renamed_before_the_code(history, state_only(TO_PROBE), state_only(TO_READING))
-    assert maintain(LABEL).outcome == "done"
-    before = configs()
+    used = PartitionConfig.objects.create(model_label=LABEL)
+    PartitionLog.objects.create(config=used, relid=1, table_name="of_another_table")
     with caplog.at_level(logging.WARNING, "pg_timepart"):
         migrate()
-    assert configs() == before
-    assert before["plant.probe"] == (key, 77)
-    (sentence,) = caplog.messages
+    assert configs() == {"plant.probe": (key, 77), LABEL: (used.pk, None)}
+    sentence, of_the_run = caplog.messages
     assert "plant.probe" in sentence
     assert LABEL in sentence
+    assert "recorded for another config too: plant.probe" in of_the_run
+
+
+def test_a_pass_of_new_code_follows_a_renaming_of_the_model_alone_before_its_migration(
+    database: None, history: History, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = renamed_before_the_code(history, state_only(TO_PROBE), state_only(TO_READING))
+    maintain(LABEL)
+    assert configs() == {LABEL: (key, 77)}
+    with caplog.at_level(logging.WARNING, "pg_timepart"):
+        migrate()
+    assert configs() == {LABEL: (key, 77)}
+    assert is_pinned(key)
+    assert not caplog.messages
 
 
 def test_a_renamed_model_whose_table_is_not_partitioned_stops_nothing(

@@ -38,6 +38,7 @@ LAYOUT = (
     "procedures",
     "conf",
     "catalog",
+    "hierarchy",
     "anatomy",
     "holders",
     "rights",

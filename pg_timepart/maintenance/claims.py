@@ -1,0 +1,253 @@
+"""Which config a table belongs to: the one whose rows record the partitions that hang on it.
+
+A label alone does not tell. A model moves to another app and keeps its table, or a table is renamed
+to that of another model: what an operator wants of it, its pins and its history go along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import IntegrityError, connections, models, router, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.declaring import registry
+from pg_timepart.hierarchy import read_links
+from pg_timepart.keeping import configs, is_home, rows_alias
+from pg_timepart.log_lines import logger
+from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.periods import Bounds
+from pg_timepart.plans import Action, Plan
+from pg_timepart.relations import Parent, Partition
+
+FOLLOW = "follow"
+"""The operation, in records, of a config that follows its table to another label."""
+
+_SAID = ("config_id", "config__model_label", "relid", "schema_name", "table_name", "start", "end")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A config whose rows record partitions of a table."""
+
+    key: int
+    """The config's primary key."""
+
+    label: str
+    oids: frozenset[int]
+    """The partitions that it records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The config of a table for whose model there is none; neither where nobody claims it."""
+
+    config: PartitionConfig | None = None
+    rivals: tuple[Claim, ...] = ()
+    """Configs of which only a person can say which one is right."""
+
+
+def claims_on(tables: Mapping[int, Sequence[Partition]], alias: str) -> dict[int, list[Claim]]:
+    """Return which configs record partitions of these tables, in one query of our rows.
+
+    ``tables`` are partitions by the OID of their table, in the database ``alias``: in another one
+    the same OIDs and names can be others' tables. A row is about the partition that has its name,
+    or else its OID and its bounds.
+    """
+    places = _Places(tables)
+    found: dict[tuple[int, int, str], set[int]] = {}
+    for key, label, *said in _rows_about(places):
+        for table, oid in places.meant_by(*said):
+            found.setdefault((table, key, label), set()).add(oid)
+    claims: dict[int, list[Claim]] = {table: [] for table in tables}
+    for (table, key, label), oids in sorted(found.items()):
+        if _is_about(label, alias):
+            claims[table].append(Claim(key=key, label=label, oids=frozenset(oids)))
+    return claims
+
+
+def rivals_of(config: PartitionConfig, parent: Parent, alias: str) -> tuple[Claim, ...]:
+    """Return the claims of other configs on a table; ``config`` needs not be saved."""
+    there = (*parent.partitions, *parent.detached)
+    return tuple(
+        each for each in claims_on({parent.oid: there}, alias)[parent.oid] if each.key != config.pk
+    )
+
+
+def owner_of(model: type[models.Model], parent: Parent, alias: str) -> Owner:
+    """Return whose the table of a model is that has no config, and let that one be the model's.
+
+    The only config that claims it is relabelled if its own label has no model and no other table.
+    """
+    found = rivals_of(PartitionConfig(), parent, alias)
+    if not found:
+        return Owner(config=_follow_name(model, parent, alias))
+    if len(found) > 1 or not is_free(found[0], parent, alias):
+        return Owner(rivals=found)
+    followed = relabel(found[0].key, found[0].label, model._meta.label_lower)
+    return Owner(config=followed) if followed else Owner(rivals=found)
+
+
+def is_free(claim: Claim, parent: Parent, alias: str) -> bool:
+    """Return whether the claim's label has neither a decorated model nor another table."""
+    if claim.label in _installed():
+        return False
+    rows = PartitionLog.objects.using(rows_alias()).filter(config=claim.key)
+    recorded = set(rows.values_list("relid", "schema_name", "table_name"))
+    links = read_links(connections[alias], [relid for relid, _, _ in recorded])
+    return not any(
+        each.parent.oid != parent.oid
+        and (each.partition.oid, each.partition.schema, each.partition.name) in recorded
+        for each in links
+    )
+
+
+def relabel(key: int, old: str, new: str) -> PartitionConfig | None:
+    """Let the config be of the label ``new``, with its rows, its runs and its beat entry.
+
+    Returns it; None where it is not of the label ``old`` any more, or ``new`` has another config.
+    """
+    using = rows_alias()
+    try:
+        with transaction.atomic(using=using):
+            config = (
+                configs().select_for_update(no_key=True).filter(pk=key, model_label=old).first()
+            )
+            if config is None:
+                return None
+            config.model_label = new
+            config.save(using=using, update_fields=["model_label"])
+            _take_along(config, old)
+    except IntegrityError:
+        return None
+    logger.info("The config of %s is that of %s now, as its table is.", old, new)
+    return config
+
+
+def has_loose_configs() -> bool:
+    """Return whether there is a config without a model, which might be that of any table."""
+    return configs().exclude(model_label__in=_installed()).exists()
+
+
+def without_retirement(
+    plan: Plan, label: str, rivals: Sequence[Claim], *, is_by_hand: bool = False
+) -> Plan:
+    """Return the plan without what would be retired while another config claims the table.
+
+    What a person asks to be detached is, for it can be attached again. The dispute is a problem of
+    the plan; one ``is_by_hand``, of which nothing is left out, only notes it.
+    """
+    if not rivals:
+        return plan
+    stopped = {each.oid for each in plan.actions if _retires(each)}
+    kept = [
+        each
+        for each in plan.actions
+        if not _retires(each) and not (each.kind is ActionKind.MOVE and each.oid in stopped)
+    ]
+    said = (dispute(label, rivals),)
+    if is_by_hand and not stopped:
+        return replace(plan, notes=(*plan.notes, *said))
+    return replace(plan, actions=tuple(kept), problems=(*plan.problems, *said))
+
+
+def retires(plan: Plan) -> bool:
+    """Return whether a plan detaches by itself, or drops."""
+    return any(_retires(each) for each in plan.actions)
+
+
+def dispute(label: str, rivals: Iterable[Claim]) -> str:
+    """Return what is wrong, and what to do, where more than one config claims a table."""
+    others = " and ".join(f"{each.label}{_state(each)}" for each in rivals)
+    return (
+        f"Partitions of the table of {label} are recorded for another config too: {others}. Until"
+        " one is left, nothing is detached by itself or dropped. See in the admin which says what"
+        " is wanted, and delete the other."
+    )
+
+
+class _Places:
+    """Partitions by their names and by their OIDs."""
+
+    def __init__(self, tables: Mapping[int, Sequence[Partition]]) -> None:
+        self.by_name: dict[tuple[str, str], tuple[int, Partition]] = {}
+        self.by_oid: dict[int, tuple[int, Partition]] = {}
+        for table, partitions in tables.items():
+            for each in partitions:
+                self.by_name[each.schema, each.name] = self.by_oid[each.oid] = (table, each)
+
+    def meant_by(
+        self, relid: int, schema: str, name: str, start: Any, end: Any
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the OIDs of the table and of its partition that a row is about, if there is one."""
+        named, numbered = self.by_name.get((schema, name)), self.by_oid.get(relid)
+        if named is not None:
+            yield named[0], named[1].oid
+        elif numbered is not None and numbered[1].bounds == Bounds(start=start, end=end):
+            yield numbered[0], relid
+
+
+def _rows_about(places: _Places) -> Iterable[tuple[Any, ...]]:
+    if not places.by_oid:
+        return ()
+    names = {name for _, name in places.by_name}
+    rows = PartitionLog.objects.using(rows_alias()).order_by()
+    about = rows.filter(Q(relid__in=places.by_oid) | Q(table_name__in=names))
+    found: Iterable[tuple[Any, ...]] = about.values_list(*_SAID)
+    return found
+
+
+def _is_about(label: str, alias: str) -> bool:
+    """Whether the config of this label is about a table in this database."""
+    model = _installed().get(label)
+    if model is not None:
+        return is_home(model, alias)
+    app_label, _, name = label.partition(".")
+    return bool(router.allow_migrate(alias, app_label, model_name=name))
+
+
+def _follow_name(model: type[models.Model], parent: Parent, alias: str) -> PartitionConfig | None:
+    """Return the config, relabelled, of a model that is gone and whose table would be so named.
+
+    It records no partition of the table, which may have none attached.
+    """
+    name = model._meta.db_table
+    for key, label in configs().values_list("pk", "model_label"):
+        claim = Claim(key=key, label=label, oids=frozenset())
+        is_meant = label.replace(".", "_") == name and _is_about(label, alias)
+        if is_meant and is_free(claim, parent, alias):
+            return relabel(key, label, model._meta.label_lower)
+    return None
+
+
+def _take_along(config: PartitionConfig, old: str) -> None:
+    """Let the history be the config's under its new label, and record the change itself."""
+    runs = PartitionRun.objects.using(config._state.db)
+    of_it = Q(config=config) | Q(config=None, model_label=old)
+    runs.filter(of_it).update(model_label=config.model_label)
+    runs.create(
+        config=config,
+        model_label=config.model_label,
+        operation=FOLLOW,
+        outcome=Outcome.DONE.value,
+        message=f"This was the config of {old}, whose table is that of {config.model_label} now.",
+        started_at=timezone.now(),
+        seconds=0.0,
+    )
+
+
+def _retires(action: Action) -> bool:
+    is_policy = action.kind is ActionKind.DETACH and not action.is_asked
+    return is_policy or action.kind is ActionKind.DROP
+
+
+def _state(claim: Claim) -> str:
+    return "" if claim.label in _installed() else " (its model is gone)"
+
+
+def _installed() -> dict[str, type[models.Model]]:
+    return {each._meta.label_lower: each for each in registry()}
