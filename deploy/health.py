@@ -22,7 +22,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from deploy.health_check import Answer, Check, Finding, State, ask_all
+from deploy.health_check import Answer, Check, Finding, State, ask_all, place_to_wait
 from pg_timepart.admin.permissions import may_view
 from pg_timepart.maintenance.condition import TableStatus
 from pg_timepart.maintenance.status import all_statuses
@@ -66,11 +66,14 @@ def worst(answers: Iterable[Answer]) -> State:
 def _may_know(request: HttpRequest, database: Answer) -> bool:
     """Return whether who asks may read names of roles, tables and hosts.
 
-    A session is looked up in the database, so not while that does not answer.
+    A session is looked up in the database, which may hang: then two requests do, and no more.
     """
     if _has_token(request):
         return True
-    return "tables" in database.finding.facts and _is_staff(request)
+    if "tables" not in database.finding.facts:
+        return False
+    with place_to_wait() as is_free:
+        return is_free and _is_staff(request)
 
 
 def _has_token(request: HttpRequest) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import BoundedSemaphore, Lock
@@ -25,7 +26,7 @@ STALE_SECONDS = 30.0
 """An answer that is older is given to nobody, also while a newer one is awaited."""
 
 WAITING_REQUESTS = 2
-"""How many requests of a process may wait for an answer: each holds a thread of the web server."""
+"""How many requests of a process may wait: each holds a thread of the web server."""
 
 
 class State(Enum):
@@ -142,15 +143,24 @@ def ask_all(checks: Sequence[Check]) -> dict[str, Answer]:
     """
     begun = [(each, each.begin()) for each in checks]
     under_way = {future: each for each, future in begun if future is not None}
-    if under_way and _waiting.acquire(blocking=False):
-        try:
+    with place_to_wait() as is_free:
+        if under_way and is_free:
             wait(under_way, timeout=max(each.seconds_left() for each in under_way.values()))
-        finally:
-            _waiting.release()
     return {each.name: each.answer() for each in checks}
 
 
-_waiting = BoundedSemaphore(WAITING_REQUESTS)
+@contextmanager
+def place_to_wait() -> Iterator[bool]:
+    """Give whether this request may do what can hang; it keeps its place until the block ends."""
+    is_free = _places.acquire(blocking=False)
+    try:
+        yield is_free
+    finally:
+        if is_free:
+            _places.release()
+
+
+_places = BoundedSemaphore(WAITING_REQUESTS)
 
 
 def _seconds_since(moment: float) -> float:

@@ -22,12 +22,10 @@ GRANTS = {name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in ROWS}
 [BASE] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 OPERATIONS = {
     "create ahead": "create",
-    "create beside a big default": "create",
     "detach with a foreign key": "detach",
     "detach beside a default": "detach",
     "attach": "attach",
     "attach what lacks things": "attach",
-    "attach beside a default": "attach",
     "move": "move",
     "truncate": "truncate",
     "drop by hand": "drop",

@@ -67,6 +67,13 @@ class Site:
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
+    def answers(self) -> bool:
+        """Return whether it does, each of both processes, as far as may be said."""
+        try:
+            return all(self.get("/livez")[0] == 200 for _ in range(4))
+        except OSError:
+            return False
+
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return the status of /healthz and all that it says, in which there is no secret."""
         status, body = self.get("/healthz", Authorization=f"Bearer {TOKEN}")
@@ -107,14 +114,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             environ = environment(database_url, redis.url, PORT=str(port), HEALTH_TOKEN=TOKEN)
             run(SERVICES["migrate"]["command"], environ, folder)
             with running(SERVICES["web"]["command"], environ, folder / "web.log") as web:
-                until(lambda: web.has_ended() or "Booting worker" in web.said())
-                yield Site(
+                found = Site(
                     environ=environ,
                     database_url=database_url,
                     redis=redis,
                     redis_folder=folder / "redis",
                     port=port,
                 )
+                until(lambda: web.has_ended() or found.answers())
+                yield found
     finally:
         stop(redis)
 
@@ -136,11 +144,11 @@ def cursor(url: str) -> Iterator[Any]:
 
 
 @contextmanager
-def locked_configs(site: Site) -> Iterator[None]:
-    """Let every question about the tables wait."""
+def locked(site: Site, table: str = "pg_timepart_partitionconfig") -> Iterator[None]:
+    """Let every query of a table wait; without its name, every question about the tables."""
     with cursor(site.database_url) as rows:
         rows.execute("BEGIN")
-        rows.execute("LOCK TABLE pg_timepart_partitionconfig IN ACCESS EXCLUSIVE MODE")
+        rows.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
         rows.execute("ROLLBACK")
 
@@ -191,7 +199,7 @@ def test_a_crowd_holds_no_threads_while_the_database_hangs(site: Site) -> None:
         until(lambda: keep(bodies, site.get("/healthz")) == 503)
         return bodies
 
-    with locked_configs(site), ThreadPoolExecutor(CROWD) as crowd:
+    with locked(site), ThreadPoolExecutor(CROWD) as crowd:
         asked = [crowd.submit(ask_until_wrong, number) for number in range(CROWD)]
         waits = [seconds_of(lambda: site.get("/livez"))]
         while not all(each.done() for each in asked):
@@ -202,6 +210,16 @@ def test_a_crowd_holds_no_threads_while_the_database_hangs(site: Site) -> None:
         # What hangs for longer than an answer may take is known without waiting.
         until(lambda: seconds_of(site.health) < 1 and seconds_of(site.health) < 1)
     until(site.is_well)
+
+
+def test_sessions_that_cannot_be_looked_up_hold_no_threads(site: Site) -> None:
+    with ThreadPoolExecutor(CROWD) as crowd, locked(site, "django_session"):
+        cookie = {"Cookie": f"sessionid={'x' * 32}"}
+        asked = [crowd.submit(site.get, "/healthz", **cookie) for _ in range(CROWD)]
+        # Two requests of each of two processes may wait.
+        until(lambda: sum(each.done() for each in asked) >= CROWD - 4)
+        assert seconds_of(lambda: site.get("/livez")) < 1
+    assert {each.result()[0] for each in asked} == {200}  # the rest, as soon as it was let go
 
 
 def keep(bodies: list[str], answer: tuple[int, str]) -> int:
@@ -228,7 +246,7 @@ def test_table_without_room_is_named(site: Site) -> None:
 
 
 def test_answers_while_the_database_hangs(site: Site) -> None:
-    with locked_configs(site):
+    with locked(site):
         silence = r"The database has not answered for \d+ seconds\."
         until(lambda: site.tells_of("database", silence), BOUND_SECONDS)
     until(lambda: "tables" in site.health()[1]["database"])
