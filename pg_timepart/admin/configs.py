@@ -26,9 +26,10 @@ class ConfigList(List):
         """Read the configs of the page, and how their tables are doing."""
         super().get_results(request)
         configs = list(self.result_list)
-        found = overviews(configs)
+        found, may_see_runs = overviews(configs), permissions.may_see_runs(request)
         for each in configs:
-            each.__dict__["overview"] = found[each.pk]
+            seen = found[each.pk]
+            each.__dict__["overview"] = seen if may_see_runs else seen.without_message(each)
         self.result_list = configs
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
 from celery.backends.base import DisabledBackend
 from celery.result import AsyncResult
+from django.core import signing
 from django.utils import timezone
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionConfig, PartitionRun
 
+SALT = "pg_timepart.follow"
 LONG_WAIT = timedelta(seconds=20)
 
 
@@ -27,13 +29,45 @@ class Progress:
     run: PartitionRun | None = None
 
 
-def progress_of(task_id: str, label: str, since: datetime | None) -> Progress:
-    """Return how far the task is that was sent at ``since`` for the table of ``label``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A task that a user has sent from a page."""
+
+    task_id: str
+    user: str
+    label: str
+    operation: str
+    since: datetime
+
+
+def sealed(sent: Sent) -> str:
+    """Return what an address carries so that the user, and nobody else, may follow the task."""
+    return signing.dumps({**asdict(sent), "since": sent.since.isoformat()}, salt=SALT)
+
+
+def unsealed(text: str, task_id: str, user: str) -> Sent | None:
+    """Return what sealed() made of a task for this user, or None for anything else."""
+    try:
+        facts = signing.loads(text, salt=SALT)
+    except signing.BadSignature:
+        return None
+    sent = Sent(**{**facts, "since": datetime.fromisoformat(facts["since"])})
+    return sent if (sent.task_id, sent.user) == (task_id, user) else None
+
+
+def progress_of(task_id: str, sent: Sent | None) -> Progress:
+    """Return how far a task is: what its records say, and of one's own what Celery knows too.
+
+    Celery keeps results by the id alone, those of every task of the project: so what it says is for
+    who has sent this very task.
+    """
     run = PartitionRun.objects.filter(task_id=task_id).order_by("-pk").first()
-    known = _by_backend(task_id)
+    known = _by_backend(task_id) if sent is not None else None
     if run is not None:
         return _recorded(run, known)
-    return known or _by_config(label, since)
+    if sent is None:
+        return Progress(sentence="No run of this task is recorded.", has_ended=True)
+    return known or _by_config(sent.label, sent.since)
 
 
 def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
@@ -74,15 +108,15 @@ def _by_state(state: str, result: Any) -> Progress | None:
     return None
 
 
-def _by_config(label: str, since: datetime | None) -> Progress:
+def _by_config(label: str, since: datetime) -> Progress:
     config = PartitionConfig.objects.filter(model_label=label).first()
     checked = config.last_checked_at if config else None
     has_no_backend = isinstance(current_app.backend, DisabledBackend)
-    if has_no_backend and since is not None and checked is not None and checked > since:
+    if has_no_backend and checked is not None and checked > since:
         sentence = "The table was looked at since, and there was nothing to do."
         return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
     sentence = "It waits for a worker."
-    if since is not None and timezone.now() - since > LONG_WAIT:
+    if timezone.now() - since > LONG_WAIT:
         sentence += (
             " None has taken it yet: does one run, and does it read this queue? If the broker was"
             " restarted since, send it again."

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from pg_timepart import conf, schedules
 from pg_timepart.admin import loss, permissions, words
 from pg_timepart.admin.detail import ConfigDetail, tell_errors, to_page
+from pg_timepart.admin.following import Sent, sealed
 from pg_timepart.admin.forms import known_tablespaces
 from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, key_of, phrase_for
 from pg_timepart.admin.overview import is_installed, overviews
@@ -140,7 +141,14 @@ class ConfigLaunching(ConfigDetail):
             return None
         self.log_change(request, config, f"Started {started} (task {task_id}).")
         address = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
-        query = urlencode({"model": label, "operation": name, "since": since.isoformat()})
+        sent = Sent(
+            task_id=task_id,
+            user=str(request.user.pk),
+            label=label,
+            operation=name,
+            since=since,
+        )
+        query = urlencode({"sent": sealed(sent)})
         return format_html('<a href="{}?{}">Follow the run</a>', address, query)
 
     def _confirm_drop(

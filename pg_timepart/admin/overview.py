@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,17 @@ class Overview:
     problems: tuple[str, ...]
     entry: PeriodicTask | None
     read_at: datetime
+
+    def without_message(self, config: PartitionConfig) -> Overview:
+        """Return the same, but for the message of the last run, for who may not see runs."""
+        ending = f": {config.last_message}"
+        return replace(
+            self,
+            problems=tuple(
+                each.removesuffix(ending) + "." if each.endswith(ending) else each
+                for each in self.problems
+            ),
+        )
 
     @property
     def attached(self) -> list[PartitionStatus]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -50,7 +51,10 @@ class PlannedAction:
 
 def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any]:
     """Return what the templates of one config's page need."""
+    may_see_runs = permissions.may_see_runs(request)
     seen = overviews([config])[config.pk]
+    if not may_see_runs:
+        seen = seen.without_message(config)
     plan = next_pass(config) if seen.status else Upcoming()
     partitions = rows_of(seen, request)
     is_near = request.GET.get("view") == "near"
@@ -65,12 +69,18 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         "page_parameter": PAGE,
         "plan": plan,
         "planned": planned_actions(plan),
-        "runs": PartitionRun.objects.filter(model_label=config.model_label)[:LATEST_RUNS],
+        "may_see_runs": may_see_runs,
+        "runs": latest_runs(config) if may_see_runs else (),
         "zone": str(conf.zone()),
         "tablespaces": known_tablespaces(config) or (),
         "may_operate": permissions.may_operate(request) and seen.status is not None,
         "may_drop": permissions.may_drop(request) and seen.status is not None,
     }
+
+
+def latest_runs(config: PartitionConfig) -> QuerySet[PartitionRun]:
+    """Return the runs that the page lists, the latest first."""
+    return PartitionRun.objects.filter(model_label=config.model_label)[:LATEST_RUNS]
 
 
 def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import get_permission_codename
 from django.http import HttpRequest
 
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models import PartitionConfig, PartitionRun
 
 
 def may_view(request: HttpRequest) -> bool:
@@ -26,6 +26,13 @@ def may_operate(request: HttpRequest) -> bool:
 def may_drop(request: HttpRequest) -> bool:
     """Return whether the user may drop detached partitions, and set when passes do."""
     return may_view(request) and _has(request, "drop")
+
+
+def may_see_runs(request: HttpRequest) -> bool:
+    """Return whether the user may see runs and their messages, as Django's admin has it."""
+    meta = PartitionRun._meta
+    verbs = (get_permission_codename(verb, meta) for verb in ("view", "change"))
+    return any(request.user.has_perm(f"{meta.app_label}.{each}") for each in verbs)
 
 
 def dropping() -> str:

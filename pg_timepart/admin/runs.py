@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from pg_timepart.admin import permissions, words
-from pg_timepart.admin.base import NUL, List, RunBase
+from pg_timepart.admin.base import List, RunBase
 from pg_timepart.admin.filters import ActionFilter
-from pg_timepart.admin.following import progress_of
+from pg_timepart.admin.following import Sent, progress_of, unsealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 
 LONGEST_MESSAGE = 120
@@ -80,11 +79,17 @@ class PartitionRunAdmin(RunBase):
         return [path("task/<uuid:task_id>/", view, name=name), *super().get_urls()]
 
     def follow_view(self, request: HttpRequest, task_id: UUID) -> HttpResponseBase:
-        """Show how far a task has come; the page asks again until it has ended."""
-        if not (self.has_view_permission(request) or permissions.may_operate(request)):
+        """Show how far a task has come; the page asks again until it has ended.
+
+        To who may see runs, and to who has sent it.
+        """
+        sent = unsealed(request.GET.get("sent", ""), str(task_id), str(request.user.pk))
+        may_follow = permissions.may_operate(request) or permissions.may_drop(request)
+        may_see_runs = self.has_view_permission(request)
+        if not (may_see_runs or (sent is not None and may_follow)):
             raise PermissionDenied
-        label = request.GET.get("model", "").replace(NUL, "")
-        progress = progress_of(str(task_id), label, _moment(request.GET.get("since", "")))
+        progress = progress_of(str(task_id), sent)
+        label, operation = _named(progress.run, sent)
         config = PartitionConfig.objects.filter(model_label=label).first()
         context = {
             **self.admin_site.each_context(request),
@@ -92,9 +97,10 @@ class PartitionRunAdmin(RunBase):
             "media": self.media,
             "progress": progress,
             "actions": actions_table(progress.run) if progress.run else "",
-            "operation": progress.run.operation if progress.run else request.GET.get("operation"),
+            "operation": operation,
             "model_label": label,
             "config": config if permissions.may_view(request) else None,
+            "may_see_runs": may_see_runs,
             "task_id": task_id,
         }
         return TemplateResponse(request, "admin/pg_timepart/partitionrun/follow.html", context)
@@ -149,10 +155,9 @@ def actions_table(run: PartitionRun) -> SafeString:
     return render_to_string("admin/pg_timepart/run_actions.html", {"actions": run.actions})
 
 
-def _moment(text: str) -> datetime | None:
-    """Return the moment that an address holds, or None for anything else."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _named(run: PartitionRun | None, sent: Sent | None) -> tuple[str, str]:
+    """Return the model and the operation of a task, as far as they are known."""
+    known = run or sent
+    if isinstance(known, PartitionRun):
+        return known.model_label, known.operation
+    return (known.label, known.operation) if known else ("", "")

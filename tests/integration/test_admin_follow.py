@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from pg_timepart.admin.following import Sent, sealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
@@ -45,10 +47,20 @@ def celery(**options: Any) -> Iterator[Celery]:
         before.set_current()
 
 
-def followed(client: Client, task_id: str, ago: timedelta = timedelta(0), **query: str) -> str:
+def address(client: Client, task_id: str, since: datetime | None = None, **facts: str) -> str:
+    """Return what the admin links to, after this client has sent the task."""
+    sent = Sent(
+        task_id=task_id,
+        user=client.session["_auth_user_id"],
+        since=since or timezone.now(),
+        **{"label": SHIP, "operation": "detach", **facts},
+    )
     url = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
-    since = (timezone.now() - ago).isoformat()
-    response = client.get(url, {"model": SHIP, "operation": "detach", "since": since, **query})
+    return f"{url}?{urlencode({'sent': sealed(sent)})}"
+
+
+def followed(client: Client, task_id: str, ago: timedelta = timedelta(0), **facts: str) -> str:
+    response = client.get(address(client, task_id, timezone.now() - ago, **facts))
     assert response.status_code == 200
     return response.content.decode()
 
@@ -154,16 +166,49 @@ def test_a_backend_that_is_down_hides_no_record(client: Client) -> None:
 
 def test_what_an_address_holds_is_escaped(client: Client) -> None:
     bad = "<script>alert(1)</script>"
+    url = reverse("admin:pg_timepart_partitionrun_follow", args=(uuid4(),))
     with celery():
-        page = followed(client, str(uuid4()), model=bad, operation=bad, since=bad)
+        page = followed(client, str(uuid4()), label=bad, operation=bad)
+        unsigned = client.get(url, {"sent": bad}).content.decode()
     assert bad not in page
     assert "&lt;script&gt;" in page
+    assert "script&gt;" not in unsigned
 
 
-def test_only_who_may_see_follows(yard: Yard) -> None:
-    url = reverse("admin:pg_timepart_partitionrun_follow", args=(uuid4(),))
+def test_a_result_is_for_who_has_sent_the_task(client: Client) -> None:
+    """Celery's backend knows the results of every task of the project by their ids."""
+    task_id, other_id = str(uuid4()), str(uuid4())
+    colleague = signed_in("view_partitionrun", "view_partitionconfig", "operate_partitionconfig")
+    url = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
+    with celery(backend="cache+memory://") as app:
+        app.backend.store_result(task_id, {"message": "the salary is 17"}, "SUCCESS")
+        assert "the salary is 17" in followed(client, task_id)
+        own = address(client, other_id).partition("?")[2]
+        another = address(client, task_id)
+        for page in (
+            client.get(url),
+            client.get(url, {"sent": "x"}),
+            client.get(f"{url}?{own}"),
+            colleague.get(another),
+            colleague.get(another.replace(task_id, other_id)),
+        ):
+            text = page.content.decode()
+            assert "the salary is 17" not in text
+            assert "No run of this task is recorded." in text
+            assert has_ended(text)
+        record(task_id, "done", "It was done.")
+        assert "It was done." in colleague.get(url).content.decode()
+
+
+def test_only_who_may_see_runs_or_sent_it_follows(yard: Yard) -> None:
+    task_id = str(uuid4())
+    url = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
     with no_users_left(), celery():
-        assert signed_in("drop_partitionconfig").get(url).status_code == 403
-        operator = signed_in("view_partitionconfig", "operate_partitionconfig")
-        assert operator.get(url).status_code == 200
-        assert operator.post(url).status_code == 405
+        for verb in ("operate", "drop"):
+            sender = signed_in("view_partitionconfig", f"{verb}_partitionconfig")
+            assert sender.get(url).status_code == 403
+            assert sender.get(address(sender, task_id)).status_code == 200
+            assert sender.post(address(sender, task_id)).status_code == 405
+            stranger = signed_in(f"{verb}_partitionconfig")
+            assert stranger.get(address(sender, task_id)).status_code == 403
+            assert stranger.get(address(stranger, task_id)).status_code == 403
