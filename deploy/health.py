@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from deploy.health_check import Answer, Check, Finding, State, ask_all, place_to_wait
-from pg_timepart.admin.permissions import may_view
+from pg_timepart.admin.permissions import may_see_runs, may_view
 from pg_timepart.maintenance.condition import TableStatus
 from pg_timepart.maintenance.status import all_statuses
 
@@ -88,9 +88,10 @@ def _token() -> str:
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    """Return whether a member of the staff asks who may see the tables in the admin."""
+    """Return whether a member of the staff asks who may see tables and runs in the admin."""
     try:
-        return admin.site.has_permission(request) and may_view(request)
+        is_staff = admin.site.has_permission(request)
+        return is_staff and may_view(request) and may_see_runs(request)
     except django.db.Error:
         return False
 
