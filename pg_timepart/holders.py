@@ -51,37 +51,50 @@ CONFLICTS = {
     ),
 }
 
-HOLDERS = """
-SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
-       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
-       l.relation::pg_catalog.regclass::text, l.virtualtransaction
-FROM pg_catalog.pg_locks l
+# The locks of a prepared transaction belong to no process. Among them is that of its own number,
+# which says which one it is. When it began is not kept, only when it was prepared.
+HOLDING = """
+WITH locks AS MATERIALIZED (
+    SELECT * FROM pg_catalog.pg_locks l
+    WHERE l.granted AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+), prepared AS (
+    SELECT p.*, l.virtualtransaction FROM locks l
+    JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = l.transactionid
+    WHERE l.locktype = 'transactionid' AND l.pid IS NULL
+)
+SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, p.owner, ''), l.mode,
+       extract(epoch FROM clock_timestamp() - COALESCE(a.xact_start, p.prepared))::float8,
+       {what}, l.virtualtransaction, p.gid
+FROM locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-JOIN unnest(%(relations)s::oid[], %(modes)s::text[]) AS w(relation, mode)
-    ON w.relation = l.relation AND w.mode = l.mode
-WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
-AND l.database = (SELECT oid FROM pg_catalog.pg_database
+LEFT JOIN prepared p ON l.pid IS NULL AND p.virtualtransaction = l.virtualtransaction
+{among}
+WHERE l.database = (SELECT oid FROM pg_catalog.pg_database
                   WHERE datname = pg_catalog.current_database())
-ORDER BY a.xact_start NULLS LAST, l.pid
+AND {which}
+ORDER BY COALESCE(a.xact_start, p.prepared) NULLS LAST, l.pid
 """
+
+HOLDERS = HOLDING.format(
+    what="l.relation::pg_catalog.regclass::text",
+    among="JOIN unnest(%(relations)s::oid[], %(modes)s::text[]) AS w(relation, mode)"
+    " ON w.relation = l.relation AND w.mode = l.mode",
+    which="l.locktype = 'relation'",
+)
 
 # Who has the advisory lock: two keys show as classid and objid, with objsubid 2.
-ADVISORY_HOLDERS = """
-SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), l.mode,
-       extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8,
-       'the advisory lock of ' || l.objid::pg_catalog.regclass::text, l.virtualtransaction
-FROM pg_catalog.pg_locks l
-LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %(namespace)s::bigint::oid
-AND l.objid = %(oid)s::bigint::oid AND l.objsubid = 2
-AND l.database = (SELECT oid FROM pg_catalog.pg_database
-                  WHERE datname = pg_catalog.current_database())
-"""
+ADVISORY_HOLDERS = HOLDING.format(
+    what="'the advisory lock of ' || l.objid::pg_catalog.regclass::text",
+    among="",
+    which="l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = %(namespace)s::bigint::oid"
+    " AND l.objid = %(oid)s::bigint::oid",
+)
 
+# FINALIZE waits for no prepared transaction: that has no snapshot.
 OLDEST_SNAPSHOT = """
 SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), 'snapshot',
        extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8, 'the database',
-       a.pid::text
+       a.pid::text, NULL
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()
 AND a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
@@ -93,7 +106,9 @@ ORDER BY a.xact_start NULLS LAST
 class Holder:
     """Somebody who has a lock that is needed."""
 
-    pid: int
+    pid: int | None
+    """Its process; None where the transaction is prepared."""
+
     application: str
     user: str
     mode: str
@@ -106,7 +121,15 @@ class Holder:
     transaction: str
     """Identifies its transaction as long as that is open."""
 
+    gid: str | None = None
+    """The name of a prepared transaction."""
+
     def __str__(self) -> str:
+        if self.gid is not None:
+            return (
+                f"prepared transaction {self.gid!r} (owner {self.user!r}, prepared "
+                f"{self.open_seconds:.1f} s ago; COMMIT PREPARED or ROLLBACK PREPARED ends it)"
+            )
         age = "" if self.open_seconds is None else f", open for {self.open_seconds:.1f} s"
         return f"pid {self.pid} (application {self.application!r}, user {self.user!r}{age})"
 
@@ -139,6 +162,7 @@ def _holders(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
             open_seconds=age,
             relation=relation,
             transaction=transaction,
+            gid=gid,
         )
-        for pid, application, user, mode, age, relation, transaction in found
+        for pid, application, user, mode, age, relation, transaction, gid in found
     ]

@@ -92,8 +92,8 @@ class LockTimeout(Deferred):
     """The locks could not be had in time; ``holders`` says who had them when last seen."""
 
     def __init__(self, what: str, waited: float, holders: Sequence[Holder]) -> None:
-        by_pid = {each.pid: each for each in reversed(holders)}
-        who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in by_pid.values())
+        last = {each.transaction: each for each in reversed(holders)}
+        who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in last.values())
         super().__init__(
             f"{what} gave way after {waited:.1f} s: "
             + (who or "nobody was seen to hold it for long, but no try ended within the budget")

@@ -19,7 +19,7 @@ FROM pg_catalog.pg_class c
 WHERE c.oid = ANY(%(oids)s::oid[]) AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_locks l
     WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock'
-    AND l.pid <> pg_catalog.pg_backend_pid())
+    AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid())
 """
 
 
