@@ -28,6 +28,9 @@ class Options:
     LONG_TRANSACTION_MS: int = 250
     """A transaction open for longer is not queued behind, but waited out from afar."""
 
+    URGENT_LOCK_BUDGET_MS: int | None = None
+    """The lock budget of a create without which INSERTs fail within one period; None: the usual."""
+
     HISTORY_DAYS: int = 90
     """How long the records of runs are kept."""
 
@@ -46,6 +49,7 @@ class Options:
 
 _RANGES = {
     "LOCK_BUDGET_MS": ("number", 1, 60_000),
+    "URGENT_LOCK_BUDGET_MS": ("number", 1, 60_000),
     "LOCK_WAIT_SECONDS": ("number", 0, 86_400),
     "LONG_TRANSACTION_MS": ("number", 1, 86_400_000),
     "HISTORY_DAYS": ("number", 1, 36_525),
@@ -101,13 +105,24 @@ def _option_problems() -> list[str]:
     found += [
         f"{SETTING}[{name!r}] must be a {kind} from {least} to {most}, not {given[name]!r}."
         for name, (kind, least, most) in _RANGES.items()
-        if name in given and not _is_number(given[name], kind, least, most)
+        if given.get(name, known[name].default) != known[name].default
+        and not _is_number(given[name], kind, least, most)
     ]
     if not isinstance(given.get("QUEUE"), str | None):
         found.append(f"{SETTING}['QUEUE'] must be the name of a queue, not {given['QUEUE']!r}.")
     if not isinstance(given.get("DISPATCHER", False), bool):
         found.append(f"{SETTING}['DISPATCHER'] must be True or False, not {given['DISPATCHER']!r}.")
+    if not found:
+        found += _budget_problems(Options(**given))
     return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]
+
+
+def _budget_problems(given: Options) -> list[str]:
+    usual, urgent = given.LOCK_BUDGET_MS, given.URGENT_LOCK_BUDGET_MS
+    if urgent is None or urgent >= usual:
+        return []
+    name = f"{SETTING}['URGENT_LOCK_BUDGET_MS']"
+    return [f"{name} must be {usual}, as LOCK_BUDGET_MS, or more, not {urgent}."]
 
 
 def _is_number(value: Any, kind: str, least: float, most: float) -> bool:

@@ -85,10 +85,14 @@ AND a.state = 'active' AND a.usename = session_user)
 class NotWatched(Deferred):
     """The server did not begin to watch, so the statement was not begun either."""
 
-    def __init__(self, error: Error | None) -> None:
+    def __init__(self, error: Error | None, *, is_blind: bool = False) -> None:
         super().__init__(
             f"The server could not watch over the concurrent detach: {sentence(error)}"
             if error
+            else "track_activities is off, so the server does not see the concurrent detach that it"
+            " shall watch over: switch it on, for all or by ALTER ROLE for the role that"
+            " maintains, which takes a superuser."
+            if is_blind
             else f"There was no third connection within {BEGIN_SECONDS:.0f} s, by which the server"
             " watches that a concurrent detach stops nobody: let the pooler have more"
             " (default_pool_size of PgBouncer), or name a database past it in"
@@ -176,8 +180,14 @@ def _wait_until_it_watches(
         cursor.execute("SET LOCAL ROLE NONE")
         while not _is_watching(cursor, token):
             if failures or time.monotonic() >= deadline:
-                raise NotWatched(failures[0] if failures else None)
+                raise NotWatched(failures[0] if failures else None, is_blind=_is_blind(cursor))
             time.sleep(LOOK_SECONDS)
+
+
+def _is_blind(cursor: CursorWrapper) -> bool:
+    """Whether pg_stat_activity shows no statement of this role's sessions."""
+    cursor.execute("SELECT pg_catalog.current_setting('track_activities')")
+    return bool(cursor.fetchone()[0] == "off")
 
 
 def _is_watching(cursor: CursorWrapper, token: str) -> bool:

@@ -74,6 +74,7 @@ class Watch:
         self._limit_seconds = limit_ms / 1000
         self._first_seen: dict[str, float] = {}
         self._since = float("-inf")
+        self._begun = time.monotonic()
 
     def long(self, holders: list[Holder]) -> list[Holder]:
         """Return those whose transactions have been open for longer than the limit."""
@@ -81,6 +82,11 @@ class Watch:
         found = [each for each in holders if self._age(each, now) > self._limit_seconds]
         self._since = now
         return found
+
+    def saw_all_come(self, holders: Sequence[Holder]) -> bool:
+        """Return whether each of them came after the first look: nobody held it all the time."""
+        now = time.monotonic()
+        return all(self._age(each, now) < now - self._begun for each in holders)
 
     def _age(self, holder: Holder, now: float) -> float:
         if holder.open_seconds is not None:
@@ -91,13 +97,15 @@ class Watch:
 class LockTimeout(Deferred):
     """The locks could not be had in time; ``holders`` says who had them when last seen."""
 
-    def __init__(self, what: str, waited: float, holders: Sequence[Holder]) -> None:
+    def __init__(
+        self, what: str, waited: float, holders: Sequence[Holder], advice: str = ""
+    ) -> None:
         last = {each.transaction: each for each in reversed(holders)}
         who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in last.values())
         super().__init__(
             f"{what} gave way after {waited:.1f} s: "
-            + (who or "nobody was seen to hold it for long, but no try ended within the budget")
-            + "."
+            + (who or "nobody was seen to hold it, but no try ended within the budget")
+            + f".{advice}"
         )
         self.holders = tuple(holders)
 
@@ -114,7 +122,8 @@ def wait_for_short(
     while long := watch.long(look()):
         waiting.holders = long
         if time.monotonic() >= deadline:
-            raise LockTimeout(what, waiting.seconds, long)
+            advice = _advice(watch, long, budget, is_queued=False)
+            raise LockTimeout(what, waiting.seconds, long, advice)
         _pause(waiting)
 
 
@@ -183,8 +192,27 @@ def bounded(
                 waiting.tries += 1
                 waiting.holders = _in_the_way(connection, attempt)
         if time.monotonic() >= deadline:
-            raise LockTimeout(attempt.what, waiting.seconds, waiting.holders)
+            advice = _advice(watch, waiting.holders, budget, is_queued=not long)
+            raise LockTimeout(attempt.what, waiting.seconds, waiting.holders, advice)
         _pause(waiting)
+
+
+def _advice(watch: Watch, holders: Sequence[Holder], budget: Budget, *, is_queued: bool) -> str:
+    """Return which setting helps where others follow one upon the other, and no one stays."""
+    if not watch.saw_all_come(holders):
+        return ""
+    if is_queued:
+        return (
+            " No one held it all the time, but they left no gap: a larger LOCK_BUDGET_MS (now"
+            f" {budget.lock_ms:g} ms for all locks of a try) lets it queue for longer, and so"
+            " whoever comes after it; URGENT_LOCK_BUDGET_MS does so only for creates, when room"
+            " runs out."
+        )
+    return (
+        " No one held it all the time: where transactions of that length follow one upon the other,"
+        f" raise LONG_TRANSACTION_MS (now {budget.long_transaction_ms:g}), and LOCK_BUDGET_MS to"
+        " their length."
+    )
 
 
 def _in_the_way(connection: BaseDatabaseWrapper, attempt: Attempt[T]) -> list[Holder]:

@@ -81,7 +81,10 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
 
 
 def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | None]:
-    session, begun = open_session(work.target.connection, work.waited_seconds), time.monotonic()
+    session = open_session(
+        work.target.connection, work.waited_seconds, is_urgent=work.is_urgent(action)
+    )
+    begun = time.monotonic()
     ending = _perform(work, action, session)
     work.waited_seconds += session.waiting.seconds
     result = ActionResult(

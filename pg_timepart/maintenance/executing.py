@@ -119,22 +119,26 @@ class Session:
                 cursor.execute(text)
 
 
-def open_session(connection: BaseDatabaseWrapper, waited_seconds: float = 0.0) -> Session:
+def open_session(
+    connection: BaseDatabaseWrapper, waited_seconds: float = 0.0, *, is_urgent: bool = False
+) -> Session:
     """Return a session with what is left of the budget that the settings give to a run.
 
-    When the waiting is used up, each lock is still looked at and tried for once.
+    When the waiting is used up, each lock is still looked at and tried for once. What is urgent may
+    make others wait for longer, where an operator allows it.
     """
     connection.ensure_connection()
-    whole = budget()
+    whole = budget(is_urgent=is_urgent)
     left = max(whole.wait_seconds - waited_seconds, 0.0)
     return Session(connection=connection, budget=replace(whole, wait_seconds=left))
 
 
-def budget() -> Budget:
+def budget(*, is_urgent: bool = False) -> Budget:
     """Return how long others may wait for us, and we for others, by the settings."""
     options = conf.options()
+    urgent_ms = options.URGENT_LOCK_BUDGET_MS if is_urgent else None
     return Budget(
-        lock_ms=options.LOCK_BUDGET_MS,
+        lock_ms=options.LOCK_BUDGET_MS if urgent_ms is None else urgent_ms,
         wait_seconds=options.LOCK_WAIT_SECONDS,
         long_transaction_ms=options.LONG_TRANSACTION_MS,
     )

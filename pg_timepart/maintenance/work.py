@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pg_timepart.anatomy import read_template
+from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
@@ -126,6 +127,19 @@ class Work:
             lower=None if bounds.start is None else kind.literal(bounds.start, zone),
             upper=None if bounds.end is None else kind.literal(bounds.end, zone),
         )
+
+    def is_urgent(self, action: Action) -> bool:
+        """Return whether without this create INSERTs fail within one period from now."""
+        bounds = action.bounds
+        if (
+            action.kind is not ActionKind.CREATE
+            or bounds is None
+            or self.parent.default is not None
+        ):
+            return False
+        soon = self.policy.period.shift(self.now, 1, self.policy.zone)
+        begins_soon = bounds.start is None or bounds.start < soon
+        return begins_soon and (bounds.end is None or bounds.end > self.now)
 
     def begin(self, action: Action) -> None:
         """Record that the operation begins, so that the next pass can end it if we die."""

@@ -41,6 +41,11 @@ def test_what_is_given_rules_at_call_time(settings: Settings) -> None:
         ({"LOCK_BUDGET_MS": "50"}, "must be a number from 1 to 60000, not '50'."),
         ({"LOCK_BUDGET_MS": True}, "must be a number from 1 to 60000, not True."),
         ({"LOCK_BUDGET_MS": None}, "must be a number from 1 to 60000, not None."),
+        ({"URGENT_LOCK_BUDGET_MS": 0}, "must be a number from 1 to 60000, not 0."),
+        (
+            {"URGENT_LOCK_BUDGET_MS": 49},
+            "PG_TIMEPART['URGENT_LOCK_BUDGET_MS'] must be 50, as LOCK_BUDGET_MS, or more, not 49.",
+        ),
         ({"LOCK_WAIT_SECONDS": -1}, "must be a number from 0 to 86400, not -1."),
         ({"LOCK_WAIT_SECONDS": float("nan")}, "must be a number from 0 to 86400, not nan."),
         ({"LONG_TRANSACTION_MS": 0}, "must be a number from 1 to 86400000, not 0."),
