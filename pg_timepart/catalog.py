@@ -6,20 +6,25 @@ takes a lock that conflicts with anything an application does, and nothing needs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import date, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.bounds import read_bounds
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
-from pg_timepart.marks import like_pattern, parse_mark
-from pg_timepart.periods import Bounds, start_of_day
+from pg_timepart.marks import MARK_PATTERN, MAX_MARK, parse_mark
 from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import Parent, Partition, Relation
 from pg_timepart.search_path import FOUND_TABLES, fetch_all, fetch_one
+
+# What is said about a table; other than obj_description(), it is joined once for all.
+COMMENT = """
+LEFT JOIN pg_catalog.pg_description m
+    ON m.objoid = c.oid AND m.classoid = 'pg_catalog.pg_class'::regclass AND m.objsubid = 0
+"""
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
@@ -39,7 +44,7 @@ WITH home AS (
                     || ' (' || columns.names || ')', 'not partitioned') AS description,
            k.partstrat = 'r' AND k.partnatts = 1 AS by_one_range,
            a.attname, pg_catalog.format_type(a.atttypid, NULL) AS sql_type, k.partrelid,
-           k.partdefid, EXISTS (
+           k.partdefid, pg_catalog.pg_get_userbyid(p.relowner) AS owner, EXISTS (
                SELECT FROM pg_catalog.pg_constraint f
                WHERE f.conrelid = p.oid AND f.contype = 'f') AS has_foreign_keys
     FROM wanted w
@@ -55,24 +60,26 @@ WITH home AS (
     ) AS columns(names)
 )
 SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one_range,
-       p.attname, p.sql_type,
+       p.attname, p.sql_type, p.owner,
        c.oid, cn.nspname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, 0),
        COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
        CASE WHEN c.oid = p.partdefid THEN (
            SELECT array_agg(x.conname::text ORDER BY x.conname) FROM pg_catalog.pg_constraint x
            WHERE x.conrelid = c.oid AND x.contype = 'c' AND x.conname LIKE %(excluding)s) END,
+       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_MARK}),
        p.has_foreign_keys, home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
 LEFT JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
-"""  # noqa: S608  # made of a constant
+{COMMENT}
+"""  # noqa: S608  # made of constants
 
 # Tables by OID that hang on no parent, with the comment that says whose they were.
-DETACHED = """
+DETACHED = f"""
 SELECT c.oid, n.nspname, c.relname, COALESCE(s.spcname, home.spcname),
-       pg_catalog.obj_description(c.oid, 'pg_class'), EXISTS (
+       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_MARK}), EXISTS (
            SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -80,22 +87,43 @@ LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
 CROSS JOIN (SELECT t.spcname FROM pg_catalog.pg_database d
             JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
             WHERE d.datname = pg_catalog.current_database()) home
+{COMMENT}
 WHERE NOT c.relispartition AND c.relkind IN ('r', 'f', 'p')
-"""
+"""  # noqa: S608  # made of constants
 
 # A detached table rides along as a row without a parent, so that one query serves a whole pass.
 EVERYTHING = f"""
 {PARTITIONS}
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, d.description, NULL, NULL, NULL,
-       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, d.has_foreign_keys, NULL, NULL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       d.oid, d.nspname, d.relname, NULL, d.spcname, NULL, NULL, d.owner, d.description,
+       d.has_foreign_keys, NULL, NULL
 FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[]))
-    AS d(oid, nspname, relname, spcname, description, has_foreign_keys)
+    AS d(oid, nspname, relname, spcname, owner, description, has_foreign_keys)
 """  # noqa: S608  # made of the constants above
 
-MARKED = f"{DETACHED} AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE %(pattern)s"
+MARKED = f"{DETACHED} AND m.description LIKE %(pattern)s AND c.relkind = ANY(%(kinds)s::text[])"
 
 NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
+
+PARTITIONED = """
+SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'p' AND NOT c.relispartition AND c.relname = %s
+ORDER BY n.nspname, c.relname
+"""
+
+# What a new table of the name would collide with. The type of an array gives way to it.
+NAME_IS_TAKEN = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relname = %(name)s
+) OR EXISTS (
+    SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    WHERE n.nspname = %(schema)s AND t.typname = %(name)s
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
+)
+"""
 
 # Asks functions, which see what is committed by now, also in a transaction with an old snapshot.
 # It runs under locks, so it needs no other path: there is no operator.
@@ -103,12 +131,6 @@ ROOT_AND_NAMESAKE = """
 SELECT pg_catalog.pg_partition_root(%(oid)s::pg_catalog.oid)::pg_catalog.oid,
        pg_catalog.to_regclass(%(name)s)::pg_catalog.oid
 """
-
-# Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
-# where None would say that there is no bound. They leave room for every zone's offset.
-FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
-
-_BOUNDS = re.compile(r"FOR VALUES FROM \((?P<start>.+)\) TO \((?P<end>.+)\)\Z", re.DOTALL)
 
 
 def read_parents(
@@ -127,7 +149,7 @@ def read_parents(
     names = [connection.ops.quote_name(each) for each in db_tables]
     values = {"oids": list(detached), "excluding": EXCLUSION_PATTERN}
     rows = fetch_all(connection, EVERYTHING, values, tables=names)
-    alone = tuple(_detached(row) for row in rows if row[0] is None)
+    alone = tuple(_detached(row[10:20]) for row in rows if row[0] is None)
     grouped: dict[int, list[Any]] = {}
     for row in rows:
         if row[0] is not None:
@@ -142,9 +164,23 @@ def read_parent(
     return read_parents(connection, [db_table], zone=zone, detached=detached).get(db_table)
 
 
-def read_marked(connection: BaseDatabaseWrapper, label: str) -> tuple[Partition, ...]:
-    """Return the unattached tables whose comment says that they are ``label``'s partitions."""
-    return _read_detached(connection, MARKED, {"pattern": like_pattern(label)})
+def read_marked(connection: BaseDatabaseWrapper, kinds: str = "rfp") -> tuple[Partition, ...]:
+    """Return the unattached tables, of these ``relkind``, that have a mark, whosever they are."""
+    found = _read_detached(connection, MARKED, {"pattern": MARK_PATTERN, "kinds": list(kinds)})
+    return tuple(each for each in found if each.mark is not None)
+
+
+def read_partitioned(connection: BaseDatabaseWrapper, name: str) -> list[tuple[Relation, str]]:
+    """Return the partitioned tables of this name, in whatever schema, and their owners."""
+    return [
+        (Relation(oid=oid, schema=schema, name=name), owner)
+        for oid, schema, name, owner in fetch_all(connection, PARTITIONED, [name])
+    ]
+
+
+def is_taken(connection: BaseDatabaseWrapper, schema: str, name: str) -> bool:
+    """Return whether no table can have this name: a relation or a type of the schema has it."""
+    return bool(fetch_one(connection, NAME_IS_TAKEN, {"schema": schema, "name": name})[0])
 
 
 def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Partition | None:
@@ -162,12 +198,6 @@ def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
     return root in (None, table.oid) and namesake == table.oid
 
 
-def has_comment(connection: BaseDatabaseWrapper, oid: int) -> bool:
-    """Return whether anything, ours or not, is said about a table."""
-    query = "SELECT pg_catalog.obj_description(%s, 'pg_class') IS NOT NULL"
-    return bool(fetch_one(connection, query, [oid])[0])
-
-
 def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of the tablespaces that tables may live in."""
     query = "SELECT spcname FROM pg_catalog.pg_tablespace WHERE spcname <> 'pg_global' ORDER BY 1"
@@ -178,15 +208,8 @@ def _read_detached(
     connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
 ) -> tuple[Partition, ...]:
     return tuple(
-        _detached(
-            (None,) * 5
-            + (comment,)
-            + (None,) * 3
-            + (oid, schema, name, None, tablespace, None, None, has_foreign_keys)
-        )
-        for oid, schema, name, tablespace, comment, has_foreign_keys in fetch_all(
-            connection, query, values
-        )
+        _detached((oid, schema, name, None, tablespace, None, None, *rest))
+        for oid, schema, name, tablespace, *rest in fetch_all(connection, query, values)
     )
 
 
@@ -201,13 +224,14 @@ def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> P
         by_one_range,
         key,
         sql_type,
+        owner,
         *_,
         has_foreign_keys,
         home,
         read_at,
     ) = rows[0]
     kind = _supported(sql_type) if by_one_range and key else None
-    found = [_attached(row, kind, zone) for row in rows if row[9] is not None]
+    found = [_attached(row[10:20], kind, zone) for row in rows if row[10] is not None]
     return Parent(
         oid=oid,
         schema=schema,
@@ -221,6 +245,7 @@ def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> P
         detached=detached,
         read_at=read_at,
         has_foreign_keys=has_foreign_keys,
+        owner=owner,
     )
 
 
@@ -232,22 +257,25 @@ def _supported(sql_type: str) -> KeyKind | None:
 
 
 def _attached(row: Any, kind: KeyKind | None, zone: tzinfo) -> Partition:
-    oid, schema, name, expression, tablespace, is_pending, promises = row[9:16]
+    oid, schema, name, expression, tablespace, is_pending, promises, owner, comment, _ = row
     return Partition(
         oid=oid,
         schema=schema,
         name=name,
-        bounds=_bounds(expression, kind, zone),
+        bounds=read_bounds(expression, kind, zone),
         tablespace=tablespace,
         is_attached=True,
         is_pending=bool(is_pending),
         is_default=expression == "DEFAULT",
         promises=tuple(promises or ()),
+        mark=parse_mark(comment),
+        has_comment=comment is not None,
+        owner=owner,
     )
 
 
 def _detached(row: Any) -> Partition:
-    oid, schema, name, _, tablespace = row[9:14]
+    oid, schema, name, _, tablespace, _, _, owner, comment, has_foreign_keys = row
     return Partition(
         oid=oid,
         schema=schema,
@@ -255,42 +283,11 @@ def _detached(row: Any) -> Partition:
         bounds=None,
         tablespace=tablespace,
         is_attached=False,
-        mark=parse_mark(row[5]),
-        has_foreign_keys=row[16],
+        mark=parse_mark(comment),
+        has_comment=comment is not None,
+        owner=owner,
+        has_foreign_keys=has_foreign_keys,
     )
-
-
-def _bounds(expression: str | None, kind: KeyKind | None, zone: tzinfo) -> Bounds | None:
-    match = _BOUNDS.match(expression or "")
-    if match is None or kind is None:
-        return None
-    return Bounds(start=_start(match["start"], kind, zone), end=_end(match["end"], kind, zone))
-
-
-def _start(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    """Return the first moment inside; None only where all that is earlier is inside too."""
-    moment = _moment(text, kind, zone)
-    if moment is not None or text == "MINVALUE" or _is_before_calendar(text):
-        return moment
-    return start_of_day(LAST_DAY, zone)
-
-
-def _end(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    """Return the first moment after; None only where all that is later is inside."""
-    moment = _moment(text, kind, zone)
-    if moment is not None or text == "MAXVALUE" or not _is_before_calendar(text):
-        return moment
-    return start_of_day(FIRST_DAY, zone)
-
-
-def _moment(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    return None if text in {"MINVALUE", "MAXVALUE"} else kind.moment(text.strip("'"), zone)
-
-
-def _is_before_calendar(text: str) -> bool:
-    """Whether a bound that datetime cannot hold is too early for it, rather than too late."""
-    bound = text.strip("'")
-    return bound == "-infinity" or bound.endswith(" BC") or bound.startswith("0001-")
 
 
 def _position(partition: Partition) -> tuple[int, float]:

@@ -7,30 +7,20 @@ another one refers to: one detached partition would stop every later Transaction
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.catalog import read_marked, read_parents
 from pg_timepart.declaring import registry
-from pg_timepart.marks import parse_mark
-from pg_timepart.search_path import fetch_all
+from pg_timepart.ownership import owned_among
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.operations import DatabaseOperations as Operations
 else:
     Operations = object
-
-# Of a parent whose detach is pending, TRUNCATE leaves that partition out.
-LOOSE = """
-SELECT n.nspname, c.relname, pg_catalog.obj_description(c.oid, 'pg_class')
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
-WHERE c.relkind = 'r' AND (NOT c.relispartition OR i.inhdetachpending)
-AND pg_catalog.obj_description(c.oid, 'pg_class') IS NOT NULL
-ORDER BY 1, 2
-"""
 
 
 def install() -> None:
@@ -74,10 +64,15 @@ def _extend(connection: Any) -> None:
 
 
 def _loose_partitions(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> Iterator[str]:
-    """Yield the quoted names of unattached partitions of those decorated models."""
-    labels = {each._meta.label_lower for each in registry() if each._meta.db_table in tables}
+    """Yield the quoted names of what TRUNCATE of those decorated models leaves out.
+
+    That is what hangs on none of them any more, and a partition whose detach is pending.
+    """
+    labels = {each._meta.db_table: each._meta.label_lower for each in registry()}
+    wanted = [each for each in tables if each in labels]
     quote = connection.ops.quote_name
-    for schema, name, comment in fetch_all(connection, LOOSE):
-        mark = parse_mark(comment)
-        if mark is not None and mark.label in labels:
-            yield f"{quote(schema)}.{quote(name)}"
+    marked = read_marked(connection, kinds="r")
+    for table, parent in read_parents(connection, wanted, zone=UTC).items():
+        pending = (each for each in parent.partitions if each.is_pending)
+        for each in (*pending, *owned_among(connection, marked, parent, labels[table])):
+            yield f"{quote(each.schema)}.{quote(each.name)}"

@@ -11,12 +11,9 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel, Separate
 from pg_timepart import conf
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
-from pg_timepart.errors import TimepartError
 from pg_timepart.keeping import configs, rows_alias
 from pg_timepart.log_lines import logger
 from pg_timepart.maintenance import claims
-from pg_timepart.maintenance.marking import mark_again
-from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.relations import Parent
 from pg_timepart.search_path import fetch_one
@@ -110,10 +107,6 @@ def _follow_renaming(old: str, new: str, using: str, backwards: bool) -> None:
             old,
             new,
         )
-        return
-    model = _decorated(new)
-    if model is not None:
-        _mark_again(model)
 
 
 def _has_table_of_its_name(config: PartitionConfig, using: str) -> bool:
@@ -144,14 +137,6 @@ def _is_used(config: PartitionConfig) -> bool:
     New code that is up before its migrations makes a config, and its passes find no table.
     """
     return config.logs.exists() or config.runs.exclude(actions=[]).exists()
-
-
-def _mark_again(model: type[models.Model]) -> None:
-    try:
-        mark_again(target_of(model))
-    except TimepartError as error:
-        label = model._meta.label
-        logger.warning("The partitions of %s keep the mark of its old name: %s", label, error)
 
 
 def _follow_removal(label: str, using: str) -> None:

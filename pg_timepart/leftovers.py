@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC
+
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart.catalog import read_marked
+from pg_timepart.catalog import read_parent
 from pg_timepart.log_lines import logger
+from pg_timepart.ownership import read_owned
 from pg_timepart.relations import Partition
 
 LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
@@ -21,12 +25,21 @@ SELECT EXISTS (SELECT FROM {}) OR (SELECT c.relforcerowsecurity FROM pg_catalog.
 """)
 
 
-def drop_empty_detached(connection: BaseDatabaseWrapper, model: type[models.Model]) -> None:
-    """Drop the model's detached partitions without rows; name all others in a warning.
+def detached_from(
+    connection: BaseDatabaseWrapper, model: type[models.Model]
+) -> tuple[Partition, ...]:
+    """Return the detached partitions of the model's table, which is still there, by their marks."""
+    parent = read_parent(connection, model._meta.db_table, zone=UTC)  # for bounds, unused here
+    return () if parent is None else read_owned(connection, parent, model._meta.label_lower)
+
+
+def drop_empty(
+    connection: BaseDatabaseWrapper, model: type[models.Model], detached: Iterable[Partition]
+) -> None:
+    """Drop those without rows, once the model's table is gone; name all others in a warning.
 
     Each is locked ACCESS EXCLUSIVE while it is looked at: nobody else has a use for an empty one.
     """
-    detached = read_marked(connection, model._meta.label_lower)
     kept = [table.name for table in detached if not _drop_if_empty(connection, table)]
     if kept:
         logger.warning(

@@ -1,7 +1,8 @@
 """The comment on every table that this package makes: whose partition it is, and of which bounds.
 
 Attached partitions do not need it, for the catalog knows all of that. A table that hangs on no
-parent is recognised by it after a crash, a restore from a dump, or the loss of our rows.
+parent is recognised by it, and by its owner, after a crash, a restore from a dump, or the loss of
+our rows. ``ownership`` says what it proves.
 """
 
 from __future__ import annotations
@@ -11,16 +12,28 @@ from datetime import datetime
 from typing import Any
 
 from pg_timepart.periods import Bounds
-from pg_timepart.relations import Mark
+from pg_timepart.relations import Mark, Relation
 
 _PREFIX = "pg_timepart "
+
+MARK_PATTERN = r"pg\_timepart {%"
+"""The comments that may be ours, for LIKE."""
+
+MAX_MARK = 4000
+"""How many characters of a comment are read: a mark with the longest names is shorter."""
 
 
 def mark_text(mark: Mark) -> str:
     """Return the comment for a table; parse_mark() reads it."""
     sides = {"from": mark.bounds.start, "to": mark.bounds.end}
     texts = {side: moment and moment.isoformat() for side, moment in sides.items()}
-    return _PREFIX + json.dumps({"model": mark.label, **texts})
+    parent = {} if mark.table is None else {"schema": mark.schema, "table": mark.table}
+    return _PREFIX + json.dumps({"model": mark.label, **texts, **parent})
+
+
+def mark_of(label: str, parent: Relation, bounds: Bounds) -> Mark:
+    """Return the mark of a partition of ``parent``, the table of the model ``label``."""
+    return Mark(label=label, bounds=bounds, schema=parent.schema, table=parent.name)
 
 
 def parse_mark(comment: str | None) -> Mark | None:
@@ -46,7 +59,10 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _mark(found: dict[str, Any]) -> Mark:
     bounds = Bounds(start=_moment(found["from"]), end=_moment(found["to"]))
-    return Mark(label=_name(found["model"]), bounds=bounds)
+    named = {side: _name(found[side]) for side in ("schema", "table") if side in found}
+    if len(named) == 1:
+        raise ValueError("a schema is nothing without a table, and the other way round")
+    return Mark(label=_name(found["model"]), bounds=bounds, **named)
 
 
 def _name(value: object) -> str:
@@ -64,11 +80,3 @@ def _moment(value: object) -> datetime | None:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a moment")
     return datetime.fromisoformat(value)
-
-
-def like_pattern(label: str) -> str:
-    """Return the LIKE pattern of the comments that name ``label``."""
-    beginning = _PREFIX + json.dumps({"model": label})[:-1]
-    for special in ("\\", "%", "_"):
-        beginning = beginning.replace(special, f"\\{special}")
-    return beginning + ",%"

@@ -33,6 +33,16 @@ class Mark:
     bounds: Bounds
     """The bounds that it was made for."""
 
+    schema: str | None = None
+    """The schema of the parent; None in a comment of old, which names no parent."""
+
+    table: str | None = None
+    """The parent's name, or None with the schema."""
+
+    def names(self, parent: Relation) -> bool:
+        """Return whether it says that the table is this parent's."""
+        return (self.schema, self.table) == (parent.schema, parent.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition(Relation):
@@ -58,7 +68,13 @@ class Partition(Relation):
     While no run is at work, they are what an interrupted create or attach left."""
 
     mark: Mark | None = None
-    """What our comment on a detached table says; None where there is none."""
+    """What our comment on it says; None where there is none."""
+
+    has_comment: bool = False
+    """Whether anything, ours or not, is said about it."""
+
+    owner: str = ""
+    """The role that owns it."""
 
     has_foreign_keys: bool = False
     """Whether a detached table still has foreign keys."""
@@ -95,6 +111,9 @@ class Parent(Relation):
 
     has_foreign_keys: bool = False
     """Whether it has foreign keys, as a partition that is detached from it still has them."""
+
+    owner: str = ""
+    """The role that owns it."""
 
     @property
     def default(self) -> Partition | None:

@@ -13,9 +13,8 @@ from pg_timepart.search_path import fetch_all
 MISSING = """
 SELECT pg_catalog.format('GRANT %%I TO %%I', owner.rolname, current_user)
 FROM pg_catalog.pg_roles owner
-WHERE owner.oid IN (
-    SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = ANY(%(owned)s::oid[]))
-AND NOT pg_catalog.pg_has_role(owner.oid, 'USAGE')
+JOIN pg_catalog.pg_class c ON c.relowner = owner.oid
+WHERE c.oid = %(parent)s AND NOT pg_catalog.pg_has_role(owner.oid, 'USAGE')
 UNION ALL
 SELECT pg_catalog.format('GRANT CREATE ON SCHEMA %%I TO %%I', n.nspname, current_user)
 FROM pg_catalog.pg_namespace n
@@ -40,18 +39,18 @@ AND NOT pg_catalog.has_any_column_privilege(c.oid, p.name)
 
 def missing_rights(
     connection: BaseDatabaseWrapper,
-    owned: Sequence[Relation],
+    parent: Relation,
     tablespace: str | None,
     referenced: Sequence[Relation],
 ) -> list[str]:
-    """Return what would have to be granted for DDL on the tables ``owned``, all of one schema.
+    """Return what would have to be granted for DDL on ``parent`` and partitions of its owner.
 
-    ``tablespace`` is where something is to be put, and ``referenced`` are the targets of foreign
-    keys, which are locked too.
+    Nobody is to be given the role of another owner. ``tablespace`` is where something is to be
+    put, and ``referenced`` are the targets of foreign keys, which are locked too.
     """
     values = {
-        "owned": [each.oid for each in owned],
-        "schema": owned[0].schema,
+        "parent": parent.oid,
+        "schema": parent.schema,
         "tablespace": tablespace,
         "referenced": [each.oid for each in referenced],
     }

@@ -14,7 +14,7 @@ from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import strip_quotes
 
 from pg_timepart.declaration import declaration_of
-from pg_timepart.leftovers import drop_empty_detached
+from pg_timepart.leftovers import detached_from, drop_empty
 from pg_timepart.statements import (
     NOTHING,
     PartitionedTable,
@@ -112,10 +112,10 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         Those that hold rows are kept and named in a warning.
         """
         was_partitioned = not self.collect_sql and self._key_of(model) is not None
+        detached = detached_from(self.connection, model) if was_partitioned else ()
         super().delete_model(model)
         self._key_columns.pop(model._meta.db_table, None)
-        if was_partitioned:
-            drop_empty_detached(self.connection, model)
+        drop_empty(self.connection, model, detached)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Execute, unless there is nothing to execute; hand on untouched what is not ours."""

@@ -9,6 +9,7 @@ from pg_timepart.checks.databases import check_databases
 from pg_timepart.checks.foreign_keys import check_foreign_keys
 from pg_timepart.checks.models import check_models
 from pg_timepart.checks.pools import check_pools
+from pg_timepart.checks.roles import check_roles
 from pg_timepart.checks.search_path import check_search_paths
 from pg_timepart.checks.settings import check_settings
 
@@ -18,6 +19,7 @@ __all__ = [
     "check_foreign_keys",
     "check_models",
     "check_pools",
+    "check_roles",
     "check_search_paths",
     "check_settings",
     "register",
@@ -33,3 +35,4 @@ def register() -> None:
     checks.register(check_pools, "pg_timepart")
     checks.register(check_databases, checks.Tags.database)
     checks.register(check_search_paths, checks.Tags.database)
+    checks.register(check_roles, checks.Tags.database)

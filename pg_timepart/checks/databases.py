@@ -32,8 +32,17 @@ def check_databases(
     **_: Any,
 ) -> list[CheckMessage]:
     """Return what these databases say of the decorated models that are written to them."""
-    labels = None if app_configs is None else {config.label for config in app_configs}
     messages: list[CheckMessage] = []
+    for alias, found in models_by_database(app_configs, databases):
+        messages += check_database(alias, found)
+    return messages
+
+
+def models_by_database(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None
+) -> Iterator[tuple[str, list[type[models.Model]]]]:
+    """Yield those PostgreSQL databases that decorated models of these apps are written to."""
+    labels = None if app_configs is None else {config.label for config in app_configs}
     for alias in databases or ():
         found = [
             model
@@ -43,8 +52,7 @@ def check_databases(
             and (labels is None or model._meta.app_label in labels)
         ]
         if found and connections[alias].vendor == "postgresql":
-            messages += check_database(alias, found)
-    return messages
+            yield alias, found
 
 
 def check_database(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
+from pg_timepart.addressing import qualified
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
 from pg_timepart.faults import (
@@ -76,7 +77,8 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
         yield result
         if fatal is not None:
             raise fatal
-        if action.kind is not ActionKind.UNLINK and result.outcome in _NOT_DONE:
+        is_over = action.kind is not ActionKind.UNLINK and result.outcome in _NOT_DONE
+        if is_over and action.oid is not None:  # what is to be created has none yet
             work.stopped.add(action.oid)
 
 
@@ -145,9 +147,14 @@ def _remedy(work: Work, action: Action) -> str:
     """Return what would let the role, or else the server's account, do what the action needs."""
     tablespace = action.tablespace or work.parent.tablespace
     there = (*work.parent.partitions, *work.parent.detached)
-    owned = [work.parent, *(each for each in there if each.oid == action.oid)]
+    stranger = next((each for each in there if each.oid == action.oid), work.parent)
+    if stranger.owner != work.parent.owner:
+        return (
+            f"{qualified(stranger)} belongs to the role {stranger.owner}: a partition must belong"
+            f" to {work.parent.owner}, as {qualified(work.parent)} does."
+        )
     referenced = work.template().referenced
-    missing = missing_rights(work.target.connection, owned, tablespace, referenced)
+    missing = missing_rights(work.target.connection, work.parent, tablespace, referenced)
     if missing:
         return f"What is missing: {'; '.join(missing)}."
     if tablespace is None:

@@ -14,6 +14,7 @@ from pg_timepart.holders import advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.ownership import objection
 from pg_timepart.plans import Policy
 from pg_timepart.relations import Parent
 from pg_timepart.timetable import Cause, Delay
@@ -98,6 +99,7 @@ def assess(
         policy = None
     yield from _room(target.label, parent, policy, runs_out)
     yield from _interrupted(target, parent, rows)
+    yield from _estranged(target, parent)
     yield from _operation(target.config)
 
 
@@ -170,6 +172,14 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
                 f"The {row.unfinished} of {row.table_name} was interrupted;"
                 f" timepart maintain {label} ends it."
             )
+
+
+def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
+    """Yield which detached partitions are not the table's any more."""
+    for each in parent.detached:
+        reason = objection(target.connection, parent, each)
+        if reason is not None:
+            yield _warning(reason)
 
 
 def _operation(config: PartitionConfig) -> Iterator[Finding]:

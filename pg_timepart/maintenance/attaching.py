@@ -14,6 +14,7 @@ from pg_timepart.faults import FOREIGN_KEY_VIOLATION, sentence, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
+from pg_timepart.ownership import peculiarity
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action
 from pg_timepart.procedures import attach_steps, finalize_step, move_steps
@@ -25,20 +26,24 @@ def attach(work: Work, action: Action, session: Session) -> str:
 
     A pending detach is ended first. Moving, building indexes and checking rows come next, under
     locks that stop nobody who uses the parent. Raises Conflict where another partition covers
-    some of the range.
+    some of the range, or the table has triggers, rules or row security of its own, and Refused
+    where it is not ours any more.
     """
     work.reread()
-    leaf, bounds = work.partition(action), action.bounds
+    leaf, bounds = work.own_partition(action), action.bounds
     assert bounds is not None  # noqa: S101
     if leaf.is_attached and not leaf.is_pending:
         _record_attached(work, action)
         return "was attached"
     _refuse_overlap(work, action, bounds)
+    if not leaf.is_pending:
+        _refuse_peculiar(work, leaf)
     work.begin(action)
     if leaf.is_pending:
         session.run([finalize_step(work.parent, work.template(), leaf)])
         work.reread()
-        leaf = work.partition(action)
+        leaf = work.own_partition(action)
+        _refuse_peculiar(work, leaf)
     sides = work.sides(bounds)
     tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
     if tablespace != leaf.tablespace:
@@ -73,6 +78,12 @@ def _refuse_overlap(work: Work, action: Action, bounds: Bounds) -> None:
                 f"{action.partition} cannot be attached: {each.name} covers some of its range."
                 f" Detach {each.name} first, or move the rows of one into the other."
             )
+
+
+def _refuse_peculiar(work: Work, leaf: Partition) -> None:
+    reason = peculiarity(work.target.connection, work.parent, leaf)
+    if reason is not None:
+        raise Conflict(f"{leaf.name} cannot be attached: {reason}")
 
 
 def _record_attached(work: Work, action: Action) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from django.db import DatabaseError, ProgrammingError
 
-from pg_timepart.catalog import read_named
+from pg_timepart.catalog import is_taken, read_named
 from pg_timepart.ddl import has_rows
 from pg_timepart.drivers import as_text
 from pg_timepart.errors import Conflict, Deferred
@@ -15,37 +16,68 @@ from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
+from pg_timepart.marks import mark_of
 from pg_timepart.naming import alternatives
+from pg_timepart.ownership import is_owned, peculiarity
 from pg_timepart.plans import Action
 from pg_timepart.procedures import create_steps, finish_leaf_steps
-from pg_timepart.relations import Mark, Partition, Relation
+from pg_timepart.relations import Partition, Relation
 
 DUPLICATE_TABLE = "42P07"
+DUPLICATE_OBJECT = "42710"
+"""What the server says of a type that has the name."""
+
 UNIQUE_VIOLATION = "23505"
 MAX_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A name that a new partition can have."""
+
+    name: str
+    note: str
+    """Why that is not the planned one; empty where it is."""
+
+    unfinished: Partition | None = None
+    """The table of this name that an interrupted run of ours made and did not attach."""
 
 
 def create(work: Work, action: Action, session: Session) -> str:
     """Create the partition and attach it; return what there is to say about how.
 
-    A table of ours that was made and never attached is attached; a partition that has the name,
-    attached or not, keeps it, and the new one gets another. Raises Conflict for anything else in
-    the way.
+    A table of ours that was made and never attached is attached, if it is empty. Whatever else has
+    the name, ours or not, keeps it, and the new partition gets another. Raises Conflict where too
+    many names are taken.
     """
     _refuse_beside_pending(work, action)
+    for place in places(work, action):
+        if place.unfinished is not None:
+            if not _has_rows(work, place.unfinished):
+                return _finish(work, action, place.unfinished, session)
+        elif _is_created(work, action, place.name, session):
+            session.made = place.name
+            return place.note or action.reason
+    raise Conflict(f"{MAX_NAMES} names like {action.partition} are taken.")
+
+
+def places(work: Work, action: Action) -> Iterator[Place]:
+    """Yield where the partition may be made, best first: each as the catalog is by then."""
+    note = ""
     for name in _names(work, action):
-        try:
-            _create_named(work, action, name, session)
-        except ProgrammingError as error:
-            if sqlstate(error) != DUPLICATE_TABLE:
-                raise
-            if _finish(work, action, name, session):
-                session.made = name
-                return f"{name} was there, made by an interrupted run"
+        if not is_taken(work.target.connection, work.parent.schema, name):
+            yield Place(name=name, note=note)
+        elif _is_known(work, name):
+            note = note or f"{action.partition} was taken"
         else:
-            session.made = name
-            return action.reason if name == action.partition else f"{action.partition} was taken"
-    raise Conflict(f"{MAX_NAMES} tables named like {action.partition} are in the way.")
+            found = read_named(work.target.connection, work.parent.schema, name)
+            if found is not None and _is_unfinished(work, action, found):
+                yield Place(name=name, note=note, unfinished=found)
+                note = note or f"{action.partition} was taken"
+            note = note or (
+                f"{action.partition} is the name of something that pg_timepart did not make, so"
+                " the partition got the next free name"
+            )
 
 
 def _names(work: Work, action: Action) -> Iterator[str]:
@@ -66,12 +98,24 @@ def _refuse_beside_pending(work: Work, action: Action) -> None:
             )
 
 
+def _is_created(work: Work, action: Action, name: str, session: Session) -> bool:
+    """Create it, unless somebody has just taken the name."""
+    try:
+        _create_named(work, action, name, session)
+    except ProgrammingError as error:
+        is_lost = sqlstate(error) in (DUPLICATE_TABLE, DUPLICATE_OBJECT)
+        if not is_lost or not is_taken(work.target.connection, work.parent.schema, name):
+            raise
+        return False
+    return True
+
+
 def _create_named(work: Work, action: Action, name: str, session: Session) -> None:
     parent, bounds = work.parent, action.bounds
     assert bounds is not None  # noqa: S101
     leaf = Relation(oid=0, schema=parent.schema, name=name)
     tablespace = action.tablespace or parent.tablespace or parent.home
-    mark = Mark(label=work.target.label, bounds=bounds)
+    mark = mark_of(work.target.label, parent, bounds)
     steps = create_steps(parent, work.template(), leaf, work.sides(bounds), mark, tablespace)
     try:
         with beside_default(work, session):
@@ -82,30 +126,30 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
         raise
 
 
-def _finish(work: Work, action: Action, name: str, session: Session) -> bool:
-    """Attach the table that has the name, if we made it for this; return False to take another."""
-    if _is_attached(work, name):
-        return False
-    found = read_named(work.target.connection, work.parent.schema, name)
-    if found is not None and work.row_of(found.oid) is not None:
-        return False
-    if found is None or found.mark is None or found.mark.label != work.target.label:
-        raise Conflict(
-            f"A table, view or index named {name} is in the way, and pg_timepart did not make it:"
-            " rename it or drop it, and the next pass makes the partition. If it holds rows of"
-            " this range, attach it by hand and run timepart reconcile."
-        )
-    if found.mark.bounds != action.bounds or _has_rows(work, found):
-        return False
+def _is_known(work: Work, name: str) -> bool:
+    """Whether a partition has the name, attached or as our row of it says."""
+    there = (*work.parent.partitions, *work.parent.detached)
+    return any((each.schema, each.name) == (work.parent.schema, name) for each in there)
+
+
+def _is_unfinished(work: Work, action: Action, found: Partition) -> bool:
+    """Whether we made the table for this, as it is: its comment, its owner, nothing of its own."""
+    connection, parent = work.target.connection, work.parent
+    return (
+        found.mark is not None
+        and found.mark.bounds == action.bounds
+        and is_owned(connection, parent, found, work.target.label)
+        and peculiarity(connection, parent, found) is None
+    )
+
+
+def _finish(work: Work, action: Action, found: Partition, session: Session) -> str:
+    """Attach the table that an interrupted run made for this."""
     assert action.bounds is not None  # noqa: S101
     sides = work.sides(action.bounds)
     session.run(finish_leaf_steps(work.parent, work.template(), found, sides))
-    return True
-
-
-def _is_attached(work: Work, name: str) -> bool:
-    own, partitions = work.parent.schema, work.parent.partitions
-    return any((each.schema, each.name) == (own, name) for each in partitions)
+    session.made = found.name
+    return f"{found.name} was there, made by an interrupted run"
 
 
 def _has_rows(work: Work, leaf: Partition) -> bool:

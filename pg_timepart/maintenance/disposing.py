@@ -19,7 +19,7 @@ def move(work: Work, action: Action, session: Session) -> str:
     moves only if the copy fits into the lock budget, for its readers wait meanwhile.
     """
     work.reread()
-    leaf, tablespace = work.partition(action), action.tablespace
+    leaf, tablespace = work.own_partition(action), action.tablespace
     assert tablespace is not None  # noqa: S101
     work.begin(action)
     try:
@@ -41,7 +41,7 @@ def unlink(work: Work, action: Action, session: Session) -> str:
     Raises Conflict where it is attached by now.
     """
     work.reread()
-    leaf = work.partition(action)
+    leaf = work.own_partition(action)
     if leaf.is_attached:
         raise Conflict(f"{leaf.name} is attached by now, and keeps its foreign keys.")
     session.run(unlink_steps(leaf, read_foreign_keys(work.target.connection, leaf)))
@@ -51,10 +51,11 @@ def unlink(work: Work, action: Action, session: Session) -> str:
 def drop(work: Work, action: Action, session: Session) -> str:
     """Drop a detached table and forget it.
 
-    Raises Refused while it is attached, or has not been detached for as long as the grace says.
+    Raises Refused while it is attached, has not been detached for as long as the grace says, or is
+    not ours any more.
     """
     work.reread()
-    leaf, row, grace = work.partition(action), work.row_of(action.oid), work.policy.drop_after
+    leaf, row, grace = work.own_partition(action), work.row_of(action.oid), work.policy.drop_after
     if leaf.is_attached:
         raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
     now = surely(work.now, work.parent)
@@ -73,5 +74,5 @@ def drop(work: Work, action: Action, session: Session) -> str:
 def truncate(work: Work, action: Action, session: Session) -> str:
     """Empty the table."""
     work.reread()
-    session.run(truncate_steps(work.partition(action)))
+    session.run(truncate_steps(work.own_partition(action)))
     return action.reason

@@ -1,49 +1,100 @@
-"""Marking what we did not make, and the partitions of a renamed model anew."""
+"""The comments on partitions: on what we did not make, and anew where something is renamed."""
 
 from __future__ import annotations
 
-from pg_timepart.catalog import has_comment
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from django.db import DatabaseError
+
+from pg_timepart.addressing import qualified
 from pg_timepart.ddl import comment_on
 from pg_timepart.errors import Deferred
+from pg_timepart.faults import ends_the_run, in_words
 from pg_timepart.log_lines import logger
-from pg_timepart.maintenance.executing import open_session
+from pg_timepart.maintenance.executing import Session, budget
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
-from pg_timepart.marks import mark_text
-from pg_timepart.relations import Mark, Partition
+from pg_timepart.marks import mark_of, mark_text
+from pg_timepart.models import PartitionLog
+from pg_timepart.ownership import objection
+from pg_timepart.relations import Mark, Parent, Partition
 from pg_timepart.steps import Step
 
 
 def first_mark(work: Work, leaf: Partition) -> list[Step]:
-    """Return how to mark a partition that was made by hand, before it is detached.
+    """Return how to mark a partition, before it is detached, that was made or attached by hand.
 
     Only the mark tells later whose it was, if its row is lost or it is renamed. A comment of
     somebody else's is left alone.
     """
-    if leaf.bounds is None or has_comment(work.target.connection, leaf.oid):
+    if leaf.bounds is None or (leaf.has_comment and leaf.mark is None):
         return []
-    return [_marking(leaf, Mark(label=work.target.label, bounds=leaf.bounds))]
+    wanted = mark_of(work.target.label, work.parent, leaf.bounds)
+    return [] if leaf.mark == wanted else [_marking(leaf, wanted)]
 
 
-def mark_again(target: Target) -> None:
-    """Let the comment of each of the model's tables name the model as it is called now.
+def outdated(
+    target: Target, parent: Parent, rows: Sequence[PartitionLog]
+) -> list[tuple[Partition, Mark]]:
+    """Return the partitions whose marks name no table, or the table or model by an old name.
+
+    Each with what its mark should be. A detached one counts if our row knows it. Costs no query
+    unless there are such detached ones, and finds nothing inside a transaction of the caller, who
+    would keep the locks.
+    """
+    if target.connection.in_atomic_block:
+        return []
+    found = [*parent.partitions, *_known(parent.detached, rows)]
+    return [
+        (each, mark)
+        for each, mark in _differing(found, target, parent)
+        if each.is_attached or objection(target.connection, parent, each) is None
+    ]
+
+
+def mark_anew(work: Work) -> list[str]:
+    """Let the marks name the table and the model as they are called now; return what was done.
 
     SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
-    else alters at the moment keeps its old mark, and is named in a warning.
+    else alters at the moment keeps its old mark until the next pass.
     """
-    rows = target.rows()
-    bounds = {row.relid: row.bounds for row in rows}
-    parent = target.read(rows)
-    for table in (*parent.partitions, *parent.detached):
-        if table.oid in bounds:
-            _mark(target, table, Mark(label=target.label, bounds=bounds[table.oid]))
+    changes = [] if work.rivals else outdated(work.target, work.parent, work.rows)
+    done = [table for table, mark in changes if _is_marked(work, table, mark)]
+    if not done:
+        return []
+    work.reread()
+    return [f"The comments on {len(done)} partitions name {qualified(work.parent)} now."]
 
 
-def _mark(target: Target, table: Partition, mark: Mark) -> None:
+def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Iterator[Partition]:
+    names = {row.relid: (row.schema_name, row.table_name) for row in rows}
+    return (each for each in detached if names.get(each.oid) == (each.schema, each.name))
+
+
+def _differing(
+    found: Sequence[Partition], target: Target, parent: Parent
+) -> Iterator[tuple[Partition, Mark]]:
+    for each in found:
+        if each.mark is not None and each.owner == parent.owner and not each.is_default:
+            wanted = mark_of(target.label, parent, each.bounds or each.mark.bounds)
+            if replace(each.mark, bounds=wanted.bounds) != wanted:
+                yield each, wanted
+
+
+def _is_marked(work: Work, table: Partition, mark: Mark) -> bool:
+    """Mark the table unless it is busy right now; return whether it is marked."""
+    connection = work.target.connection
+    connection.ensure_connection()
+    session = Session(connection=connection, budget=replace(budget(), wait_seconds=0.0))
     try:
-        open_session(target.connection).run([_marking(table, mark)])
-    except Deferred as error:
-        logger.warning("%s keeps the mark of the model's old name: %s", table.name, error)
+        session.run([_marking(table, mark)])
+    except (Deferred, DatabaseError) as error:
+        if ends_the_run(error):
+            raise
+        logger.warning("%s keeps its old mark for now: %s", table.name, in_words(error))
+        return False
+    return True
 
 
 def _marking(table: Partition, mark: Mark) -> Step:

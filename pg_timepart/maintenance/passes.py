@@ -16,6 +16,7 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.faults import renew, sentence
 from pg_timepart.keeping import configs, connection_of_rows, rows_alias
 from pg_timepart.maintenance import rows as row_keeping
+from pg_timepart.maintenance.marking import outdated
 from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, touch_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, preview, run
@@ -137,7 +138,8 @@ def _is_idle(
         planned = plan_pass(parent, known_rows(rows), target.policy(parent), moment)
     except TimepartError:  # the table's own pass meets it again, and records it
         return False
-    return planned.is_empty and not row_keeping.repairs(rows, parent, target, moment)
+    is_right = not row_keeping.repairs(rows, parent, target, moment)
+    return planned.is_empty and is_right and not outdated(target, parent, rows)
 
 
 def _failed(label: str, message: str) -> Report:

@@ -16,17 +16,19 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart import conf
 from pg_timepart.anatomy import read_foreign_keys, read_leaf
-from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
 from pg_timepart.drivers import as_text
 from pg_timepart.locks import share_of
+from pg_timepart.maintenance.creating import places
 from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.promising import release_step
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
+from pg_timepart.marks import mark_of
+from pg_timepart.ownership import objection, peculiarity
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action, Plan
 from pg_timepart.procedures import (
@@ -43,7 +45,7 @@ from pg_timepart.procedures import (
     truncate_steps,
     unlink_steps,
 )
-from pg_timepart.relations import Mark, Partition, Relation
+from pg_timepart.relations import Partition, Relation
 from pg_timepart.steps import Step
 
 _CANCELLED = (
@@ -139,6 +141,10 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
     work.template()
     before: dict[int, ActionKind] = {}
     for action in chain.from_iterable(in_order(plan.actions)):
+        reason = _refusal(work, action)
+        if reason is not None:
+            yield ActionPreview(action=action, steps=(), note=f"This would fail: {reason}")
+            continue
         steps, note = _PREVIEWERS[action.kind](work, action)
         shown = tuple(_shown(work, each, action) for each in steps)
         if action.oid in before:
@@ -147,6 +153,17 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
         if action.oid is not None:
             before[action.oid] = action.kind
         _go_on(work, action)
+
+
+def _refusal(work: Work, action: Action) -> str | None:
+    """Return why nothing would be done to a detached partition, or None."""
+    if action.oid is None or work.partition(action).is_attached:
+        return None
+    connection, leaf = work.target.connection, work.partition(action)
+    reason = objection(connection, work.parent, leaf)
+    if reason is None and action.kind is ActionKind.ATTACH:
+        return peculiarity(connection, work.parent, leaf)
+    return reason
 
 
 def _go_on(work: Work, action: Action) -> None:
@@ -159,7 +176,7 @@ def _go_on(work: Work, action: Action) -> None:
 
 def _take_off(work: Work, leaf: Partition) -> None:
     left = tuple(each for each in work.parent.partitions if each.oid != leaf.oid)
-    off = replace(leaf, is_attached=False, is_pending=False, bounds=None)
+    off = replace(leaf, is_attached=False, is_pending=False, bounds=None, mark=None)
     work.parent = replace(work.parent, partitions=left, detached=(*work.parent.detached, off))
 
 
@@ -217,24 +234,19 @@ def _bounds(action: Action) -> Bounds:
 def _create(work: Work, action: Action) -> tuple[list[Step], str]:
     bounds = _bounds(action)
     parent, template, sides = work.parent, work.template(), work.sides(bounds)
-    found = read_named(work.target.connection, parent.schema, action.partition)
-    mark = Mark(label=work.target.label, bounds=bounds)
-    if found is not None and found.mark == mark and work.row_of(found.oid) is None:
-        return list(finish_leaf_steps(parent, template, found, sides)), (
-            "An interrupted run made this table. If it holds rows, it is left alone and the new"
-            " partition gets another name."
-        )
-    leaf = Relation(oid=0, schema=parent.schema, name=action.partition)
+    place = next(places(work, action), None)
+    if place is None:
+        return [], "Too many names like this are taken: this would fail."
+    note = f"{place.note}." if place.note else ""
+    if place.unfinished is not None:
+        return list(finish_leaf_steps(parent, template, place.unfinished, sides)), (
+            f"{note} An interrupted run made this table. If it holds rows, it is left alone and the"
+            " new partition gets another name."
+        ).strip()
+    leaf = Relation(oid=0, schema=parent.schema, name=place.name)
     tablespace = action.tablespace or parent.tablespace or parent.home
-    return list(create_steps(parent, template, leaf, sides, mark, tablespace)), (
-        "" if found is None else _taken(found, work.target.label)
-    )
-
-
-def _taken(found: Partition, label: str) -> str:
-    if found.mark is not None and found.mark.label == label:
-        return "A detached partition has this name and keeps it: the new one gets another."
-    return "A table of this name is in the way, so this would fail: rename it or drop it."
+    mark = mark_of(work.target.label, parent, bounds)
+    return list(create_steps(parent, template, leaf, sides, mark, tablespace)), note
 
 
 def _release(work: Work, action: Action) -> tuple[list[Step], str]:

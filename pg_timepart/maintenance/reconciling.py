@@ -17,7 +17,7 @@ from pg_timepart.relations import Parent, Partition
 
 
 def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:
-    """Bring our rows of ``label`` in step with the catalog; touch no table.
+    """Bring our rows of ``label`` in step with the catalog; of tables, touch comments alone.
 
     Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
     detached partitions of ours that have no row. What it cannot decide (a gap, a partition that

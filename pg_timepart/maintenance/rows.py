@@ -9,12 +9,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from pg_timepart.catalog import read_marked, read_named
+from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
+from pg_timepart.ownership import is_owned, peculiarity, read_owned
 from pg_timepart.relations import Parent, Partition
 
 
@@ -46,11 +47,25 @@ def repairs(
     return [*found, *_detached_repairs(left, parent, target, now)]
 
 
-def adoptions(rows: Iterable[PartitionLog], target: Target, now: datetime) -> list[Repair]:
-    """Return rows for the detached partitions of ours, by their comments, that have none."""
+def adoptions(
+    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
+) -> tuple[list[Repair], list[str]]:
+    """Return rows for the detached partitions of ours, by their comments, that have none.
+
+    And, in sentences, which are not adopted for what they have of their own.
+    """
     known = {row.relid for row in rows}
-    marked = read_marked(target.connection, target.label)
-    return [_adoption(each, target, now) for each in marked if each.oid not in known]
+    found: list[Repair] = []
+    refused: list[str] = []
+    for each in read_owned(target.connection, parent, target.label):
+        if each.oid in known:
+            continue
+        reason = peculiarity(target.connection, parent, each)
+        if reason is None:
+            found.append(_adoption(each, target, now))
+        else:
+            refused.append(f"{each.name} was not adopted: {reason}")
+    return found, refused
 
 
 def undisputed(found: Iterable[Repair], rivals: Iterable[Claim]) -> list[Repair]:
@@ -159,7 +174,7 @@ def _detached_repairs(
     certain_first = sorted(rows, key=lambda row: not _is_plain(row, present))
     claimed: set[int] = set()
     for row in certain_first:
-        partition = _detached_table(row, present, target)
+        partition = _detached_table(row, present, parent, target)
         if partition is None:
             sentence = f"{row.table_name} does not exist any more."
             yield Repair(row=row, sentence=sentence, is_gone=True)
@@ -200,33 +215,35 @@ def _begun_anew(row: PartitionLog) -> dict[str, object]:
 
 
 def _detached_table(
-    row: PartitionLog, present: Mapping[int, Partition], target: Target
+    row: PartitionLog, present: Mapping[int, Partition], parent: Parent, target: Target
 ) -> Partition | None:
     """Return the row's table: by OID, or after a dump and restore by name.
 
-    A stranger that took over its OID or its name is not it.
+    A stranger that took over its OID or its name is not it. One that was given to another owner is
+    still the row's; nothing is done to it.
     """
     by_oid = present.get(row.relid)
-    if by_oid is not None and (_has_name(row, by_oid) or _says_so(by_oid, row, target)):
+    if by_oid is not None and (_has_name(row, by_oid) or _says_so(by_oid, row, parent, target)):
         return by_oid
     namesake = read_named(target.connection, row.schema_name, row.table_name)
-    if namesake is not None and _is_ours(namesake, target):
+    if namesake is not None and is_owned(target.connection, parent, namesake, target.label):
         return namesake
-    return by_oid if by_oid is not None and _is_ours(by_oid, target) else None
+    return by_oid if by_oid is not None and _is_marked(by_oid, parent, target) else None
 
 
 def _is_plain(row: PartitionLog, present: Mapping[int, Partition]) -> bool:
     return row.relid in present and _has_name(row, present[row.relid])
 
 
-def _says_so(partition: Partition, row: PartitionLog, target: Target) -> bool:
+def _says_so(partition: Partition, row: PartitionLog, parent: Parent, target: Target) -> bool:
     """Whether the table's comment says just what the row says."""
-    is_ours = _is_ours(partition, target)
-    return is_ours and partition.mark is not None and partition.mark.bounds == row.bounds
+    mark = partition.mark
+    return _is_marked(partition, parent, target) and mark is not None and mark.bounds == row.bounds
 
 
-def _is_ours(partition: Partition, target: Target) -> bool:
-    return partition.mark is not None and partition.mark.label == target.label
+def _is_marked(partition: Partition, parent: Parent, target: Target) -> bool:
+    mark = partition.mark
+    return mark is not None and (mark.names(parent) or mark.label == target.label)
 
 
 def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:

@@ -26,6 +26,7 @@ from pg_timepart.maintenance.announcing import announce
 from pg_timepart.maintenance.applying import apply
 from pg_timepart.maintenance.caution import Planner, at_latest, cautious
 from pg_timepart.maintenance.consideration import considerate
+from pg_timepart.maintenance.marking import mark_anew, outdated
 from pg_timepart.maintenance.recording import (
     TIME_IS_UP,
     Origin,
@@ -153,7 +154,8 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     now = request.now or parent.read_at
     plan = request.plan(target, parent, rows, now)
     is_needed = request.needs_lock or target.is_disputed or plan.actions
-    if is_needed or _drifted(rows, parent, target, now):
+    is_right = not (_drifted(rows, parent, target, now) or outdated(target, parent, rows))
+    if is_needed or not is_right:
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
     return Report(
@@ -189,13 +191,14 @@ def _run_locked(
         rivals=target.rivals(parent),
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
+    course.repaired += mark_anew(work)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
     plan = claims.without_retirement(plan, target.label, work.rivals, is_by_hand=request.is_by_hand)
     for group in in_order(plan.actions):
         _apply_group(work, group, course)
-    return plan
+    return replace(plan, notes=(*plan.notes, *work.notes))
 
 
 def _apply_group(work: Work, group: list[Action], course: Course) -> None:

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from pg_timepart.anatomy import read_template
 from pg_timepart.constants import ActionKind
-from pg_timepart.errors import Conflict
+from pg_timepart.errors import Conflict, Refused
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.recording import TIME_IS_UP
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
+from pg_timepart.ownership import objection
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action, Policy
 from pg_timepart.relations import Parent, Partition, Template
@@ -50,6 +51,9 @@ class Work:
 
     stopped: set[int | None] = field(default_factory=set)
     """Partitions with an action that did not happen: what would follow on them is left out."""
+
+    notes: list[str] = field(default_factory=list)
+    """What a person may like to know of what was met on the way."""
 
     waited_seconds: float = 0.0
     """How long the actions so far waited for locks: all share what a run may wait."""
@@ -98,7 +102,11 @@ class Work:
         if self.rivals:
             found = row_keeping.undisputed(found, self.rivals)
         elif thoroughly:
-            found += row_keeping.adoptions(self.rows, self.target, self.moment)
+            adopted, refused = row_keeping.adoptions(
+                self.rows, self.parent, self.target, self.moment
+            )
+            found += adopted
+            self.notes += refused
         repaired = row_keeping.save(found, self.target.config._state.db)
         if found:
             self.rows = self.target.rows()
@@ -118,6 +126,18 @@ class Work:
             if each.oid == action.oid:
                 return each
         raise Conflict(f"{action.partition} does not exist any more.")
+
+    def own_partition(self, action: Action) -> Partition:
+        """Return the action's partition; raises Refused for a detached one that is not ours now.
+
+        It was given to another owner, or its comment names another table.
+        """
+        found = self.partition(action)
+        if not found.is_attached:
+            reason = objection(self.target.connection, self.parent, found)
+            if reason is not None:
+                raise Refused(reason)
+        return found
 
     def sides(self, bounds: Bounds) -> Sides:
         """Return the literals of ``bounds``."""

@@ -29,10 +29,9 @@ class Settling(World):
         """Run a pass; it makes room, retires what is past retention, and nothing else."""
         late = self.late()
         wanted = {each.partition: each.bounds for each in plan(self.label, now=self.now).actions}
-        strangers = self.strangers()
         report = self.ours(lambda: maintain(self.label, now=self.now), self._allowed(late))
         failed = [each for each in report.actions if each.outcome not in ("done", "unchanged")]
-        unexplained = [each for each in failed if not self._is_explained(each, wanted, strangers)]
+        unexplained = [each for each in failed if not self._is_explained(each, wanted)]
         assert not unexplained, unexplained
         self._assert_room(failed)
         self._assert_retired(late, report)
@@ -91,30 +90,14 @@ class Settling(World):
         pending = {each.oid for each in self.there.pending}
         return Allowed(detach=frozenset(retired | pending), drop=frozenset(dropped))
 
-    def _is_explained(
-        self, result: ActionResult, wanted: dict[str, Bounds | None], strangers: set[str]
-    ) -> bool:
+    def _is_explained(self, result: ActionResult, wanted: dict[str, Bounds | None]) -> bool:
         """Whether only a person can decide about what stood in the way, and it is named."""
         bounds = wanted.get(result.partition)
         if result.kind is not ActionKind.CREATE or bounds is None:
             return False
-        if result.partition in strangers:
-            return result.partition in result.detail
         default = self.there.default
         is_full = default and any(bounds.contains(self.ledger.rows[v]) for v in default.values)
         return bool(default and is_full and f"{default.name} holds rows" in result.detail)
-
-    def strangers(self) -> set[str]:
-        """Return the names that something has which is no partition, as far as can be known."""
-        recorded = {(each.relid, each.table_name) for each in self.logs}
-        unknown = [
-            each.name
-            for each in self.there.loose
-            if each.schema == "public"
-            and not is_marked(each, self.label)
-            and (each.oid, each.name) not in recorded
-        ]
-        return {*self.obstacles, *unknown}
 
     def _assert_room(self, failed: list[ActionResult]) -> None:
         names = {each.partition for each in failed}

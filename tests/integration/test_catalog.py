@@ -218,11 +218,16 @@ def test_detached_ones_are_found_by_oid_with_their_marks(yard: Yard) -> None:
 def test_unattached_tables_are_found_by_their_mark(yard: Yard) -> None:
     yard.cover(Ship, "2024-01-01", "2024-03-01")
     yard.log(Ship, "2024-01-01").detach()
-    assert [each.name for each in read_marked(yard.connection, "fleet.ship")] == [
-        "fleet_ship_20240101_20240201"
-    ]
-    assert read_marked(yard.connection, "fleet_ship") == ()
-    assert read_marked(yard.connection, "fleet.shi") == ()
+    yard.execute("CREATE TABLE no_mark ()")
+    yard.execute("COMMENT ON TABLE no_mark IS 'pg_timepart {\"model\": 7}'")
+    (found,) = read_marked(yard.connection)
+    assert found.name == "fleet_ship_20240101_20240201"
+    parent = read(yard)
+    assert (found.mark is not None and found.mark.names(parent), found.owner) == (
+        True,
+        parent.owner,
+    )
+    assert read_marked(yard.connection, kinds="f") == ()
 
 
 def test_an_unattached_table_is_found_by_its_name(yard: Yard) -> None:

@@ -75,7 +75,7 @@ def shape(yard: Yard, model: type[models.Model]) -> list[Any]:
 
 def prepare(yard: Yard, model: type[models.Model], **policy: Any) -> None:
     """Make a table on which a pass has one of each thing to do."""
-    for left in read_marked(yard.connection, label(model)):
+    for left in read_marked(yard.connection):
         yard.execute(f"DROP TABLE {yard.one('SELECT %s::oid::regclass::text', left.oid)}")
     yard.empty()
     gone, pinned, _ = yard.cover(model, "2001-01-01", "2001-02-01", "2001-03-01", "2001-04-01")
@@ -280,7 +280,11 @@ def test_a_stranger_with_the_name_of_a_new_partition(yard: Yard) -> None:
     yard.configure(Crossing)
     name = plan_of(Crossing)["actions"][0]["partition"]
     yard.execute(f"CREATE TABLE {name} ()")
-    assert "is in the way" in plan_of(Crossing)["actions"][0]["note"]
+    create = plan_of(Crossing)["actions"][0]
+    assert "something that pg_timepart did not make" in create["note"]
+    assert f'"{name}_2"' in " ".join(create["steps"][0]["sql"])
+    run_by_hand(yard, "fleet.crossing")
+    assert {name, f"{name}_2"} & {*yard.children(Crossing)} == {f"{name}_2"}
 
 
 def test_an_interrupted_attach_is_gone_on_with(yard: Yard, settings: Any) -> None:

@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from pg_timepart.errors import InvalidPolicy, OperationFailed
+from pg_timepart.maintenance.creating import MAX_NAMES
 from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.previewing import preview_pass
+from pg_timepart.maintenance.targets import target_of
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
-
-if TYPE_CHECKING:
-    pass
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 
 
-def test_a_foreign_table_in_the_way_fails_alone_and_says_what_to_do(yard: Yard) -> None:
-    yard.execute("CREATE TABLE fleet_ship_20240601_20240701 (theirs int)")
-    report = maintain("fleet.ship", now=at(MAY))
-    assert outcomes(report) == [("create", "done"), ("create", "failed"), ("create", "done")]
-    assert "named fleet_ship_20240601_20240701 is in the way" in failure(report)
-    assert "rename it or drop it" in report.reason
-    assert yard.ranges(Ship) == [("2024-05-01", "2024-06-01"), ("2024-07-01", "2024-08-01")]
-    yard.execute("ALTER TABLE fleet_ship_20240601_20240701 RENAME TO theirs")
-    assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
-    assert len(yard.ranges(Ship)) == 3
+NAME = "fleet_ship_20240501_20240601"
+OF_OTHERS = [
+    "CREATE VIEW {} AS SELECT 1 AS one",
+    "CREATE MATERIALIZED VIEW {} AS SELECT 1 AS one",
+    "CREATE INDEX {} ON fleet_port (name)",
+    "CREATE SEQUENCE {}",
+    "CREATE TABLE {} (theirs int)",
+    "CREATE TABLE {} (LIKE fleet_ship)",
+    "CREATE TYPE {} AS (one int)",
+    "CREATE TYPE {} AS ENUM ('one')",
+    "CREATE DOMAIN {} AS int",
+]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE VIEW fleet_ship_20240501_20240601 AS SELECT 1 AS one",
-        "CREATE INDEX fleet_ship_20240501_20240601 ON fleet_port (name)",
-        "CREATE SEQUENCE fleet_ship_20240501_20240601",
-        "CREATE TABLE fleet_ship_20240501_20240601 (LIKE fleet_ship)",
-    ],
-)
-def test_anything_of_somebody_else_in_the_way_is_neither_adopted_nor_dropped(
+@pytest.mark.parametrize("statement", OF_OTHERS)
+def test_what_others_named_so_keeps_the_name_and_the_partition_gets_the_next(
     yard: Yard, statement: str
 ) -> None:
-    yard.execute(statement)
+    yard.execute(statement.format(NAME))
+    kind = "MATERIALIZED VIEW" if "MATERIALIZED" in statement else statement.split()[1]
     try:
-        oid = yard.one("SELECT 'fleet_ship_20240501_20240601'::regclass::oid")
+        planned = preview_pass(target_of(Ship), now=at(MAY)).actions[0]
         report = maintain("fleet.ship", now=at(MAY))
-        assert outcomes(report)[0] == ("create", "failed")
-        assert "is in the way" in failure(report)
-        assert yard.one("SELECT 'fleet_ship_20240501_20240601'::regclass::oid") == oid
-        assert len(yard.ranges(Ship)) == 2
+        assert outcomes(report) == [("create", "done")] * 3
+        assert sorted(yard.children(Ship))[0] == f"{NAME}_2"
+        assert report.actions[0].partition == f"{NAME}_2"
+        note = "is the name of something that pg_timepart did not make"
+        assert f"{NAME} {note}" in report.actions[0].detail
+        assert f"{NAME} {note}" in yard.runs(Ship)[0].actions[0]["detail"]
+        assert (note in planned.note, f"{NAME}_2" in str(planned.steps)) == (True, True)
+        assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
     finally:
-        yard.execute("DROP INDEX IF EXISTS fleet_port_nothing")
-        kind = statement.split()[1]
-        yard.execute(f"DROP {kind} fleet_ship_20240501_20240601")
+        yard.execute(f"DROP {kind} {NAME}")
+
+
+def test_the_type_of_an_array_gives_way_as_postgresql_lets_it(yard: Yard) -> None:
+    raft = yard.build(db_table="_raft")
+    yard.execute("CREATE TABLE raft_20240501_20240601 (its_array_is_called_with_an_underscore int)")
+    yard.cover(raft, "2024-05-01", "2024-06-01")
+    assert list(yard.children(raft)) == ["_raft_20240501_20240601"]
+
+
+def test_where_all_of_its_names_are_taken_it_fails_alone_and_says_so(yard: Yard) -> None:
+    for number in range(1, MAX_NAMES + 1):
+        yard.execute(f"CREATE TABLE {NAME if number == 1 else f'{NAME}_{number}'} (theirs int)")
+    report = maintain("fleet.ship", now=at(MAY))
+    assert outcomes(report) == [("create", "failed"), ("create", "done"), ("create", "done")]
+    assert f"{MAX_NAMES} names like {NAME} are taken" in failure(report)
+    assert len(yard.ranges(Ship)) == 2
 
 
 def unfinished_leaf(yard: Yard, label: str = "fleet.ship") -> None:
@@ -91,7 +102,8 @@ def test_an_unfinished_leaf_that_holds_rows_keeps_them_to_itself(yard: Yard) -> 
 def test_an_unfinished_leaf_of_another_model_is_somebody_elses(yard: Yard) -> None:
     unfinished_leaf(yard, label="fleet.cargo")
     report = maintain("fleet.ship", now=at(MAY))
-    assert "is in the way" in failure(report)
+    assert report.actions[0].partition == f"{NAME}_2"
+    assert NAME not in yard.children(Ship)
 
 
 def test_a_detached_partition_keeps_its_name_and_the_new_one_gets_another(yard: Yard) -> None:

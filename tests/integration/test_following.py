@@ -165,7 +165,7 @@ def test_a_renaming_of_the_model_alone_is_followed_and_so_are_the_marks(
     assert configs() == {LABEL: (key, 77)}
     assert is_pinned(key)
     Reading.partitioning.detach_partition(Reading.partitioning.latest)
-    assert len(read_marked(connection, LABEL)) == 1
+    assert [each.mark and each.mark.label for each in read_marked(connection)] == [LABEL]
 
 
 def test_a_renaming_in_database_operations_alone_is_the_tables_and_not_the_models(
@@ -232,8 +232,7 @@ def test_a_renamed_model_whose_table_is_not_partitioned_stops_nothing(
     with caplog.at_level(logging.WARNING, "pg_timepart"):
         migrate()
     assert configs() == {LABEL: (key, 77)}
-    (sentence,) = caplog.messages
-    assert "not partitioned" in sentence
+    assert caplog.messages == []
     config = PartitionConfig.objects.get(model_label="plant.shift")
     assert Shift.partitioning.latest is not None
     assert PeriodicTask.objects.filter(pk=config.schedule_id).exists()

@@ -45,5 +45,5 @@ def test_a_comment_of_somebody_else_is_left_alone(yard: Yard) -> None:
     assert (
         yard.one("SELECT obj_description('hand_made'::regclass)") == "ask Ann before you touch it"
     )
-    assert read_marked(yard.connection, "fleet.ship") == ()
+    assert read_marked(yard.connection) == ()
     assert not yard.log(Ship, "2024-01-01").is_attached

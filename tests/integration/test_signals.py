@@ -9,6 +9,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from pg_timepart import signals
+from pg_timepart.maintenance.creating import MAX_NAMES
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.models import PartitionLog
@@ -25,6 +26,12 @@ SIGNALS = {
     "attach": signals.post_attach_partition,
     "detach": signals.post_detach_partition,
 }
+
+
+NAMES_OF_MAY = [
+    "fleet_ship_20240501_20240601",
+    *(f"fleet_ship_20240501_20240601_{number}" for number in range(2, MAX_NAMES + 1)),
+]
 
 
 class TimeIsUp(Exception):
@@ -99,8 +106,9 @@ def test_nothing_is_sent_after_a_rollback(yard: Yard, heard: list[Any]) -> None:
 
 
 def test_nothing_is_sent_for_what_failed(yard: Yard, heard: list[Any]) -> None:
-    yard.execute("CREATE TABLE fleet_ship_20240501_20240601 (theirs int)")
-    maintain("fleet.ship", now=MAY)
+    for name in NAMES_OF_MAY:
+        yard.execute(f"CREATE TABLE {name} (theirs int)")
+    assert maintain("fleet.ship", now=MAY).outcome == "failed"
     assert len(heard) == 2
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_timepart.marks import like_pattern, mark_text, parse_mark
+from pg_timepart.marks import MAX_MARK, mark_of, mark_text, parse_mark
 from pg_timepart.periods import Bounds
-from pg_timepart.relations import Mark
+from pg_timepart.relations import Mark, Relation
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
 JUNE = datetime(2024, 6, 1, tzinfo=UTC)
@@ -53,6 +52,31 @@ def saying(
     return f'pg_timepart {{"model": {label}, "from": {start}, "to": {end}}}'
 
 
+PARENT = Relation(oid=7, schema="tenant a", name="shop_event")
+
+
+def test_it_names_the_parent_after_what_old_workers_read() -> None:
+    text = mark_text(mark_of("shop.event", PARENT, mark().bounds))
+    assert text == mark_text(mark())[:-1] + ', "schema": "tenant a", "table": "shop_event"}'
+
+
+@given(names, names)
+def test_the_parents_names_are_read_back(schema: str, table: str) -> None:
+    parent = Relation(oid=7, schema=schema, name=table)
+    written = mark_of("shop.event", parent, mark().bounds)
+    read = parse_mark(mark_text(written))
+    assert read == written
+    assert read is not None
+    assert read.names(parent)
+    assert not read.names(PARENT) or parent == PARENT
+
+
+def test_the_longest_is_read_whole() -> None:
+    longest = Relation(oid=7, schema="\N{PILE OF POO}" * 63, name="\N{PILE OF POO}" * 63)
+    label = f"{'a' * 100}.{'b' * 100}"
+    assert len(mark_text(mark_of(label, longest, mark().bounds))) < MAX_MARK
+
+
 @pytest.mark.parametrize(
     "comment",
     [
@@ -83,6 +107,10 @@ def saying(
         saying(start="[" * 100_000),
         saying(start='{"a":' * 100_000),
         saying(start="NaN"),
+        saying(end='null, "schema": "public"'),
+        saying(end='null, "table": "shop_event"'),
+        saying(end='null, "schema": null, "table": "shop_event"'),
+        saying(end='null, "schema": "public", "table": ["shop_event"]'),
         saying(label="null"),
         saying(label="7"),
         saying(label='""'),
@@ -114,28 +142,3 @@ def test_nor_does_a_mark_with_something_else_in_its_middle(where: int, what: str
     text = mark_text(mark())
     place = where % len(text)
     parse_mark(text[:place] + what + text[place + len(what) :])
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Tell what LIKE says."""
-    regex = ""
-    escaped = False
-    for each in pattern:
-        if escaped or each not in "\\%_":
-            regex, escaped = regex + re.escape(each), False
-        elif each == "\\":
-            escaped = True
-        else:
-            regex += ".*" if each == "%" else "."
-    return re.fullmatch(regex, text, re.DOTALL) is not None
-
-
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_the_pattern_finds_this_label_alone(label: str, other: str) -> None:
-    assert matches(like_pattern(label), mark_text(mark(label)))
-    assert matches(like_pattern(label), mark_text(mark(other))) == (label == other)
-
-
-def test_the_pattern_takes_special_characters_as_they_are() -> None:
-    assert not matches(like_pattern("a_b.c%"), mark_text(mark("axb.cde")))
-    assert matches(like_pattern('a"b\\c'), mark_text(mark('a"b\\c')))
