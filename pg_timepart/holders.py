@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,9 @@ WITH locks AS MATERIALIZED (
     WHERE l.locktype = 'transactionid' AND l.pid IS NULL
 )
 SELECT l.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, p.owner, ''), l.mode,
-       extract(epoch FROM clock_timestamp() - COALESCE(a.xact_start, p.prepared))::float8,
-       {what}, l.virtualtransaction, p.gid
+       extract(epoch FROM clock_timestamp()
+               - COALESCE(a.xact_start, p.prepared, {otherwise}))::float8,
+       {what}, l.virtualtransaction, p.gid, COALESCE(a.usename, p.owner) = session_user, l.objid
 FROM locks l
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 LEFT JOIN prepared p ON l.pid IS NULL AND p.virtualtransaction = l.virtualtransaction
@@ -77,24 +78,27 @@ ORDER BY COALESCE(a.xact_start, p.prepared) NULLS LAST, l.pid
 
 HOLDERS = HOLDING.format(
     what="l.relation::pg_catalog.regclass::text",
+    otherwise="NULL",
     among="JOIN unnest(%(relations)s::oid[], %(modes)s::text[]) AS w(relation, mode)"
     " ON w.relation = l.relation AND w.mode = l.mode",
     which="l.locktype = 'relation'",
 )
 
-# Who has the advisory lock: two keys show as classid and objid, with objsubid 2.
+# Who has the advisory lock: two keys show as classid and objid, with objsubid 2. A session may have
+# it without a transaction; then it is known since when it has been idle.
 ADVISORY_HOLDERS = HOLDING.format(
+    otherwise="a.state_change",
     what="'the advisory lock of ' || l.objid::pg_catalog.regclass::text",
     among="",
     which="l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = %(namespace)s::bigint::oid"
-    " AND l.objid = %(oid)s::bigint::oid",
+    " AND l.objid = ANY(%(oids)s::oid[])",
 )
 
 # FINALIZE waits for no prepared transaction: that has no snapshot.
 OLDEST_SNAPSHOT = """
 SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename, ''), 'snapshot',
        extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8, 'the database',
-       a.pid::text, NULL
+       a.pid::text, NULL, a.usename = session_user, NULL
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_xmin IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()
 AND a.datname = pg_catalog.current_database() AND a.backend_type = 'client backend'
@@ -124,6 +128,12 @@ class Holder:
     gid: str | None = None
     """The name of a prepared transaction."""
 
+    is_of_our_role: bool | None = None
+    """Whether it is of the role that asked; None where its role is not known."""
+
+    object_number: int | None = None
+    """Of an advisory lock: the OID of the table that it is for."""
+
     def __str__(self) -> str:
         if self.gid is not None:
             return (
@@ -136,7 +146,18 @@ class Holder:
 
 def advisory_holders(connection: BaseDatabaseWrapper, parent: Relation) -> list[Holder]:
     """Return who holds the advisory lock of ``parent`` now."""
-    return _holders(connection, ADVISORY_HOLDERS, {"namespace": NAMESPACE, "oid": parent.oid})
+    return read_advisory_holders(connection, [parent]).get(parent.oid, [])
+
+
+def read_advisory_holders(
+    connection: BaseDatabaseWrapper, parents: Iterable[Relation]
+) -> dict[int, list[Holder]]:
+    """Return by OID who holds the advisory locks of ``parents`` now, in one query."""
+    values = {"namespace": NAMESPACE, "oids": [each.oid for each in parents]}
+    found: dict[int, list[Holder]] = {}
+    for each in _holders(connection, ADVISORY_HOLDERS, values):
+        found.setdefault(each.object_number or 0, []).append(each)
+    return found
 
 
 def holders_of(connection: BaseDatabaseWrapper, locks: Sequence[Lock]) -> list[Holder]:
@@ -163,6 +184,8 @@ def _holders(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any]
             relation=relation,
             transaction=transaction,
             gid=gid,
+            is_of_our_role=is_ours,
+            object_number=number,
         )
-        for pid, application, user, mode, age, relation, transaction, gid in found
+        for pid, application, user, mode, age, relation, transaction, gid, is_ours, number in found
     ]

@@ -10,8 +10,9 @@ from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.faults import sentence, sqlstate
-from pg_timepart.holders import advisory_holders
+from pg_timepart.holders import Holder, advisory_holders
 from pg_timepart.maintenance.condition import Health
+from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.ownership import objection
@@ -83,6 +84,23 @@ def in_one_line(error: Exception) -> str:
 def no_table(error: Exception) -> Finding:
     """Return that there is no table to work on, as ``error`` says it."""
     return _critical(str(error))
+
+
+def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
+    """Return that run after run ends ``deferred``, and who has the advisory lock now.
+
+    Whoever may connect can take that lock: PostgreSQL gives no right to advisory locks.
+    """
+    words = [f"The last {REPEATED} runs gave way, and the last said: {config.last_message}"]
+    for each in holders:
+        words.append(f"Its advisory lock is held now by {each}.")
+        words.append(
+            "That is not the role that looks here: if it maintains nothing, end its session by"
+            f" pg_terminate_backend({each.pid}), and take CONNECT from it."
+            if each.pid and each.is_of_our_role is False
+            else "If no run is at work there, end it."
+        )
+    return _warning(" ".join(words))
 
 
 def assess(
@@ -188,7 +206,7 @@ def _operation(config: PartitionConfig) -> Iterator[Finding]:
             "Its maintenance is switched off: no schedule makes or retires partitions until"
             " the config is enabled."
         )
-    if config.last_outcome == Outcome.FAILED and not _was_well_since(config):
+    if config.last_outcome == Outcome.FAILED and not was_well_since(config):
         yield _warning(f"The last run failed: {config.last_message}")
 
 
@@ -210,14 +228,6 @@ def _words_of(config: PartitionConfig, delay: Delay) -> dict[str, str]:
 
 def _moment(moment: datetime | None) -> str:
     return _local(moment) if moment else "never"
-
-
-def _was_well_since(config: PartitionConfig) -> bool:
-    """Return whether a later run looked and found nothing to do, which is not recorded as a run.
-
-    By the server's clock it may have been earlier, where that was ahead for a while.
-    """
-    return config.last_checked_at != config.last_run_at
 
 
 def _local(moment: datetime) -> str:

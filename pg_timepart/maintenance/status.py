@@ -21,10 +21,12 @@ from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
+from pg_timepart.holders import Holder, read_advisory_holders
 from pg_timepart.keeping import rows_alias
 from pg_timepart.maintenance.assessing import (
     Finding,
     assess,
+    gave_way,
     late,
     no_table,
     unreadable,
@@ -32,6 +34,7 @@ from pg_timepart.maintenance.assessing import (
     worst_first,
 )
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
+from pg_timepart.maintenance.deferrals import gave_way_repeatedly
 from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
@@ -76,6 +79,9 @@ class _Own:
     targets: list[Target]
     rows: dict[int, list[PartitionLog]]
     timetable: Timetable | None = None
+    deferred: frozenset[str] = frozenset()
+    """Labels of models whose last runs all gave way."""
+
     trouble: tuple[Finding, ...] = ()
 
 
@@ -89,14 +95,17 @@ def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
         logs = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
         for row in logs:
             rows.setdefault(row.config_id, []).append(row)
+        deferred = gave_way_repeatedly(configs.values())
     except django.db.Error as error:
         trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
         return _Own(targets=[_target(model, {}) for model in chosen], rows={}, trouble=(trouble,))
     targets = [_target(model, configs) for model in chosen]
     try:
-        return _Own(targets=targets, rows=rows, timetable=read_timetable())
+        timetable = read_timetable()
     except django.db.Error as error:
-        return _Own(targets=targets, rows=rows, trouble=(unscheduled(error),))
+        trouble = unscheduled(error)
+        return _Own(targets=targets, rows=rows, deferred=deferred, trouble=(trouble,))
+    return _Own(targets=targets, rows=rows, deferred=deferred, timetable=timetable)
 
 
 def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:
@@ -116,7 +125,7 @@ def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
     """Return the statuses of the tables in one database."""
     rows = {each.label: own.rows.get(each.config.pk, []) for each in targets}
     try:
-        seen = _read_database(targets, rows)
+        seen = _read_database(targets, rows, own.deferred)
     except (django.db.Error, TimepartError) as error:
         away = unreadable(f"The database {targets[0].alias!r}", error)
         return [_without_table(each, [away]) for each in targets]
@@ -130,6 +139,8 @@ class _Seen:
     parents: dict[str, Parent]
     figures: dict[int, Figures]
     managers: dict[int, tuple[OtherManager, ...]]
+    holders: dict[int, list[Holder]]
+    """By table: who has the advisory lock of those whose last runs all gave way."""
 
     def beside(self, parent: Parent) -> list[Finding]:
         """Return who else manages the table."""
@@ -137,16 +148,24 @@ class _Seen:
         return [Finding(health=Health.WARNING, sentence=each.sentence) for each in others]
 
 
-def _read_database(targets: list[Target], rows: dict[str, list[PartitionLog]]) -> _Seen:
+def _read_database(
+    targets: list[Target], rows: dict[str, list[PartitionLog]], deferred: frozenset[str]
+) -> _Seen:
     connection = targets[0].connection
     detached = [row.relid for group in rows.values() for row in group if not row.is_attached]
     tables = [each.model._meta.db_table for each in targets]
     parents = read_parents(connection, tables, zone=conf.zone(), detached=detached)
+    kept = [
+        parents[each.model._meta.db_table]
+        for each in targets
+        if each.label in deferred and each.model._meta.db_table in parents
+    ]
     attached = [each.oid for parent in parents.values() for each in parent.partitions]
     return _Seen(
         parents=parents,
         figures=read_figures(connection, [*attached, *detached]),
         managers=read_other_managers(connection, parents.values()),
+        holders=read_advisory_holders(connection, kept) if kept else {},
     )
 
 
@@ -163,6 +182,8 @@ def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) ->
     )
     runs_out = runs_out_at(parent, parent.read_at)
     findings = [*own.trouble, *seen.beside(parent), *assess(target, parent, rows, runs_out)]
+    if target.label in own.deferred:
+        findings.append(gave_way(target.config, seen.holders.get(parent.oid, [])))
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
     if delay:
         findings.append(late(target.config, delay))

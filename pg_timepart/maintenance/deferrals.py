@@ -1,0 +1,51 @@
+"""Runs that gave way one after the other: a table that somebody else keeps to himself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from pg_timepart.constants import Outcome
+from pg_timepart.keeping import rows_alias
+from pg_timepart.models import PartitionConfig, PartitionRun
+
+REPEATED = 3
+"""So many in a row are no chance; a run that takes long makes one or two others give way."""
+
+
+def gave_way_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
+    """Return the labels of those whose last REPEATED recorded runs all ended ``deferred``.
+
+    At most one query, and none where no last run ended so.
+    """
+    labels = [
+        each.model_label
+        for each in configs
+        if each.last_outcome == Outcome.DEFERRED and not was_well_since(each)
+    ]
+    if not labels:
+        return frozenset()
+    number = Window(
+        RowNumber(),
+        partition_by=F("model_label"),
+        order_by=[F("started_at").desc(), F("pk").desc()],
+    )
+    runs = PartitionRun.objects.using(rows_alias()).filter(model_label__in=labels)
+    last = runs.annotate(number=number).filter(number__lte=REPEATED)
+    deferred = Counter(
+        label
+        for label, outcome in last.values_list("model_label", "outcome")
+        if outcome == Outcome.DEFERRED
+    )
+    return frozenset(label for label, count in deferred.items() if count == REPEATED)
+
+
+def was_well_since(config: PartitionConfig) -> bool:
+    """Return whether a later run looked and found nothing to do, which is not recorded as a run.
+
+    By the server's clock it may have been earlier, where that was ahead for a while.
+    """
+    return config.last_checked_at != config.last_run_at

@@ -1,0 +1,98 @@
+"""Run after run gives way: the status says so, and names who has the advisory lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from pg_timepart.constants import Outcome
+from pg_timepart.holders import NAMESPACE
+from pg_timepart.maintenance import passes
+from pg_timepart.maintenance.status import Health, all_statuses, table_status
+from tests.fleet.models import Crossing, Ship
+from tests.fleet.yard import Model, Yard
+from tests.processes import session
+
+pytest_plugins = ("tests.fleet.fixtures",)
+
+TAKE = f"SELECT pg_advisory_lock({NAMESPACE}, %s::regclass::int)"
+
+
+@pytest.fixture
+def stranger(yard: Yard) -> Iterator[str]:
+    """A role that may connect, and nothing else."""
+    yard.execute("CREATE ROLE stranger LOGIN PASSWORD 'of the paradise'")
+    yield "stranger"
+    yard.execute("DROP ROLE stranger")
+
+
+@contextmanager
+def taken(*models: Model, **login: str) -> Iterator[None]:
+    """Let somebody have the advisory locks of these tables."""
+    with ExitStack() as stack:
+        with patch.dict(connections["default"].settings_dict, login):
+            cursor = stack.enter_context(session("somebody"))
+        for each in models:
+            cursor.execute(TAKE, [each._meta.db_table])
+        yield
+
+
+def give_way(*labels: str, times: int) -> None:
+    for label in labels:
+        for _ in range(times):
+            assert passes.maintain(label).outcome is Outcome.DEFERRED
+
+
+def said(label: str = "fleet.ship") -> list[str]:
+    return [each for each in table_status(label).problems if "gave way" in each]
+
+
+def test_three_in_a_row_are_told_with_who_has_it(yard: Yard) -> None:
+    with taken(Ship):
+        give_way("fleet.ship", times=2)
+        assert said() == []
+        give_way("fleet.ship", times=1)
+        (problem,) = said()
+        assert table_status("fleet.ship").health is Health.CRITICAL  # for want of partitions
+    assert problem.startswith("The last 3 runs gave way, and the last said: Another run maintains")
+    assert "Its advisory lock is held now by pid " in problem
+    assert "(application 'somebody', user 'postgres', open for" in problem
+    assert problem.endswith("If no run is at work there, end it.")
+
+
+def test_a_stranger_is_told_from_a_run_of_ours(yard: Yard, stranger: str) -> None:
+    with taken(Ship, USER=stranger, PASSWORD="of the paradise"):
+        give_way("fleet.ship", times=3)
+        (problem,) = said()
+    assert "user 'stranger'" in problem
+    assert "That is not the role that looks here" in problem
+    assert "pg_terminate_backend(" in problem
+
+
+def test_one_run_that_is_well_ends_it(yard: Yard) -> None:
+    with taken(Ship):
+        give_way("fleet.ship", times=3)
+    (problem,) = said()
+    assert "held now" not in problem
+    assert passes.maintain("fleet.ship").outcome is Outcome.DONE
+    assert said() == []
+
+
+def test_it_costs_two_queries_whatever_the_number_of_tables(yard: Yard) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            all_statuses(["fleet.ship", "fleet.crossing"])
+        return len(captured)
+
+    passes.maintain("fleet.mooring")
+    before = queries()
+    with taken(Ship, Crossing):
+        give_way("fleet.ship", times=3)
+        assert queries() == before + 2
+        give_way("fleet.crossing", times=3)
+        assert queries() == before + 2
