@@ -12,7 +12,8 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Conflict
-from pg_timepart.procedures import BOUNDS_CHECK, EXCLUSION_PATTERN
+from pg_timepart.own_checks import BOUNDS_DEFINITION, excludes
+from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import (
     Grant,
     Leaf,
@@ -66,13 +67,16 @@ SELECT json_build_object(
       SELECT GREATEST(relpages, pg_catalog.pg_stat_get_live_tuples(oid) / 100)
       FROM pg_catalog.pg_class WHERE oid = %(default)s), 0),
   'default_checks', (
-      SELECT json_agg(conname) FROM pg_catalog.pg_constraint
-      WHERE conrelid = %(default)s AND contype = 'c' AND conname LIKE %(excluding)s)
+      SELECT json_agg(x.conname) FROM pg_catalog.pg_constraint x
+      WHERE x.conrelid = %(default)s AND {EXCLUDES}),
+  'others_checks', (
+      SELECT json_agg(x.conname) FROM pg_catalog.pg_constraint x
+      WHERE x.conrelid = %(default)s AND x.conname LIKE %(excluding)s AND NOT ({EXCLUDES}))
 )::text
 FROM pg_catalog.pg_class p
 JOIN pg_catalog.pg_roles r ON r.oid = p.relowner
 WHERE p.oid = %(parent)s
-"""
+""".replace("{EXCLUDES}", excludes("%(key)s"))
 
 # Expressions that will be statements, or parts of some, are deparsed by the connection's own path,
 # because that is what these statements run by: then they say pg_catalog where it must be said.
@@ -129,11 +133,12 @@ SELECT json_build_object(
       SELECT json_agg(json_build_object('name', conname, 'is_validated', convalidated))
       FROM pg_catalog.pg_constraint
       WHERE conrelid = %(leaf)s AND contype = 'c' AND coninhcount = 0
-      AND (conname = %(ours)s
-           OR replace(pg_catalog.pg_get_constraintdef(oid), ' NOT VALID', '') = format(
-               'CHECK (((%%1$I IS NOT NULL) AND (%%1$I >= %%2$L::%%4$s)'
-               ' AND (%%1$I < %%3$L::%%4$s)))',
-               %(key)s::text, %(lower)s::{type}::text, %(upper)s::{type}::text, %(type)s::text))),
+      AND replace(pg_catalog.pg_get_constraintdef(oid), ' NOT VALID', '')
+          = (SELECT {BOUNDS_DEFINITION} FROM (VALUES (
+              %(key)s::text, %(lower)s::{type}::text, %(upper)s::{type}::text, %(type)s::text
+          )) AS wanted(key, lower, upper, type))),
+  'constraints', (
+      SELECT json_agg(conname) FROM pg_catalog.pg_constraint WHERE conrelid = %(leaf)s),
   'foreign_keys', (
       SELECT json_agg(json_build_array(conname, target) ORDER BY conname)
       FROM foreign_keys WHERE conrelid = %(leaf)s),
@@ -174,6 +179,7 @@ def read_template(
             "newest": newest.oid if newest else 0,
             "default": default.oid if default else 0,
             "excluding": EXCLUSION_PATTERN,
+            "key": parent.key,
         },
     )
     if found is None:
@@ -191,6 +197,7 @@ def read_template(
         has_stray_indexes=found["has_stray_indexes"],
         default_pages=found["default_pages"],
         default_checks=tuple(found["default_checks"] or ()),
+        others_checks=tuple(found["others_checks"] or ()),
     )
 
 
@@ -206,11 +213,12 @@ def read_leaf(
     sql_type = parent.kind.sql_type
     found = _one_json(
         connection,
-        LEAF.replace("{type}", sql_type).replace("{FOR_A_PARTITION}", FOR_A_PARTITION),
+        LEAF.replace("{type}", sql_type)
+        .replace("{FOR_A_PARTITION}", FOR_A_PARTITION)
+        .replace("{BOUNDS_DEFINITION}", BOUNDS_DEFINITION),
         {
             "parent": parent.oid,
             "leaf": leaf.oid,
-            "ours": BOUNDS_CHECK,
             "key": parent.key,
             "lower": sides.lower,
             "upper": sides.upper,
@@ -220,6 +228,7 @@ def read_leaf(
     return Leaf(
         relation=leaf,
         bounds_checks=tuple(LeafCheck(**each) for each in found["checks"] or ()),
+        constraints=frozenset(found["constraints"] or ()),
         foreign_keys=_with_targets(found["foreign_keys"]),
         unvalidated=tuple(found["unvalidated"] or ()),
         missing=_definitions(connection, found["missing"] or ()),

@@ -16,6 +16,7 @@ from pg_timepart.bounds import read_bounds
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
 from pg_timepart.marks import MARK_PATTERN, MAX_MARK, parse_mark
+from pg_timepart.own_checks import excludes
 from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import Parent, Partition, Relation
 from pg_timepart.search_path import FOUND_TABLES, fetch_all, fetch_one
@@ -65,7 +66,7 @@ SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one
        COALESCE(cs.spcname, home.spcname), i.inhdetachpending,
        CASE WHEN c.oid = p.partdefid THEN (
            SELECT array_agg(x.conname::text ORDER BY x.conname) FROM pg_catalog.pg_constraint x
-           WHERE x.conrelid = c.oid AND x.contype = 'c' AND x.conname LIKE %(excluding)s) END,
+           WHERE x.conrelid = c.oid AND {excludes("p.attname")}) END,
        pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_MARK}),
        p.has_foreign_keys, home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pg_timepart import ddl
 from pg_timepart.ddl import Lock, Statement
 from pg_timepart.marks import mark_text
+from pg_timepart.naming import free_name
 from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Template
 from pg_timepart.steps import Sides, Step
 
@@ -121,7 +122,7 @@ def attach_steps(
     yield from _bounds_check_steps(parent, leaf, sides)
     excluding = _excluding_check(parent, template, sides)
     yield from _exclusion_steps(parent, template, sides, excluding)
-    checks = [check.name for check in leaf.bounds_checks] or [BOUNDS_CHECK]
+    checks = [check.name for check in leaf.bounds_checks] or [_new_bounds_check(leaf)]
     referenced = _targets([*leaf.foreign_keys, *leaf.missing_foreign_keys])
     finish = [
         ddl.attach(parent, table, sides.lower, sides.upper),
@@ -219,7 +220,9 @@ def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | 
     """Name the CHECK that a big default partition needs first, or None where it needs none."""
     if parent.default is None or template.default_pages <= SMALL_DEFAULT_PAGES:
         return None
-    return EXCLUSION_CHECK if sides.lower is not None and sides.upper is not None else None
+    if sides.lower is None or sides.upper is None:
+        return None
+    return free_name(EXCLUSION_CHECK, template.others_checks, template.others_checks)
 
 
 def _exclusion_steps(
@@ -282,7 +285,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[St
     table = leaf.relation
     if any(check.is_validated for check in leaf.bounds_checks):
         return
-    name = next((check.name for check in leaf.bounds_checks), BOUNDS_CHECK)
+    name = next((check.name for check in leaf.bounds_checks), _new_bounds_check(leaf))
     if not leaf.bounds_checks and parent.key and parent.kind:
         check = ddl.add_bounds_check(
             table, name, parent.key, sides.lower, sides.upper, parent.kind.sql_type
@@ -300,6 +303,10 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[St
         ddl.validate_constraint(table, name),
         mode=SHARE_UPDATE_EXCLUSIVE,
     )
+
+
+def _new_bounds_check(leaf: Leaf) -> str:
+    return free_name(BOUNDS_CHECK, leaf.constraints, leaf.constraints)
 
 
 def _unhurried(

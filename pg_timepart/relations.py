@@ -207,6 +207,9 @@ class Template:
     default_checks: tuple[str, ...]
     """Checks on the default partition that an interrupted create of ours left there."""
 
+    others_checks: tuple[str, ...] = ()
+    """Constraints of others on it that are named like these."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafCheck:
@@ -223,6 +226,9 @@ class Leaf:
     relation: Relation
     bounds_checks: tuple[LeafCheck, ...]
     """Checks that let ATTACH skip its scan, whoever made them."""
+
+    constraints: frozenset[str]
+    """The names of all constraints that it has."""
 
     foreign_keys: tuple[tuple[str, Relation], ...]
     """Name and referenced table of each foreign key that it still has."""

@@ -11,9 +11,9 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart.maintenance.passes import provision
+from pg_timepart.maintenance.passes import maintain, provision
 from pg_timepart.maintenance.targets import target_of
-from tests.fleet.yard import PARTITIONED, Tablespaces, Yard
+from tests.fleet.yard import PARTITIONED, Tablespaces, Yard, at
 from tests.tablespaces import tablespaces_named
 
 CONFIGURED = {alias: connections[alias].settings_dict["NAME"] for alias in connections}
@@ -57,6 +57,16 @@ def yard(moored_fleet: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Yar
         yard = Yard()
         with yard.tidy():
             yield yard
+
+
+@pytest.fixture
+def rest(yard: Yard) -> Yard:
+    """A table with room ahead and a default partition that is too big to be scanned in time."""
+    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    yard.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
+    maintain("fleet.ship", now=at("2024-05-15 10:30"))
+    yard.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
+    return yard
 
 
 @pytest.fixture(scope="session")

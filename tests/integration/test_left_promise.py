@@ -33,16 +33,6 @@ AND conrelid = 'fleet_rest'::regclass ORDER BY conname
 
 
 @pytest.fixture
-def rest(yard: Yard) -> Yard:
-    """A table with room ahead and a default partition that is too big to be scanned in time."""
-    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
-    yard.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
-    maintain("fleet.ship", now=MAY)
-    yard.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
-    return yard
-
-
-@pytest.fixture
 def left(rest: Yard) -> Yard:
     """The same, with a promise that an interrupted run left."""
     rest.execute(

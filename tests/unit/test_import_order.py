@@ -37,6 +37,7 @@ LAYOUT = (
     "orphans",
     "steps",
     "procedures",
+    "own_checks",
     "conf",
     "catalog",
     "hierarchy",

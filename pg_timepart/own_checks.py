@@ -1,0 +1,44 @@
+"""The CHECK constraints that this package adds, as SQL that tells them from others' by definition.
+
+A name proves nothing: whoever owns a table may give it to a constraint that calls a function of
+theirs. What is not ours by its definition is neither validated nor dropped.
+"""
+
+from __future__ import annotations
+
+# The bounds of a partition, spelled as the server deparses what DETACH CONCURRENTLY leaves behind,
+# which says the same. Of ``wanted``: the key, the bounds as text or null, and the type.
+BOUNDS_DEFINITION = """
+'CHECK (' || CASE WHEN COALESCE(wanted.lower, wanted.upper) IS NULL
+    THEN format('(%%I IS NOT NULL)', wanted.key)
+    ELSE format('((%%I IS NOT NULL)', wanted.key)
+        || CASE WHEN wanted.lower IS NULL THEN ''
+           ELSE format(' AND (%%I >= %%L::%%s)', wanted.key, wanted.lower, wanted.type) END
+        || CASE WHEN wanted.upper IS NULL THEN ''
+           ELSE format(' AND (%%I < %%L::%%s)', wanted.key, wanted.upper, wanted.type) END
+        || ')' END || ')'
+"""
+
+_SIDE = r"\{OPEXPR :opno (\d+) [^{}]*\(\{VAR [^{}]*\} \{CONST [^{}]*\}\)[^{}]*\}"
+_TREE = rf"^\{{BOOLEXPR :boolop or :args \({_SIDE} {_SIDE}\)[^{{}}]*\}}$"
+
+# That a default partition holds nothing of a range: ``key < one OR key >= other`` by operators of
+# PostgreSQL's own. Deparsing it would wait for who has locked the table, so its tree is read.
+_EXCLUDES = """
+x.contype = 'c' AND x.conname LIKE %(excluding)s AND EXISTS (
+    SELECT FROM regexp_match(x.conbin::text, '{tree}') AS found(operators)
+    JOIN pg_catalog.pg_operator l ON l.oid = found.operators[1]::oid AND l.oprname = '<'
+    JOIN pg_catalog.pg_operator g ON g.oid = found.operators[2]::oid AND g.oprname = '>='
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = x.conrelid AND x.conkey = ARRAY[a.attnum]
+    WHERE l.oprnamespace = 'pg_catalog'::regnamespace AND g.oprnamespace = l.oprnamespace
+    AND a.attname = {key})
+"""
+
+
+def excludes(key: str) -> str:
+    """Return the condition on ``pg_constraint x`` that it is such a CHECK.
+
+    ``key`` is SQL for the name of the partition key's column. The query binds ``excluding``, the
+    LIKE pattern of the name.
+    """
+    return _EXCLUDES.replace("{tree}", _TREE).replace("{key}", key)
