@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 
-from pg_timepart.periods import Bounds
+from pg_timepart.periods import FOR_EVER, Bounds, in_zone
 from pg_timepart.texts import printable
 
 GAP = "  "
@@ -82,10 +82,7 @@ def moment(value: datetime, zone: tzinfo) -> str:
     Minutes are enough unless seconds count; a time that the zone's clocks show twice gets its
     offset.
     """
-    try:
-        local = value.astimezone(zone)
-    except OverflowError:  # at the edges of what datetime can hold
-        local = value.astimezone(UTC)
+    local = in_zone(value, zone)
     if local.timetz().replace(tzinfo=None) == time():
         return local.date().isoformat()
     text = local.replace(tzinfo=None).isoformat(" ")
@@ -96,6 +93,11 @@ def moment(value: datetime, zone: tzinfo) -> str:
 def minute(value: datetime, zone: tzinfo) -> str:
     """Return as moment() does when something happened, to the minute."""
     return moment(value.replace(second=0, microsecond=0), zone)
+
+
+def pin(until: datetime, zone: tzinfo) -> str:
+    """Return until when a partition is pinned, such as ``pinned until 2030-01-01``."""
+    return "pinned for ever" if until >= FOR_EVER else f"pinned until {minute(until, zone)}"
 
 
 def _is_ambiguous(local: datetime) -> bool:

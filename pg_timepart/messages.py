@@ -9,6 +9,7 @@ from typing import Any
 from pg_timepart import conf
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.selecting import Shown
+from pg_timepart.periods import representable
 
 Partitions = Sequence[str | dict[str, Any]]
 """Names, or names with the OIDs that they were shown with."""
@@ -37,13 +38,15 @@ def without(names: Names, tables: Collection[str]) -> Names:
 def moment_in(text: str) -> datetime:
     """Return the moment that ISO 8601 text says; raises InvalidPolicy.
 
-    Without an offset it is read in ``PARTITION_TIMEZONE``.
+    Without an offset it is read in ``PARTITION_TIMEZONE``, and it must be one that can be kept.
     """
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
         raise InvalidPolicy(f"{text!r} is not a moment such as 2024-01-31T00:00+00:00.") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=conf.zone())
+    zone = conf.zone()
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return representable("A moment", aware, zone)
 
 
 def _name(entry: object) -> str | Shown | None:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome, PeriodType
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.fields import AS_BEGINNING, AS_NULL, MomentField
 from pg_timepart.periods import Bounds, Period
 from pg_timepart.plans import Known, Policy
 
@@ -245,17 +246,24 @@ class PartitionLog(OwnRow):
     relid = models.BigIntegerField(_("OID"), help_text=_("OID of the table in the catalog."))
     schema_name = models.CharField(_("schema"), max_length=63)
     table_name = models.CharField(_("table"), max_length=63)
-    start = models.DateTimeField(
-        _("start"), null=True, help_text=_("First moment inside. Empty: from the beginning.")
+    start = MomentField(
+        _("start"),
+        early=AS_NULL,
+        null=True,
+        help_text=_("First moment inside. Empty: from the beginning."),
     )
-    end = models.DateTimeField(
-        _("end"), null=True, help_text=_("First moment after. Empty: without end.")
+    end = MomentField(
+        _("end"),
+        early=AS_BEGINNING,
+        late=AS_NULL,
+        null=True,
+        help_text=_("First moment after. Empty: without end."),
     )
     is_attached = models.BooleanField(_("attached"), default=True)
-    detach_time = models.DateTimeField(
+    detach_time = MomentField(
         _("pinned until"), null=True, blank=True, help_text=_("Not retired before this moment.")
     )
-    detached_at = models.DateTimeField(_("detached at"), null=True, blank=True)
+    detached_at = MomentField(_("detached at"), null=True, blank=True)
     unfinished = models.CharField(
         _("unfinished"),
         max_length=16,
@@ -286,8 +294,10 @@ class PartitionLog(OwnRow):
 
     @property
     def bounds(self) -> Bounds:
-        """The range ``[start, end)``."""
-        return Bounds(start=self.start, end=self.end)
+        """The range ``[start, end)``; empty in a row that somebody made end before it starts."""
+        start, end = self.start, self.end
+        is_backwards = start is not None and end is not None and end < start
+        return Bounds(start=start, end=start if is_backwards else end)
 
     def known(self) -> Known:
         """Return what planning needs to know of this row."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FOR_EVER = datetime(9999, 12, 30, tzinfo=UTC)
+"""Stands for a moment without end, or one that datetime cannot hold; every zone can show it."""
+
 MONDAY = date(1970, 1, 5).toordinal()
 MAX_COUNT = 10_000
 
@@ -226,6 +229,30 @@ def in_utc(moment: datetime) -> datetime:
     if moment.utcoffset() is None:
         raise InvalidPolicy(f"The moment {moment} has no time zone; an aware datetime is needed.")
     with _calendar_limits():
+        return moment.astimezone(UTC)
+
+
+def representable(name: str, moment: datetime, zone: tzinfo) -> datetime:
+    """Return ``moment``, which somebody gave as ``name``, if it can be kept and shown in ``zone``.
+
+    Raises InvalidPolicy where it is naive, or outside the years 1 to 9999 there or in UTC.
+    """
+    if moment.utcoffset() is None:
+        raise InvalidPolicy(f"{name} must be aware; {moment} has no time zone.")
+    try:
+        moment.astimezone(UTC).astimezone(zone)
+    except OverflowError as error:
+        raise InvalidPolicy(
+            f"{name} must be within the years 1 to 9999, in UTC and in {zone}; {moment} is not."
+        ) from error
+    return moment
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """Return the moment as the zone's clocks show it, or in UTC at the edges of the calendar."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
         return moment.astimezone(UTC)
 
 

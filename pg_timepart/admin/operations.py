@@ -12,9 +12,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from pg_timepart import tasks
+from pg_timepart import conf, tasks
 from pg_timepart.admin import permissions
+from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.condition import PartitionStatus, State
+from pg_timepart.periods import representable
 from pg_timepart.planning import MAX_DAYS
 
 Facts = dict[str, Any]
@@ -146,6 +148,14 @@ class OperationForm(forms.Form):
         """Whether something was typed, and not the phrase."""
         typed: str = self.cleaned_data["typed"]
         return bool(typed) and typed != phrase_for(self._label, self.chosen)
+
+    def clean_pinned_until(self) -> datetime | None:
+        """Refuse a moment that could not be read again."""
+        moment: datetime | None = self.cleaned_data["pinned_until"]
+        try:
+            return moment and representable("The moment", moment, conf.zone())
+        except InvalidPolicy as error:
+            raise ValidationError(str(error)) from error
 
     def clean(self) -> Facts:
         """Check what the operation needs."""

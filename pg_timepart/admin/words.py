@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart import conf, console
 from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
-from pg_timepart.periods import Bounds
+from pg_timepart.periods import Bounds, in_zone
 
 NOTHING = "-"
 
@@ -69,7 +69,7 @@ def remarks(partition: PartitionStatus) -> str:
     if partition.detached_at is not None:
         found.append(f"detached {minute(partition.detached_at)}")
     if partition.pinned_until is not None:
-        found.append(f"pinned until {minute(partition.pinned_until)}")
+        found.append(console.pin(partition.pinned_until, conf.zone()))
     if partition.unfinished:
         found.append(f"{partition.unfinished} interrupted")
     return ", ".join(found)
@@ -77,4 +77,4 @@ def remarks(partition: PartitionStatus) -> str:
 
 def day(value: datetime) -> str:
     """Return the local date alone."""
-    return value.astimezone(conf.zone()).date().isoformat()
+    return in_zone(value, conf.zone()).date().isoformat()

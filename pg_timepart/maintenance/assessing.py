@@ -16,6 +16,7 @@ from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.ownership import objection
+from pg_timepart.periods import in_zone
 from pg_timepart.plans import Policy
 from pg_timepart.relations import Parent
 from pg_timepart.timetable import Cause, Delay
@@ -231,7 +232,7 @@ def _moment(moment: datetime | None) -> str:
 
 
 def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(conf.zone()):%Y-%m-%d %H:%M %Z}"
+    return f"{in_zone(moment, conf.zone()):%Y-%m-%d %H:%M %Z}"
 
 
 def _critical(sentence: str) -> Finding:

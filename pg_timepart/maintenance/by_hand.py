@@ -7,7 +7,7 @@ which carry the report, if not. ``now`` is the moment to plan for, by default th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,7 +28,7 @@ from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
-from pg_timepart.periods import Bounds
+from pg_timepart.periods import Bounds, representable
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
@@ -113,7 +113,9 @@ def attach(
 
     What is attached already is pinned too, once no other run is at work on the table.
     """
-    _refuse_naive(detach_time)
+    if detach_time is not None:
+        _refuse_no_moment("detach_time", detach_time)
+        representable("detach_time", detach_time, conf.zone())
     names = None if logs is None else _names(target, logs)
 
     def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
@@ -228,7 +230,7 @@ def _each(
                 for each in _present(parent, names)
             ),
             problems=() if kind is ActionKind.DROP else _gone(parent, names),
-            notes=_gone(parent, names) if kind is ActionKind.DROP else (),
+            notes=_dropped_before(parent, names) if kind is ActionKind.DROP else (),
         )
 
     return planner
@@ -256,10 +258,19 @@ def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
 
 
 def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
-    present = {each.oid for each in _present(parent, names)}
+    return tuple(f"{names[oid]} does not exist any more." for oid in _absent(parent, names))
+
+
+def _dropped_before(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
+    """Return which are gone; another table may have the name by now, so the OID is told."""
     return tuple(
-        f"{names[oid]}, OID {oid}, does not exist any more." for oid in names if oid not in present
+        f"{names[oid]}, OID {oid}, does not exist any more." for oid in _absent(parent, names)
     )
+
+
+def _absent(parent: Parent, oids: Iterable[int]) -> list[int]:
+    present = {each.oid for each in (*parent.partitions, *parent.detached)}
+    return [oid for oid in oids if oid not in present]
 
 
 def _is_off(partition: Partition, known: Known) -> bool:
@@ -298,14 +309,6 @@ def _is_known(target: Target, log: PartitionLog) -> bool:
     """Whether a row that was read from another alias, such as a replica, is there too."""
     said = ("pk", "relid", "schema_name", "table_name")
     return target.config.logs.filter(**{name: getattr(log, name) for name in said}).exists()
-
-
-def _refuse_naive(moment: datetime | None) -> None:
-    if moment is None:
-        return
-    _refuse_no_moment("detach_time", moment)
-    if moment.utcoffset() is None:
-        raise InvalidPolicy(f"detach_time must be aware; {moment} has no time zone.")
 
 
 def _refuse_no_moment(name: str, moment: object) -> None:

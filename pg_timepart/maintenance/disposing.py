@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from pg_timepart.anatomy import read_foreign_keys
 from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.locks import LockTimeout
 from pg_timepart.maintenance.caution import surely
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
+from pg_timepart.periods import FOR_EVER
 from pg_timepart.plans import Action
 from pg_timepart.procedures import drop_steps, move_steps, truncate_steps, unlink_steps
+from pg_timepart.relations import Partition
 
 
 def move(work: Work, action: Action, session: Session) -> str:
@@ -58,17 +62,25 @@ def drop(work: Work, action: Action, session: Session) -> str:
     leaf, row, grace = work.own_partition(action), work.row_of(action.oid), work.policy.drop_after
     if leaf.is_attached:
         raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
-    now = surely(work.now, work.parent)
-    if grace and row is not None and row.detached_at and row.detached_at + grace > now:
-        raise Refused(
-            f"{leaf.name} was detached at {row.detached_at:%Y-%m-%d %H:%M} UTC and is kept until"
-            f" {row.detached_at + grace:%Y-%m-%d %H:%M} UTC by the config's grace of {grace}."
-        )
+    if grace and row is not None and row.detached_at:
+        _refuse_within_grace(leaf, row.detached_at, grace, surely(work.now, work.parent))
     if action.is_asked:
         work.begin(action)  # else, after a crash, the config says anew whether it shall go
     session.run(drop_steps(leaf, read_foreign_keys(work.target.connection, leaf)))
     work.forget(action)
     return action.reason
+
+
+def _refuse_within_grace(
+    leaf: Partition, detached_at: datetime, grace: timedelta, now: datetime
+) -> None:
+    left = grace - (now - detached_at)
+    if left > timedelta(0):
+        until = FOR_EVER if left > FOR_EVER - now else now + left
+        raise Refused(
+            f"{leaf.name} was detached at {detached_at:%Y-%m-%d %H:%M} UTC and is kept until"
+            f" {until:%Y-%m-%d %H:%M} UTC by the config's grace of {grace}."
+        )
 
 
 def truncate(work: Work, action: Action, session: Session) -> str:

@@ -181,9 +181,8 @@ class Work:
     def pin_of(self, row: PartitionLog) -> datetime | None:
         """Return until when the partition is pinned, read anew; None where that is over."""
         rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
-        pins = rows.filter(detach_time__gt=self.now).values_list("detach_time", flat=True)
-        found: datetime | None = pins.first()
-        return found
+        found: datetime | None = rows.values_list("detach_time", flat=True).first()
+        return None if found is None or found <= self.now else found
 
     def forget(self, action: Action) -> None:
         """Remove the row of a table that is dropped."""

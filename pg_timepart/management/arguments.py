@@ -10,7 +10,7 @@ from typing import Any
 
 from pg_timepart import conf
 from pg_timepart.errors import TimepartError
-from pg_timepart.periods import in_utc, start_of_day
+from pg_timepart.periods import in_utc, representable, start_of_day
 from pg_timepart.planning import MAX_DAYS
 
 EPILOG = (
@@ -61,7 +61,7 @@ def moment(text: str) -> datetime:
     there. Raises ArgumentTypeError.
     """
     try:
-        return in_utc(_moment(text))
+        return in_utc(representable("A time", _moment(text), conf.zone()))
     except TimepartError as error:
         raise ArgumentTypeError(str(error)) from error
     except ValueError as error:

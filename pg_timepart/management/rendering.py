@@ -114,7 +114,7 @@ def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
     if partition.detached_at is not None:
         yield f"detached {console.minute(partition.detached_at, zone)}"
     if partition.pinned_until is not None:
-        yield f"pinned until {console.minute(partition.pinned_until, zone)}"
+        yield console.pin(partition.pinned_until, zone)
     if partition.unfinished:
         yield f"{partition.unfinished} interrupted"
 

@@ -59,6 +59,7 @@ LAYOUT = (
     "tablespaces",
     "schema",
     "signals",
+    "fields",
     "models",
     "migrations",
     "keeping",
