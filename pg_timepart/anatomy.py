@@ -15,6 +15,7 @@ from pg_timepart.errors import Conflict
 from pg_timepart.own_checks import BOUNDS_DEFINITION, excludes
 from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.relations import (
+    ForeignKey,
     Grant,
     Leaf,
     LeafCheck,
@@ -146,7 +147,8 @@ SELECT json_build_object(
       SELECT json_agg(conname ORDER BY conname)
       FROM foreign_keys WHERE conrelid = %(leaf)s AND NOT convalidated),
   'missing_foreign_keys', (
-      SELECT json_agg(json_build_array(p.def, p.target) ORDER BY p.def)
+      SELECT json_agg(json_build_object('name', p.conname, 'definition', p.def,
+                                        'target', p.target) ORDER BY p.conname)
       FROM foreign_keys p WHERE p.conrelid = %(parent)s AND NOT EXISTS (
           SELECT FROM foreign_keys l WHERE l.conrelid = %(leaf)s AND l.def = p.def)),
   'missing', (
@@ -232,7 +234,10 @@ def read_leaf(
         foreign_keys=_with_targets(found["foreign_keys"]),
         unvalidated=tuple(found["unvalidated"] or ()),
         missing=_definitions(connection, found["missing"] or ()),
-        missing_foreign_keys=_with_targets(found["missing_foreign_keys"]),
+        missing_foreign_keys=tuple(
+            ForeignKey(**{**each, "target": Relation(**each["target"])})
+            for each in found["missing_foreign_keys"] or ()
+        ),
     )
 
 

@@ -200,6 +200,39 @@ def drop_constraint(table: Relation, name: str) -> Statement:
     return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(name))
 
 
+def add_column(table: Relation, definition: str) -> Statement:
+    """Add a column; ``definition`` is its quoted name and what follows."""
+    return sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(named(table), sql.SQL(definition))
+
+
+def add_constraint(table: Relation, name: str, definition: str) -> Statement:
+    """Add a constraint of this name."""
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+        named(table), sql.Identifier(name), sql.SQL(definition)
+    )
+
+
+def replace_constraint(table: Relation, name: str, definition: str) -> Statement:
+    """Give the constraint of this name another definition, which scans the table."""
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}, ADD CONSTRAINT {} {}").format(
+        named(table), sql.Identifier(name), sql.Identifier(name), sql.SQL(definition)
+    )
+
+
+def inherit_constraint(table: Relation, name: str) -> Statement:
+    """Let a NOT NULL constraint that is NO INHERIT be inherited; of 18 and later."""
+    return sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} INHERIT").format(
+        named(table), sql.Identifier(name)
+    )
+
+
+def set_not_null(table: Relation, column: str) -> Statement:
+    """Set NOT NULL; a validated CHECK that says so spares the scan."""
+    return sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL").format(
+        named(table), sql.Identifier(column)
+    )
+
+
 def add_missing(leaf: Relation, definition: str) -> Statement:
     """Build on the leaf an index or key that only the parent has; see ``Leaf.missing``."""
     if definition.startswith("ADD "):

@@ -109,7 +109,7 @@ def attach_steps(
     """Yield how to attach a detached table: all slow work first, under locks that stop nobody."""
     table = leaf.relation
     for definition in leaf.missing:
-        yield _unhurried(
+        yield unhurried(
             table,
             f"build on {table.name} what {parent.name} has",
             ddl.add_missing(table, definition),
@@ -123,7 +123,12 @@ def attach_steps(
     excluding = _excluding_check(parent, template, sides)
     yield from _exclusion_steps(parent, template, sides, excluding)
     checks = [check.name for check in leaf.bounds_checks] or [_new_bounds_check(leaf)]
-    referenced = _targets([*leaf.foreign_keys, *leaf.missing_foreign_keys])
+    referenced = _targets(
+        [
+            *(target for _, target in leaf.foreign_keys),
+            *(each.target for each in leaf.missing_foreign_keys),
+        ]
+    )
     finish = [
         ddl.attach(parent, table, sides.lower, sides.upper),
         *(ddl.drop_constraint(table, name) for name in checks),
@@ -171,7 +176,7 @@ def unlink_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -
 def drop_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
     """Yield how to drop a detached table, without its foreign keys, whose targets need a lock."""
     yield from unlink_steps(leaf, foreign_keys)
-    yield _unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
+    yield unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
 
 
 def truncate_steps(leaf: Relation) -> Iterator[Step]:
@@ -246,7 +251,7 @@ def _exclusion_steps(
             statements=tuple(prepared),
         )
     if excluding:
-        yield _unhurried(
+        yield unhurried(
             default,
             f"see that {default.name} keeps the promise",
             ddl.validate_constraint(default, excluding),
@@ -257,23 +262,22 @@ def _exclusion_steps(
 def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
     table = leaf.relation
     added: list[str] = []
-    taken = {name for name, _ in leaf.foreign_keys}
-    for number, (definition, target) in enumerate(leaf.missing_foreign_keys):
-        name = f"pg_timepart_fk_{number}"
-        while name in taken:
-            name += "_"
+    taken = set(leaf.constraints)
+    for each in leaf.missing_foreign_keys:
+        name = free_name(each.name, taken, taken)
+        taken.add(name)
         added.append(name)
         yield Step(
             summary=f"add to {table.name} a foreign key that its parent has",
             locks=(
-                *_locked([target], SHARE_ROW_EXCLUSIVE),
+                *_locked([each.target], SHARE_ROW_EXCLUSIVE),
                 *_locked([table], SHARE_ROW_EXCLUSIVE),
             ),
             altered=(table,),
-            statements=(ddl.add_foreign_key(table, name, definition),),
+            statements=(ddl.add_foreign_key(table, name, each.definition),),
         )
     for name in (*leaf.unvalidated, *added):
-        yield _unhurried(
+        yield unhurried(
             table,
             f"check the rows of {table.name} against {name}",
             ddl.validate_constraint(table, name),
@@ -297,7 +301,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[St
             statements=(check,),
             off=table,
         )
-    yield _unhurried(
+    yield unhurried(
         table,
         f"check the rows of {table.name} against the bounds",
         ddl.validate_constraint(table, name),
@@ -309,13 +313,14 @@ def _new_bounds_check(leaf: Leaf) -> str:
     return free_name(BOUNDS_CHECK, leaf.constraints, leaf.constraints)
 
 
-def _unhurried(
+def unhurried(
     table: Relation,
     summary: str,
     *statements: Statement,
     mode: str = ACCESS_EXCLUSIVE,
     tablespace: str | None = None,
 ) -> Step:
+    """Return a step that may take long, since it locks a table that no application uses."""
     return Step(
         summary=summary,
         locks=tuple(_locked([table], mode)),
@@ -335,6 +340,6 @@ def _locked(relations: Sequence[Relation], mode: str) -> Iterator[Lock]:
     return (Lock(relation=each, mode=mode) for each in relations)
 
 
-def _targets(foreign_keys: Sequence[tuple[str, Relation]]) -> tuple[Relation, ...]:
-    unique = {target.oid: target for _, target in foreign_keys}
+def _targets(referenced: Sequence[Relation]) -> tuple[Relation, ...]:
+    unique = {each.oid: each for each in referenced}
     return tuple(unique[oid] for oid in sorted(unique))

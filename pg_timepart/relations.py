@@ -220,6 +220,17 @@ class LeafCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """A foreign key of the parent."""
+
+    name: str
+    definition: str
+    """Ready to follow ``ADD CONSTRAINT name``."""
+
+    target: Relation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
     """What decides how a detached table can be attached, moved or dropped."""
 
@@ -240,5 +251,5 @@ class Leaf:
     """Definitions, ready to follow ``ALTER TABLE leaf ADD`` or ``CREATE [UNIQUE] INDEX ON leaf``,
     that the parent has and the leaf has not."""
 
-    missing_foreign_keys: tuple[tuple[str, Relation], ...]
-    """Definition and referenced table of foreign keys that only the parent has."""
+    missing_foreign_keys: tuple[ForeignKey, ...]
+    """Foreign keys that only the parent has."""

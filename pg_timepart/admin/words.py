@@ -72,6 +72,8 @@ def remarks(partition: PartitionStatus) -> str:
         found.append(console.pin(partition.pinned_until, conf.zone()))
     if partition.unfinished:
         found.append(f"{partition.unfinished} interrupted")
+    if partition.obstacles:
+        found.append("cannot be attached as it is")
     return ", ".join(found)
 
 

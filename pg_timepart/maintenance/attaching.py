@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from django.db import IntegrityError
 
 from pg_timepart import orphans
+from pg_timepart.alignment import Alignment, alignment_steps, read_alignment, unlike
 from pg_timepart.anatomy import read_leaf
 from pg_timepart.errors import Conflict
 from pg_timepart.faults import FOREIGN_KEY_VIOLATION, sentence, sqlstate
@@ -18,16 +19,17 @@ from pg_timepart.ownership import peculiarity
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action
 from pg_timepart.procedures import attach_steps, finalize_step, move_steps
-from pg_timepart.relations import Partition
+from pg_timepart.relations import Leaf, Partition
 
 
 def attach(work: Work, action: Action, session: Session) -> str:
     """Attach the partition with its old bounds and record it.
 
-    A pending detach is ended first. Moving, building indexes and checking rows come next, under
-    locks that stop nobody who uses the parent. Raises Conflict where another partition covers
-    some of the range, or the table has triggers, rules or row security of its own, and Refused
-    where it is not ours any more.
+    A pending detach is ended first. Moving, bringing it in step with the parent, building indexes
+    and checking rows come next, under locks that stop nobody who uses the parent. Raises Conflict
+    where another partition covers some of the range, the table has triggers, rules or row security
+    of its own, or columns or rows of it are not as the parent has them and only a person may change
+    that; and Refused where it is not ours any more.
     """
     work.reread()
     leaf, bounds = work.own_partition(action), action.bounds
@@ -44,31 +46,58 @@ def attach(work: Work, action: Action, session: Session) -> str:
         work.reread()
         leaf = work.own_partition(action)
         _refuse_peculiar(work, leaf)
+    alignment = read_alignment(work.target.connection, work.parent, leaf)
+    if alignment.obstacles:
+        raise Conflict(unlike(leaf, alignment.obstacles))
     sides = work.sides(bounds)
     tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
     if tablespace != leaf.tablespace:
         session.run(move_steps(leaf, tablespace))
     details = read_leaf(work.target.connection, work.parent, leaf, sides)
-    with _orphans_named(work, leaf), beside_default(work, session):
+    with _reasons_named(work, leaf, alignment), beside_default(work, session):
+        session.run(alignment_steps(leaf, alignment))
         session.run(attach_steps(work.parent, work.template(), details, sides, tablespace))
+    session.remarks.extend(_remarks(details, alignment))
     _record_attached(work, action)
     return action.reason
 
 
 @contextmanager
-def _orphans_named(work: Work, leaf: Partition) -> Iterator[None]:
-    """Run the block; raise Conflict with the rows that keep a foreign key from being built."""
+def _reasons_named(work: Work, leaf: Partition, alignment: Alignment) -> Iterator[None]:
+    """Run the block; raise Conflict with the rows that a constraint of the parent refuses."""
     try:
         yield
     except IntegrityError as error:
-        diagnosis = getattr(error.__cause__, "diag", None)
-        constraint = getattr(diagnosis, "constraint_name", None)
-        if sqlstate(error) != FOREIGN_KEY_VIOLATION or constraint is None:
-            raise
-        found = orphans.described(work.target.connection, leaf, constraint)
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        found = _rows_refused(work, leaf, alignment, sqlstate(error), name) if name else None
         if found is None:
             raise
         raise Conflict(f"{leaf.name} cannot be attached. {sentence(error)} {found}") from error
+
+
+def _rows_refused(
+    work: Work, leaf: Partition, alignment: Alignment, state: str | None, name: str
+) -> str | None:
+    """Return which rows a constraint refuses and what to do, where there is more to say."""
+    if state == FOREIGN_KEY_VIOLATION:
+        return orphans.described(work.target.connection, leaf, name)
+    column = next((each.column for each in alignment.not_nulls if each.check == name), None)
+    if column is None:
+        return None
+    return (
+        f"The parent declares {column} NOT NULL: give the rows of {leaf.name} that have none a"
+        " value, then attach it."
+    )
+
+
+def _remarks(leaf: Leaf, alignment: Alignment) -> Iterator[str]:
+    expected = {each.name for each in leaf.bounds_checks}
+    for name in alignment.own_checks:
+        if name not in expected:
+            yield (
+                f"It keeps the CHECK {name}, which the parent has not: rows that it refuses are"
+                " refused in this range until it is dropped."
+            )
 
 
 def _refuse_overlap(work: Work, action: Action, bounds: Bounds) -> None:

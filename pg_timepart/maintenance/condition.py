@@ -59,6 +59,9 @@ class PartitionStatus:
     unfinished: str
     """The operation that was interrupted: ``detach``, ``move``, ...; else empty."""
 
+    obstacles: tuple[str, ...] = ()
+    """Columns that keep a detached one from being attached, each with the SQL that ends it."""
+
     def as_json(self) -> dict[str, Any]:
         """Return it in JSON types only."""
         return {
@@ -73,6 +76,7 @@ class PartitionStatus:
             "pinned_until": _iso(self.pinned_until),
             "detached_at": _iso(self.detached_at),
             "unfinished": self.unfinished,
+            "obstacles": list(self.obstacles),
         }
 
 
@@ -122,6 +126,19 @@ class TableStatus:
     last_checked_at: datetime | None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what is not wrong, but good to know in time."""
+        kept = [each for each in self.partitions if each.obstacles]
+        if not kept:
+            return ()
+        last = kept[-1]
+        note = (
+            f"{len(kept)} of the detached partitions cannot be attached as they are, since their"
+            f" columns are not the table's. Of {last.address}: {'; '.join(last.obstacles)}."
+        )
+        return (note,)
+
+    @property
     def runway(self) -> timedelta | None:
         """Time until the first INSERT would fail; None if none would, or nothing is known."""
         if self.runs_out_at is None or self.read_at is None:
@@ -152,6 +169,7 @@ class TableStatus:
             "database": self.alias,
             "health": self.health.value,
             "problems": list(self.problems),
+            "notes": list(self.notes),
             "period": self.period,
             "interval": self.interval,
             "premake": self.premake,

@@ -15,6 +15,7 @@ from typing import Any
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart import conf
+from pg_timepart.alignment import alignment_steps, read_alignment, unlike
 from pg_timepart.anatomy import read_foreign_keys, read_leaf
 from pg_timepart.constants import ActionKind
 from pg_timepart.ddl import Lock, Statement
@@ -274,9 +275,12 @@ def _attach(work: Work, action: Action) -> tuple[list[Step], str]:
     leaf, sides = work.partition(action), work.sides(_bounds(action))
     tablespace = action.tablespace or work.parent.tablespace or leaf.tablespace
     moves = move_steps(leaf, tablespace) if tablespace != leaf.tablespace else ()
+    alignment = read_alignment(work.target.connection, work.parent, leaf)
+    if alignment.obstacles:
+        return ending, f"This would fail: {unlike(leaf, alignment.obstacles)}"
     details = read_leaf(work.target.connection, work.parent, leaf, sides)
     attaching = attach_steps(work.parent, work.template(), details, sides, tablespace)
-    return [*ending, *moves, *attaching], ""
+    return [*ending, *moves, *alignment_steps(leaf, alignment), *attaching], ""
 
 
 def _move(work: Work, action: Action) -> tuple[list[Step], str]:

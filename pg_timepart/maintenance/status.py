@@ -20,6 +20,7 @@ from pg_timepart.addressing import Addresses
 from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
+from pg_timepart.differences import Difference, obstacles, read_differences
 from pg_timepart.errors import TimepartError
 from pg_timepart.holders import Holder, read_advisory_holders
 from pg_timepart.keeping import rows_alias
@@ -141,6 +142,8 @@ class _Seen:
     managers: dict[int, tuple[OtherManager, ...]]
     holders: dict[int, list[Holder]]
     """By table: who has the advisory lock of those whose last runs all gave way."""
+    differences: dict[int, tuple[Difference, ...]]
+    """How the columns of detached partitions differ from their parents', by OID."""
 
     def beside(self, parent: Parent) -> list[Finding]:
         """Return who else manages the table."""
@@ -166,7 +169,21 @@ def _read_database(
         figures=read_figures(connection, [*attached, *detached]),
         managers=read_other_managers(connection, parents.values()),
         holders=read_advisory_holders(connection, kept) if kept else {},
+        differences=read_differences(connection, _pairs(targets, rows, parents)),
     )
+
+
+def _pairs(
+    targets: list[Target], rows: dict[str, list[PartitionLog]], parents: dict[str, Parent]
+) -> list[tuple[int, int]]:
+    """Return the OIDs of each detached partition and of its parent."""
+    return [
+        (parents[target.model._meta.db_table].oid, row.relid)
+        for target in targets
+        if target.model._meta.db_table in parents
+        for row in rows[target.label]
+        if not row.is_attached
+    ]
 
 
 def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) -> TableStatus:
@@ -177,9 +194,7 @@ def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) ->
     by_oid = {row.relid: row for row in rows}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
     names = Addresses(present)
-    partitions = tuple(
-        _partition(each, by_oid.get(each.oid), seen.figures, names) for each in present
-    )
+    partitions = tuple(_partition(each, by_oid.get(each.oid), seen, names) for each in present)
     runs_out = runs_out_at(parent, parent.read_at)
     findings = [*own.trouble, *seen.beside(parent), *assess(target, parent, rows, runs_out)]
     if target.label in own.deferred:
@@ -231,9 +246,9 @@ def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _partition(
-    partition: Partition, row: PartitionLog | None, figures: dict[int, Figures], names: Addresses
+    partition: Partition, row: PartitionLog | None, seen: _Seen, names: Addresses
 ) -> PartitionStatus:
-    counted = figures.get(partition.oid, Figures())
+    counted = seen.figures.get(partition.oid, Figures())
     return PartitionStatus(
         oid=partition.oid,
         name=partition.name,
@@ -247,6 +262,7 @@ def _partition(
         pinned_until=row.detach_time if row else None,
         detached_at=row.detached_at if row else None,
         unfinished=row.unfinished if row else "",
+        obstacles=obstacles(partition, seen.differences.get(partition.oid, ())),
     )
 
 

@@ -31,6 +31,7 @@ def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
     """Yield what there is to say about one table, and a table of its partitions."""
     yield f"{status.label}: {status.health}"
     yield from (f"  ! {printable(each)}" for each in status.problems)
+    yield from (f"  note: {printable(each)}" for each in status.notes)
     yield f"  {printable(status.table)} in the database {status.alias}: {_policy(status)}"
     if status.read_at is not None:
         yield f"  {_runway(status, zone)}; {_counts(status)}"
@@ -117,6 +118,8 @@ def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
         yield console.pin(partition.pinned_until, zone)
     if partition.unfinished:
         yield f"{partition.unfinished} interrupted"
+    if partition.obstacles:
+        yield "cannot be attached as it is"
 
 
 def _count(preview: Preview) -> str:

@@ -188,7 +188,7 @@ def test_rows_outside_the_bounds_fail_it_and_nothing_is_lost(yard: Yard) -> None
 def test_a_detached_partition_that_somebody_dropped_is_forgotten(yard: Yard) -> None:
     log = detached_ship(yard)
     yard.execute(f"DROP TABLE {JANUARY}")
-    with pytest.raises(OperationFailed, match=f"{JANUARY} does not exist any more"):
+    with pytest.raises(OperationFailed, match=f"{JANUARY}.* does not exist any more"):
         Ship.partitioning.attach_partition(log)
     assert [row.start for row in yard.logs(Ship)] == [at("2024-02-01")]
 
@@ -299,18 +299,6 @@ def test_rows_without_what_they_refer_to_fail_it_again_and_again(yard: Yard) -> 
         "SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass",
         CARGO,
     ) == [True]
-
-
-def test_a_column_that_only_the_parent_has_fails_with_the_servers_reason(yard: Yard) -> None:
-    log = detached_ship(yard)
-    yard.execute("ALTER TABLE fleet_ship ADD COLUMN masts int")
-    try:
-        with pytest.raises(OperationFailed, match='is missing column "masts"'):
-            log.attach()
-        log.refresh_from_db()
-        assert (log.is_attached, log.unfinished) == (False, "")
-    finally:
-        yard.execute("ALTER TABLE fleet_ship DROP COLUMN masts")
 
 
 # Tablespaces

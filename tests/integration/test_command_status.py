@@ -267,7 +267,7 @@ def test_json(yard: Yard, today: dt.datetime) -> None:
         "model", "table", "database", "health", "problems", "period", "interval", "premake",
         "enabled", "read_at", "runs_out_at", "runway_seconds", "attached", "detached",
         "total_bytes", "gaps", "last_outcome", "last_message", "last_run_at", "last_checked_at",
-        "overdue_since", "partitions",
+        "overdue_since", "partitions", "notes",
     }  # fmt: skip
     assert found["runs_out_at"] == (today + 4 * day).isoformat()
     assert 3 * 86_400 < found["runway_seconds"] <= 4 * 86_400
@@ -286,6 +286,7 @@ def test_json(yard: Yard, today: dt.datetime) -> None:
         "pinned_until": None,
         "detached_at": "",
         "unfinished": "",
+        "obstacles": [],
     }
 
 

@@ -105,6 +105,7 @@ def test_by_hand_the_grace_holds_too_and_the_sentence_says_until_when(yard: Yard
 
 
 def test_foreign_keys_go_first_each_by_itself(yard: Yard) -> None:
+    yard.configure(Cargo, keep_foreign_keys=True)
     yard.cover(Cargo, "2024-01-01", "2024-02-01")
     port = Port.objects.create(name="Lisbon")
     Cargo.objects.create(loaded_at=at("2024-01-15"), port=port, code="a")

@@ -22,6 +22,7 @@ pytest_plugins = ("tests.fleet.fixtures",)
 
 CARGO = "fleet_cargo_20240101_20240201"
 MARCH = "2024-03-15"
+NAMES = "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass"
 AT_ONCE = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.2})
 
 
@@ -160,8 +161,10 @@ def test_an_attach_builds_them_again(yard: Yard) -> None:
     laden(yard)
     yard.maintain(Cargo, MARCH)
     log = yard.log(Cargo, "2024-01-01")
+    before = yard.query(NAMES, "fleet_cargo")
     log.attach()
     assert foreign_keys(yard) == [("fleet_port", True)]
+    assert yard.query(NAMES, CARGO) == before
     assert Cargo.objects.filter(loaded_at__lt=at("2024-02-01")).count() == 1
 
 

@@ -59,7 +59,7 @@ def test_one_that_is_gone_is_not_skipped_in_silence(
 ) -> None:
     yard.execute(f"DROP TABLE {JANUARY}")
     for _ in range(2):
-        with pytest.raises(OperationFailed, match=f"{JANUARY} does not exist any more"):
+        with pytest.raises(OperationFailed, match=f"{JANUARY}.* does not exist any more"):
             operate(log)
 
 
@@ -129,7 +129,7 @@ def test_where_one_fails_the_rows_know_what_was_done_to_the_others(
 ) -> None:
     january, february = two
     yard.execute(f"DROP TABLE {JANUARY}")
-    with pytest.raises(OperationFailed, match=f"{JANUARY} does not exist any more"):
+    with pytest.raises(OperationFailed, match=f"{JANUARY}.* does not exist any more"):
         Ship.partitioning.detach_partition([january, february])
     assert (january.is_attached, february.is_attached) == (True, False)
 

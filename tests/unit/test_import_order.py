@@ -43,6 +43,8 @@ LAYOUT = (
     "hierarchy",
     "anatomy",
     "ownership",
+    "differences",
+    "alignment",
     "holders",
     "rights",
     "other_managers",
