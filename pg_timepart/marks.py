@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pg_timepart.periods import Bounds
@@ -21,6 +22,9 @@ MARK_PATTERN = r"pg\_timepart {%"
 
 MAX_MARK = 4000
 """How many characters of a comment are read: a mark with the longest names is shorter."""
+
+MAX_REMEMBERED = 10_000
+"""How many comments are parsed once: each pass of a worker reads the same ones again."""
 
 
 def mark_text(mark: Mark) -> str:
@@ -36,6 +40,7 @@ def mark_of(label: str, parent: Relation, bounds: Bounds) -> Mark:
     return Mark(label=label, bounds=bounds, schema=parent.schema, table=parent.name)
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def parse_mark(comment: str | None) -> Mark | None:
     """Return what a table's comment says, or None where it is not one of ours.
 

@@ -75,11 +75,13 @@ def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Itera
 def _differing(
     found: Sequence[Partition], target: Target, parent: Parent
 ) -> Iterator[tuple[Partition, Mark]]:
+    label = target.label
     for each in found:
-        if each.mark is not None and each.owner == parent.owner and not each.is_default:
-            wanted = mark_of(target.label, parent, each.bounds or each.mark.bounds)
-            if replace(each.mark, bounds=wanted.bounds) != wanted:
-                yield each, wanted
+        mark = each.mark
+        if mark is None or each.owner != parent.owner or each.is_default:
+            continue
+        if mark.label != label or not mark.names(parent):
+            yield each, mark_of(label, parent, each.bounds or mark.bounds)
 
 
 def _is_marked(work: Work, table: Partition, mark: Mark) -> bool:

@@ -198,6 +198,29 @@ def test_a_table_of_somebody_else_with_the_next_name_is_not_attached(
     assert NEXT not in yard.children(Ship)
 
 
+MALFORMED = {
+    "empty bound": '{"model": "fleet.ship", "from": "", "to": ""}',
+    "zero": '{"model": "fleet.ship", "from": 0, "to": 0}',
+    "list": '["fleet.ship"]',
+    "deep": '{"model": "fleet.ship", "from": ' + "[" * 3_000,
+    "deeper than is read": "[" * 100_000,
+    "reversed": (
+        '{"model": "fleet.ship", "from": "2024-02-01T00:00:00+00:00",'
+        ' "to": "2024-01-01T00:00:00+00:00"}'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_comment_ends_no_run(yard: Yard, text: str) -> None:
+    for name in ("anything", NEXT):
+        yard.execute(f"CREATE TABLE {name} ()")
+        yard.execute(f"COMMENT ON TABLE {name} IS %s", f"pg_timepart {text}")
+    assert reconcile("fleet.ship").outcome == "unchanged"
+    assert {each.label: each.outcome for each in maintain_all(now=MAY)}["fleet.ship"] == "done"
+    assert sorted(yard.children(Ship))[0] == f"{NEXT}_2"
+
+
 # What was given away
 
 
