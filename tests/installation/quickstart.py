@@ -112,7 +112,7 @@ def own_redis() -> str:
 def assert_rotates(person: Newcomer, services: dict[str, Running]) -> None:
     """Beat sends passes and the worker runs them, status is well, and the admin answers."""
     assert "shop.event: ok" in person.type("python manage.py timepart status")
-    assert "no issues" in person.type("python manage.py check --database default")
+    assert "no issues" in person.type("python manage.py check")
     person.shell(SOONER.strip() + "\nentry.pk")
     done = "Task pg_timepart.maintain["
     until(lambda: "Sending due task" in services["beat"].said() or _ended(services), 60)
