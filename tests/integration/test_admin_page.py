@@ -21,7 +21,7 @@ pytest_plugins = ("tests.fleet.fixtures",)
 @pytest.fixture
 def client(yard: Yard) -> Iterator[Client]:
     with no_users_left():
-        yield signed_in("change_partitionconfig", "drop_partitionconfig")
+        yield signed_in("change_partitionconfig", "drop_partitionconfig", "view_partitionrun")
     PartitionConfig.objects.filter(model_label__startswith=PREFIX).delete()
 
 
