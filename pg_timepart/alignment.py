@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import ddl
-from pg_timepart.differences import Difference, obstacles, quoted, read_differences
+from pg_timepart.ddl import quoted
+from pg_timepart.differences import Difference, obstacles, read_differences
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     BOUNDS_CHECK,

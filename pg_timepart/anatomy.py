@@ -64,6 +64,8 @@ SELECT json_build_object(
   'has_stray_indexes', EXISTS (
       SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       WHERE i.indrelid = p.oid AND c.reltablespace <> 0),
+  'has_exclusions', EXISTS (
+      SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = p.oid AND i.indisexclusion),
   'default_pages', COALESCE((
       SELECT GREATEST(relpages, pg_catalog.pg_stat_get_live_tuples(oid) / 100)
       FROM pg_catalog.pg_class WHERE oid = %(default)s), 0),
@@ -104,8 +106,9 @@ FOR_A_PARTITION = """EXISTS (
 # The expected CHECK is spelled as the server deparses what DETACH CONCURRENTLY leaves behind.
 LEAF = """
 WITH described AS (
-    SELECT i.indrelid, i.indexrelid, i.indisunique, i.indisvalid,
-           k.oid AS constraint_oid, pg_catalog.pg_get_constraintdef(k.oid) AS constraint_def,
+    SELECT i.indrelid, i.indexrelid, i.indisunique, i.indisvalid, i.indisexclusion,
+           k.conname, k.oid AS constraint_oid,
+           pg_catalog.pg_get_constraintdef(k.oid) AS constraint_def,
            pg_catalog.pg_get_indexdef(i.indexrelid) AS index_def, length(
                format('CREATE %%sINDEX %%I ON %%s%%I.%%I ',
                       CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname,
@@ -155,11 +158,16 @@ SELECT json_build_object(
       SELECT json_agg(json_build_object(
                  'constraint', p.constraint_oid::bigint, 'index', p.indexrelid::bigint,
                  'is_unique', p.indisunique, 'named_by', p.named_by) ORDER BY p.indexrelid)
-      FROM indexes p WHERE p.indrelid = %(parent)s AND NOT EXISTS (
+      FROM indexes p WHERE p.indrelid = %(parent)s AND NOT p.indisexclusion AND NOT EXISTS (
           SELECT FROM indexes l
           WHERE l.indrelid = %(leaf)s AND l.indisvalid AND l.indisunique = p.indisunique
           AND l.body = p.body
-          AND l.constraint_def IS NOT DISTINCT FROM p.constraint_def))
+          AND l.constraint_def IS NOT DISTINCT FROM p.constraint_def)),
+  'exclusions', (
+      SELECT json_agg(l.conname ORDER BY l.conname)
+      FROM indexes l WHERE l.indrelid = %(leaf)s AND l.indisexclusion AND EXISTS (
+          SELECT FROM indexes p
+          WHERE p.indrelid = %(parent)s AND p.constraint_def = l.constraint_def))
 )::text
 """
 
@@ -197,6 +205,7 @@ def read_template(
         replica_identity=found["replica_identity"],
         storage=tuple(_option(each) for each in found["storage"] or ()),
         has_stray_indexes=found["has_stray_indexes"],
+        has_exclusions=found["has_exclusions"],
         default_pages=found["default_pages"],
         default_checks=tuple(found["default_checks"] or ()),
         others_checks=tuple(found["others_checks"] or ()),
@@ -234,6 +243,7 @@ def read_leaf(
         foreign_keys=_with_targets(found["foreign_keys"]),
         unvalidated=tuple(found["unvalidated"] or ()),
         missing=_definitions(connection, found["missing"] or ()),
+        exclusions=tuple(found["exclusions"] or ()),
         missing_foreign_keys=tuple(
             ForeignKey(**{**each, "target": Relation(**each["target"])})
             for each in found["missing_foreign_keys"] or ()

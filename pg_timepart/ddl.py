@@ -28,6 +28,11 @@ def named(relation: Relation) -> Statement:
     return sql.Identifier(relation.schema, relation.name)
 
 
+def quoted(*names: str) -> str:
+    """Return the names as one identifier, for text that is shown or that the server parses."""
+    return ".".join('"{}"'.format(each.replace('"', '""')) for each in names)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A lock to take explicitly, before the statement that would take it anyway."""
@@ -272,6 +277,22 @@ def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     return _block(body, leaf.schema, leaf.name, tablespace)
 
 
+def drop_exclusions(leaf: Relation) -> Statement:
+    """Drop the exclusion constraints of a table that LIKE made: ATTACH builds its own beside them.
+
+    Those of WITHOUT OVERLAPS too. Their names are the server's.
+    """
+    body = sql.SQL(
+        " DECLARE name pg_catalog.name; BEGIN FOR name IN"
+        " SELECT k.conname FROM pg_catalog.pg_index i"
+        " JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid"
+        " WHERE i.indrelid = {}::regclass AND i.indisexclusion LOOP"
+        " EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', {}::regclass, name);"
+        " END LOOP; END;"
+    ).format(_as_text(leaf), _as_text(leaf))
+    return _block(body, leaf.schema, leaf.name)
+
+
 def has_rows(leaf: Relation) -> Statement:
     """Ask whether a table holds anything; the one query here that is no DDL."""
     return sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(named(leaf))
@@ -346,7 +367,4 @@ def dollar_quote(*names: str) -> str:
 
 def _as_text(relation: Relation) -> Statement:
     """Return the quoted name as a string literal, for a cast to regclass."""
-    quoted = ".".join(
-        '"{}"'.format(part.replace('"', '""')) for part in (relation.schema, relation.name)
-    )
-    return sql.Literal(quoted)
+    return sql.Literal(quoted(relation.schema, relation.name))

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from pg_timepart.ddl import quoted
 from pg_timepart.relations import Relation
 from pg_timepart.search_path import fetch_all
 
@@ -115,13 +116,8 @@ def obstacles(table: Relation, differences: Sequence[Difference]) -> tuple[str, 
     return tuple(
         f"{what}: {statement}"
         for each in differences
-        for what, statement in _obstacle(_quoted(table.schema, table.name), each, added)
+        for what, statement in _obstacle(quoted(table.schema, table.name), each, added)
     )
-
-
-def quoted(name: str) -> str:
-    """Return the name as an identifier."""
-    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _obstacle(
@@ -174,10 +170,6 @@ def _rid_of(alter: str, column: str, own: Column, added: Mapping[str, Column]) -
         if wanted.typed == own.typed
     ]
     return "; ".join([*renames, f"if it was removed, {alter} DROP COLUMN {column}"])
-
-
-def _quoted(*names: str) -> str:
-    return ".".join(map(quoted, names))
 
 
 def _difference(name: str, sides: str) -> Difference:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pg_timepart import ddl
-from pg_timepart.ddl import Lock, Statement
+from pg_timepart.ddl import Lock, Statement, quoted
 from pg_timepart.marks import mark_text
 from pg_timepart.naming import free_name
 from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Template
@@ -58,11 +58,12 @@ def finish_leaf_steps(
     parent: Parent, template: Template, leaf: Relation, sides: Sides
 ) -> Iterator[Step]:
     """Yield how to attach a table that we made and did not attach; it is empty."""
+    copied = [ddl.drop_exclusions(leaf)] if template.has_exclusions else []
     yield Step(
         summary=f"attach {leaf.name}, which was made before",
         locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
         altered=(*_default_of(parent), leaf),
-        statements=(ddl.attach(parent, leaf, sides.lower, sides.upper),),
+        statements=(*copied, ddl.attach(parent, leaf, sides.lower, sides.upper)),
     )
 
 
@@ -130,6 +131,7 @@ def attach_steps(
         ]
     )
     finish = [
+        *(ddl.drop_constraint(table, name) for name in leaf.exclusions),
         ddl.attach(parent, table, sides.lower, sides.upper),
         *(ddl.drop_constraint(table, name) for name in checks),
     ]
@@ -143,6 +145,24 @@ def attach_steps(
         locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
         altered=(*_default_of(parent), table),
         statements=tuple(finish),
+        tablespace=tablespace if template.has_exclusions else None,
+        refusal=_too_slow(parent, leaf, sides) if template.has_exclusions else "",
+    )
+
+
+def _too_slow(parent: Parent, leaf: Leaf, sides: Sides) -> str:
+    """Return that ATTACH builds exclusion constraints for too long, and how to have it done."""
+    drops = "".join(f", DROP CONSTRAINT {quoted(name)}" for name in leaf.exclusions)
+    table = quoted(leaf.relation.schema, leaf.relation.name)
+    whole = quoted(parent.schema, parent.name)
+    lower, upper = (f"'{side}'" if side else None for side in (sides.lower, sides.upper))
+    dropping = f"ALTER TABLE {table} {drops.removeprefix(', ')}; " if drops else ""
+    return (
+        f"{parent.name} has an exclusion constraint, which ATTACH builds anew for the rows of"
+        f" {leaf.relation.name} under its locks, and that takes longer than LOCK_BUDGET_MS. Attach"
+        " it by hand, in one transaction, when nobody minds to wait, and run timepart reconcile:"
+        f" {dropping}ALTER TABLE {whole} ATTACH PARTITION {table} FOR VALUES FROM"
+        f" ({lower or 'MINVALUE'}) TO ({upper or 'MAXVALUE'})."
     )
 
 
@@ -205,20 +225,26 @@ def _new_leaf(
 ) -> Iterator[Statement]:
     yield ddl.create_leaf(parent, leaf, tablespace=tablespace, storage=template.storage)
     yield ddl.comment_on(leaf, mark_text(mark))
+    if template.has_exclusions:
+        yield ddl.drop_exclusions(leaf)
     if template.has_stray_indexes:
         yield ddl.set_index_tablespaces(leaf, tablespace)
     if template.replica_identity in "fn":
         yield ddl.set_replica_identity(leaf, template.replica_identity)
+    yield from _row_security(template, leaf)
+    for given in template.grants:
+        yield ddl.grant(leaf, given)
+    if not template.is_owned_by_us:
+        yield ddl.set_owner(leaf, template.owner)
+
+
+def _row_security(template: Template, leaf: Relation) -> Iterator[Statement]:
     if template.has_row_security:
         yield ddl.enable_row_security(leaf)
     if template.forces_row_security:
         yield ddl.force_row_security(leaf)
     for policy in template.policies:
         yield ddl.create_policy(leaf, policy)
-    for given in template.grants:
-        yield ddl.grant(leaf, given)
-    if not template.is_owned_by_us:
-        yield ddl.set_owner(leaf, template.owner)
 
 
 def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | None:

@@ -200,6 +200,9 @@ class Template:
     has_stray_indexes: bool
     """Some index of the parent names a tablespace, which ``LIKE`` would copy."""
 
+    has_exclusions: bool
+    """Whether it has exclusion constraints. LIKE copies them, and ATTACH builds each once more."""
+
     default_pages: int
     """Size of the default partition in pages as last counted, or as its rows suggest since then;
     0 where there is none."""
@@ -250,6 +253,9 @@ class Leaf:
     missing: tuple[str, ...]
     """Definitions, ready to follow ``ALTER TABLE leaf ADD`` or ``CREATE [UNIQUE] INDEX ON leaf``,
     that the parent has and the leaf has not."""
+
+    exclusions: tuple[str, ...]
+    """Names of its exclusion constraints that the parent has too: ATTACH builds them anew."""
 
     missing_foreign_keys: tuple[ForeignKey, ...]
     """Foreign keys that only the parent has."""

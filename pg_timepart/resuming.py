@@ -98,12 +98,13 @@ def unlinkings(
 ) -> Iterator[Action]:
     """Yield the dropping of the foreign keys that detached partitions still have.
 
-    Not of those that are being attached or dropped, and not of ``leaving``.
+    Not of those that are being attached or dropped, of another owner's, and of ``leaving``.
     """
     left_alone = set(leaving)
     rows = {row.oid: row for row in known if row.unfinished not in _ENDS_WITHOUT_KEYS}
     for each in parent.detached:
-        if each.oid in rows and each.oid not in left_alone and _is_to_unlink(parent, each, policy):
+        is_ours = each.owner == parent.owner and each.oid in rows
+        if is_ours and each.oid not in left_alone and _is_to_unlink(parent, each, policy):
             yield Action(
                 kind=ActionKind.UNLINK,
                 partition=each.name,

@@ -40,6 +40,10 @@ class Step:
     is_alone: bool = False
     """Whether the statement must run outside a transaction block."""
 
+    refusal: str = ""
+    """What there is to say where the statements alone take longer than the budget, again and again;
+    empty where trying on may help."""
+
     off: Relation | None = None
     """A table that must hang on no parent once the locks are there; else nothing is done."""
 

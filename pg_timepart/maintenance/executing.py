@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from django.db import OperationalError
@@ -13,12 +14,15 @@ from pg_timepart import conf
 from pg_timepart.catalog import hangs_on_nothing
 from pg_timepart.ddl import Statement
 from pg_timepart.drivers import as_text
-from pg_timepart.errors import Deferred, InsideTransaction
-from pg_timepart.faults import GAVE_WAY, sqlstate
+from pg_timepart.errors import Deferred, InsideTransaction, Refused
+from pg_timepart.faults import GAVE_WAY, QUERY_CANCELED, sqlstate
 from pg_timepart.guarding import guarded
 from pg_timepart.holders import Holder
 from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
 from pg_timepart.steps import Step
+
+MOST_TOO_SLOW = 3
+"""How often a step is tried whose statements take too long by themselves."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Session:
 
     def _run_one(self, step: Step) -> None:
         begun = len(self.statements)
+        refused_if_slow = _Slowness()
 
         def setup() -> None:
             del self.statements[begun:]
@@ -86,7 +91,8 @@ class Session:
             if step.is_unhurried:
                 self._execute(step.statements)
             else:
-                self._execute_within_budget(step.statements)
+                with refused_if_slow(step):
+                    self._execute_within_budget(step.statements)
 
         attempt = Attempt(
             what=step.summary,
@@ -117,6 +123,24 @@ class Session:
                 text = as_text(statement, self.connection)
                 self.statements.append(text)
                 cursor.execute(text)
+
+
+@dataclass(slots=True)
+class _Slowness:
+    """How often the statements of one step were cut off under their locks."""
+
+    times: int = 0
+
+    @contextmanager
+    def __call__(self, step: Step) -> Iterator[None]:
+        """Run the block; raise Refused where it was too slow too often, if the step says so."""
+        try:
+            yield
+        except OperationalError as error:
+            self.times += sqlstate(error) == QUERY_CANCELED
+            if step.refusal and self.times >= MOST_TOO_SLOW:
+                raise Refused(step.refusal) from error
+            raise
 
 
 def open_session(
