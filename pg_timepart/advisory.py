@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from pg_timepart.errors import Deferred
 from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
 from pg_timepart.locks import HAS_TRANSACTION_TIMEOUT, IDLE_TIMEOUT
 from pg_timepart.relations import Relation
+from pg_timepart.threads import Event, new_event, unless_over_within
 
 CHECK_SECONDS = 1.0
 """How long it is believed, without asking, that the lock's connection is still there."""
@@ -138,21 +138,15 @@ def _see_that_there_are_two(
     reach a statement that has no server connection yet.
     """
     seconds = random.uniform(*SECOND_CONNECTION_SECONDS)  # noqa: S311
-    is_let_go = threading.Event()
+    is_let_go = new_event()
 
-    def let_go() -> None:
+    def let_go(_: Event) -> None:
         is_let_go.set()
         with suppress(Error), holder.wrap_database_errors:  # lost, and so let go
             driver_connection(holder).rollback()
 
-    timer = threading.Timer(seconds, let_go)
-    timer.start()
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    finally:
-        timer.cancel()
-        timer.join()
+    with unless_over_within(seconds, let_go), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
     if is_let_go.is_set():
         raise NoSecondConnection(parent.name, seconds)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -11,6 +10,7 @@ from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.drivers import driver_connection
+from pg_timepart.threads import unless_over_within
 
 GRACE_SECONDS = 0.05
 """How long what is over may take to end by itself."""
@@ -27,20 +27,9 @@ def cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator
     connection, and comes in time also where the server's clock is set back: by that clock, a
     ``lock_timeout`` under way ends as much later.
     """
-    is_over = threading.Event()
     cancel = cancelling(connection)
-
-    def run() -> None:
-        if not is_over.wait(seconds):
-            repeat_until(is_over.wait, cancel)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with unless_over_within(seconds, lambda is_over: repeat_until(is_over.wait, cancel)):
         yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ for too long. That goes on in the server, also when this process stalls or dies.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import sentence
 from pg_timepart.search_path import SET_SAFE_PATH
+from pg_timepart.threads import Thread, new_event, started
 
 LOOK_SECONDS = 0.01
 """How often the server looks."""
@@ -147,7 +147,7 @@ def _running(
     guard: BaseDatabaseWrapper, watched: BaseDatabaseWrapper, watch: Statement, token: str
 ) -> Iterator[None]:
     """Run ``watch`` beside the block, which begins once it is seen there, and end it with it."""
-    is_begun, is_over = threading.Event(), threading.Event()
+    is_begun, is_over = new_event(), new_event()
     cancel_watched = cancelling(watched)
     failures: list[Error] = []
 
@@ -159,8 +159,7 @@ def _running(
             failures.append(error)
         repeat_until(is_over.wait, lambda: is_begun.is_set() and cancel_watched())
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    thread = started(run)
     try:
         _wait_until_it_watches(watched, token, failures)
         is_begun.set()
@@ -196,6 +195,6 @@ def _is_watching(cursor: CursorWrapper, token: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _has_ended(thread: threading.Thread, seconds: float) -> bool:
+def _has_ended(thread: Thread, seconds: float) -> bool:
     thread.join(seconds)
     return not thread.is_alive()

@@ -112,19 +112,24 @@ class Installation:
         concurrency: int = 1,
         is_supervised: bool = False,
         clock: Clock | None = None,
+        pool: str = "prefork",
+        packages: Path | None = None,
         **options: Any,
     ) -> Iterator[Process]:
-        """Run a prefork worker, ready to work; see ``environment`` for the options.
+        """Run a worker, ready to work; see ``environment`` for the options.
 
         Where it is supervised, as in every deployment, it is started again when it ends.
+        ``packages`` is a folder of more of them than this environment has.
         """
         command = [
             *(SUPERVISOR if is_supervised else ()),
-            *(*CELERY, "worker", "--pool=prefork", "--loglevel=INFO", f"--hostname={name}@here"),
+            *(*CELERY, "worker", f"--pool={pool}", "--loglevel=INFO", f"--hostname={name}@here"),
             *("--without-gossip", "--without-mingle", f"--concurrency={concurrency}"),
             f"--queues={queue}",
         ]
         environment = self.environment(**options) | _environment_of(clock)
+        if packages is not None:
+            environment["PYTHONPATH"] = str(packages)
         with self._process(name, command, environment) as process:
             wait_until(lambda: " ready." in process.said(), START_SECONDS, process)
             yield process

@@ -49,6 +49,7 @@ LAYOUT = (
     "rights",
     "other_managers",
     "faults",
+    "threads",
     "cancelling",
     "locks",
     "advisory",

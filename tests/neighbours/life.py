@@ -1,0 +1,77 @@
+"""``python -m tests.neighbours.life``: migrate, and whatever may be done to partitions, once each.
+
+The database is an empty one. Prints what is around the connection; fails at what does not end well.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from tests.neighbours import starting
+
+
+def main() -> None:
+    """Start the neighbour, then live."""
+    from tests.neighbours.kinds import NEIGHBOURS
+
+    neighbour = next(each for each in NEIGHBOURS if each.name == os.environ["NEIGHBOUR"])
+    if neighbour.start:
+        getattr(starting, neighbour.start)()
+    import django
+
+    django.setup()
+    _live()
+
+
+def _live() -> None:
+    from django.core.management import call_command
+    from django.db import connection
+    from django.utils import timezone
+
+    from pg_timepart.models import PartitionConfig
+    from tests.plant.models import Machine, Measurement
+
+    call_command("migrate", verbosity=0)
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+    now = timezone.now()
+    machine = Machine.objects.create(name="mill")
+    partitioning: Any = Measurement.partitioning
+    partitioning.create_range(now - timedelta(days=6), now)
+    for days in range(7):
+        Measurement.objects.create(at=now - timedelta(days=days), value=days, machine=machine)
+    PartitionConfig.objects.filter(model_label="plant.measurement").update(
+        interval=3, premake=5, detach_tablespace=os.environ["ELSEWHERE"]
+    )
+    _rotate()
+    print("behind", type(connection.connection).__module__)
+    call_command("migrate", "plant", "zero", verbosity=0)
+
+
+def _rotate() -> None:
+    from django.core.management import call_command
+
+    from pg_timepart.maintenance.passes import maintain
+    from pg_timepart.models import PartitionLog
+    from tests.plant.models import Measurement
+
+    report = maintain("plant.measurement")
+    assert report.outcome == "done", report.reason
+    kinds = {each.kind for each in report.actions}
+    assert kinds >= {"create", "detach", "move"}, kinds
+    detached = [each.statements[-1] for each in report.actions if each.kind == "detach"]
+    assert all(each.endswith(" CONCURRENTLY") for each in detached), detached
+    assert maintain("plant.measurement").outcome == "unchanged"
+    first, *others = PartitionLog.objects.filter(is_attached=False).order_by("start")
+    assert others
+    first.attach()
+    first.set_tablespace("pg_default")
+    assert Measurement.objects.filter(at__lt=first.end).exists()
+    Measurement.partitioning.delete_partition(others)
+    assert not PartitionLog.objects.filter(is_attached=False).exists()
+    call_command("timepart", "status")
+
+
+if __name__ == "__main__":
+    main()

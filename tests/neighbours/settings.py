@@ -1,0 +1,16 @@
+"""Settings of a project that has one of the neighbours, which NEIGHBOUR names."""
+
+from __future__ import annotations
+
+import os
+
+from tests.acceptance.settings import *  # noqa: F403
+from tests.neighbours.kinds import NEIGHBOURS, Neighbour
+
+_known = {each.name: each for each in NEIGHBOURS}
+NEIGHBOUR: Neighbour | None = _known.get(os.environ.get("NEIGHBOUR", ""))
+
+if NEIGHBOUR is not None:
+    INSTALLED_APPS += NEIGHBOUR.apps  # noqa: F405
+    DATABASES["default"]["ENGINE"] = NEIGHBOUR.engine or DATABASES["default"]["ENGINE"]  # noqa: F405
+    globals().update(NEIGHBOUR.settings)
