@@ -116,6 +116,11 @@ class Parent(Relation):
     """The role that owns it."""
 
     @property
+    def is_partitioned(self) -> bool:
+        """Whether it is partitioned at all, in whatever way."""
+        return self.description != "not partitioned"
+
+    @property
     def default(self) -> Partition | None:
         """The default partition, or None."""
         return next((each for each in self.partitions if each.is_default), None)

@@ -13,6 +13,7 @@ from django.db import connections, models, router
 from django.db.utils import NotSupportedError
 
 from pg_timepart.catalog import read_parents
+from pg_timepart.checks.enforcement import check_enforcement
 from pg_timepart.checks.models import declared_column, manager_of
 from pg_timepart.declaring import registry
 from pg_timepart.other_managers import OtherManager, read_other_managers
@@ -107,12 +108,16 @@ def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterato
     # The zone is for the bounds, which do not matter here.
     parents = read_parents(connections[alias], list(by_table), zone=UTC)
     managers = read_other_managers(connections[alias], parents.values())
+    as_declared: list[tuple[type[models.Model], Parent]] = []
     for table, parent in parents.items():
         message = _check_table(alias, by_table[table], parent)
-        if message is not None:
+        if message is None:
+            as_declared.append((by_table[table], parent))
+        else:
             yield message
         for each in managers[parent.oid]:
             yield _managed(by_table[table], each)
+    yield from check_enforcement(connections[alias], as_declared)
 
 
 def _managed(model: type[models.Model], manager: OtherManager) -> CheckMessage:
@@ -126,7 +131,7 @@ def _managed(model: type[models.Model], manager: OtherManager) -> CheckMessage:
 
 def _check_table(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:
     where = f"The table {parent.name!r} of {model._meta.label} in the database {alias!r}"
-    if parent.description == "not partitioned":
+    if not parent.is_partitioned:
         return Notice(
             f"{where} is not partitioned.",
             hint=(
@@ -137,11 +142,17 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
             id="pg_timepart.W012",
         )
     key = declared_column(model, manager_of(model).declaration)
-    if key is None or (parent.key is not None and is_named(key, parent.key)):
+    if key is None:
         return None
+    is_named_so = parent.key is not None and is_named(key, parent.key)
+    if is_named_so and parent.kind is not None:
+        return None
+    if is_named_so:
+        what = f"{key.column}, which is neither a timestamp with time zone nor a date."
+    else:
+        what = f"{parent.description}, and the model declares RANGE ({key.column})."
     return Notice(
-        f"{where} is partitioned by {parent.description}, and the model declares RANGE "
-        f"({key.column}).",
+        f"{where} is partitioned by {what}",
         hint="Name the field of that column in the decorator, or create the table anew.",
         obj=model,
         id="pg_timepart.W013",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Notice
 from django.db import connections, models, router
 
 from pg_timepart.checks.defaults import check_defaults
@@ -135,4 +136,13 @@ def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
             hint="Remove null=True, and give the rows without a time one.",
             obj=key,
             id="pg_timepart.E003",
+        )
+    if getattr(key, "auto_now", False):
+        yield Notice(
+            f"The partition key {key} has auto_now: each save() moves the row to the partition of"
+            " now, and out of what retention would have taken.",
+            hint="Partition by the time of creation (auto_now_add, or default=timezone.now), and"
+            " keep the time of changes in another field.",
+            obj=key,
+            id="pg_timepart.W020",
         )

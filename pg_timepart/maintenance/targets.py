@@ -109,13 +109,21 @@ def usable(target: Target, parent: Parent | None) -> Parent:
             " run migrate, or see that its schema is in search_path."
         )
     wanted = key_column(target.model, target.declaration)
-    if parent.kind is None or parent.key != wanted:
-        raise NotPartitioned(
-            f"The table {table} of {label} is {parent.description}, not partitioned by RANGE of"
-            f" {wanted} alone. Adding the decorator changes no existing table; it must be"
-            " converted, or made anew by migrate."
-        )
-    return parent
+    if parent.key == wanted and parent.kind is not None:
+        return parent
+    raise NotPartitioned(
+        f"The table {table} of {label} {_otherwise(parent, wanted)}. Adding the decorator changes"
+        " no existing table; it must be converted, or made anew by migrate."
+    )
+
+
+def _otherwise(parent: Parent, wanted: str) -> str:
+    """Return how the table is partitioned, and how the model wants it to be."""
+    if parent.key == wanted:
+        return f"is partitioned by {wanted}, which is neither a timestamp with time zone nor a date"
+    if not parent.is_partitioned:
+        return f"is not partitioned; the model declares RANGE ({wanted})"
+    return f"is partitioned by {parent.description}; the model declares RANGE ({wanted})"
 
 
 def known_rows(rows: list[PartitionLog]) -> list[Known]:

@@ -114,6 +114,17 @@ def test_e003_the_key_may_be_null() -> None:
     assert only(partitioned(at=models.DateTimeField(null=True))).id == "pg_timepart.E003"
 
 
+@pytest.mark.parametrize("kind", [models.DateTimeField, models.DateField])
+def test_w020_the_key_changes_with_each_save(kind: Any) -> None:
+    message = only(partitioned(at=kind(auto_now=True)))
+    assert message.id == "pg_timepart.W020"
+    assert "each save() moves the row" in message.msg
+
+
+def test_a_key_that_is_set_once_is_well() -> None:
+    assert ids(check_model(partitioned(at=models.DateTimeField(auto_now_add=True)))) == []
+
+
 def test_e004_abstract() -> None:
     message = only(partitioned(meta={"abstract": True}))
     assert message.id == "pg_timepart.E004"
@@ -279,5 +290,5 @@ def test_each_id_is_documented_once_and_tested() -> None:
         r"^\| `pg_timepart\.([EW]\d{3})`", (ROOT / "docs" / "checks.md").read_text(), re.M
     )
     assert sorted(used) == sorted(documented)
-    tests = "".join(each.read_text() for each in Path(__file__).parent.glob("test_checks*.py"))
+    tests = "".join(each.read_text() for each in Path(__file__).parent.glob("test_*.py"))
     assert [each for each in sorted(used) if f"def test_{each.lower()}_" not in tests] == []

@@ -25,7 +25,7 @@ def message_of(model: Any) -> Any:
     return message
 
 
-def reading(key: str = "at", table: str = "lab_reading") -> Any:
+def reading(key: str = "at", table: str = "lab_reading", **fields: Any) -> Any:
     """Return a decorated model of a table that a test makes."""
     with isolate_apps("tests.shop"):
         meta = type("Meta", (), {"app_label": "shop", "db_table": table})
@@ -34,13 +34,15 @@ def reading(key: str = "at", table: str = "lab_reading") -> Any:
             "Meta": meta,
             "at": models.DateTimeField(),
             "day": models.DateField(db_column="on_day"),
+            **fields,
         }
         return TimeRangePartitioningSupport(key)(type("Reading", (models.Model,), body))
 
 
-def make(ending: str) -> None:
+def make(ending: str, *constraints: str) -> None:
+    columns = ("id int", "at timestamptz", "on_day date", "code int", *filter(None, constraints))
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE lab_reading (id int, at timestamptz, on_day date) {ending}")
+        cursor.execute(f"CREATE TABLE lab_reading ({', '.join(columns)}) {ending}")
 
 
 @pytest.mark.django_db
@@ -88,8 +90,40 @@ def test_w013_partitioned_otherwise(ending: str, declared: str, found: str) -> N
 @pytest.mark.django_db
 @pytest.mark.parametrize(("column", "key"), [("at", "at"), ("on_day", "day")])
 def test_partitioned_as_declared(column: str, key: str) -> None:
-    make(f"PARTITION BY RANGE ({column})")
+    make(f"PARTITION BY RANGE ({column})", f"PRIMARY KEY ({column}, id)")
     assert [*check_database("default", [reading(key)])] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["timestamp", "bigint"])
+def test_w013_partitioned_by_a_column_of_another_type(kind: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE lab_reading (id int, at {kind}) PARTITION BY RANGE (at)")
+    message = message_of(reading())
+    assert message.id == "pg_timepart.W013"
+    assert "neither a timestamp with time zone nor a date" in message.msg
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("constraint", "missing"),
+    [
+        ("", ["PRIMARY KEY (at, id)", "UNIQUE (at, code)"]),
+        ("PRIMARY KEY (id, at)", ["UNIQUE (at, code)"]),
+        ("UNIQUE (id, at), UNIQUE (code, at)", ["PRIMARY KEY (at, id)"]),
+        ("PRIMARY KEY (at, id), UNIQUE (code, id, at)", ["UNIQUE (at, code)"]),
+        ("PRIMARY KEY (at), UNIQUE (at) INCLUDE (id)", []),
+    ],
+)
+def test_w021_a_table_that_was_taken_over(constraint: str, missing: list[str]) -> None:
+    make("PARTITION BY RANGE (at)", constraint)
+    found = [*check_database("default", [reading(code=models.IntegerField(unique=True))])]
+    assert {each.id for each in found} <= {"pg_timepart.W021"}
+    assert [each.msg.partition(" has no ")[2].partition(", which")[0] for each in found] == missing
+    with connection.cursor() as cursor:
+        for each in found:
+            cursor.execute(str(each.hint).partition(", which")[0])
+    assert [*check_database("default", [reading(code=models.IntegerField(unique=True))])] == []
 
 
 @pytest.mark.django_db

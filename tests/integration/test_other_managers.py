@@ -148,7 +148,7 @@ def test_migrate_succeeds_where_pg_partman_covers_now(
     assert len(yard.ranges(Ship)) == 1
 
 
-def test_status_and_the_checks_name_it(yard: Yard, partman: str) -> None:
+def test_w019_and_status_name_it(yard: Yard, partman: str) -> None:
     assert warned() == []
     register(yard, partman)
     (message,) = warned()

@@ -1,0 +1,111 @@
+"""W021: what a model declares unique and its partitioned table does not enforce.
+
+Migrations make it so. A table that was taken over may lack it: ``save()`` and ``get()`` then meet
+two rows with one primary key, and ON CONFLICT is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as Notice
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import strip_quotes
+
+from pg_timepart.checks.models import declared_column, manager_of
+from pg_timepart.declaration import Declaration
+from pg_timepart.relations import Parent
+from pg_timepart.search_path import fetch_all
+
+Model = type[models.Model]
+Columns = frozenset[str]
+
+# Not of expressions, and not of some rows only.
+UNIQUE = """
+SELECT i.indrelid, i.indisprimary, array_agg(a.attname::text)
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid
+    AND a.attnum = ANY((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+WHERE i.indrelid = ANY(%s::oid[]) AND i.indisunique AND i.indisvalid
+AND i.indpred IS NULL AND i.indexprs IS NULL
+GROUP BY i.indexrelid, i.indrelid, i.indisprimary
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """What is unique, as declared or as enforced."""
+
+    columns: Columns
+    is_primary: bool = False
+
+
+def check_enforcement(
+    connection: BaseDatabaseWrapper, tables: Iterable[tuple[Model, Parent]]
+) -> Iterator[CheckMessage]:
+    """Yield a warning for each of these partitioned tables that lacks what is declared unique."""
+    known = {parent.oid: model for model, parent in tables}
+    enforced: dict[int, list[Unique]] = {oid: [] for oid in known}
+    for oid, is_primary, columns in fetch_all(connection, UNIQUE, [list(known)]) if known else ():
+        enforced[oid].append(Unique(frozenset(columns), is_primary))
+    for oid, model in known.items():
+        for wanted in _declared(model, manager_of(model).declaration):
+            if not any(_holds(found, wanted) for found in enforced[oid]):
+                yield _lacking(connection.alias, model, wanted)
+
+
+def _holds(found: Unique, wanted: Unique) -> bool:
+    return found.columns <= wanted.columns and (found.is_primary or not wanted.is_primary)
+
+
+def _declared(model: Model, declaration: Declaration) -> Iterator[Unique]:
+    """Yield what migrations would have made: each with the partition key, or left out."""
+    key: Any = declared_column(model, declaration)
+    if key is None:
+        return
+    column = strip_quotes(key.column)
+    for each in _written(model):
+        if column in each.columns or declaration.widen_keys:
+            yield Unique(each.columns | {column}, each.is_primary)
+
+
+def _written(model: Model) -> Iterator[Unique]:
+    fields: dict[str, Any] = {field.name: field for field in model._meta.local_concrete_fields}
+    primary: Any = model._meta.pk
+    names = getattr(primary, "field_names", (primary.name,))
+    yield Unique(_columns(fields, names), is_primary=True)
+    for name, field in fields.items():
+        if field.unique and not field.primary_key:
+            yield Unique(_columns(fields, (name,)))
+    for together in model._meta.unique_together:
+        yield Unique(_columns(fields, together))
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, models.UniqueConstraint) and _is_plain(constraint):
+            yield Unique(_columns(fields, constraint.fields))
+
+
+def _is_plain(constraint: models.UniqueConstraint) -> bool:
+    """Whether it is of columns only, and of all rows."""
+    return bool(constraint.fields) and constraint.condition is None
+
+
+def _columns(fields: dict[str, Any], names: Iterable[str]) -> Columns:
+    return frozenset(strip_quotes(fields[name].column) for name in names)
+
+
+def _lacking(alias: str, model: Model, wanted: Unique) -> CheckMessage:
+    columns = ", ".join(sorted(wanted.columns))
+    what = "PRIMARY KEY" if wanted.is_primary else "UNIQUE"
+    name = model._meta.db_table
+    return Notice(
+        f"The table {name!r} of {model._meta.label} in the database {alias!r} has no {what}"
+        f" ({columns}), which the model declares.",
+        hint=f"ALTER TABLE {name} ADD {what} ({columns}), which locks the table while it is built;"
+        " or declare what the table has.",
+        obj=model,
+        id="pg_timepart.W021",
+    )
