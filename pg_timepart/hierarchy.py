@@ -1,14 +1,15 @@
-"""Which tables hang on which, for OIDs that our rows have: read from ``pg_inherits``."""
+"""Which tables hang on which, and which of them have partitions of ours: from ``pg_inherits``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.relations import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.marks import parse_mark
+from pg_timepart.relations import Mark, Relation
+from pg_timepart.search_path import FOUND_SCHEMAS, FOUND_TABLES, fetch_all
 
 LINKS = """
 SELECT c.oid, cn.nspname, c.relname, p.oid, pn.nspname, p.relname
@@ -20,6 +21,32 @@ JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
 WHERE i.inhrelid = ANY(%s::oid[]) AND c.relispartition
 """
 
+# A comment of ours on one partition is enough: it says for which model they were made.
+STRAYS = f"""
+WITH known AS (
+    SELECT c.oid, c.relowner FROM unnest({FOUND_TABLES}) AS w(oid)
+    JOIN pg_catalog.pg_class c ON c.oid = w.oid
+)
+SELECT p.oid, n.nspname, p.relname, marked.description
+FROM pg_catalog.pg_class p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+LEFT JOIN LATERAL (
+    SELECT d.description FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_description d ON d.objoid = i.inhrelid
+        AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0
+    WHERE i.inhparent = p.oid AND starts_with(d.description, 'pg_timepart {{')
+    ORDER BY i.inhrelid DESC LIMIT 1
+) AS marked ON true
+WHERE p.relkind = 'p' AND NOT p.relispartition AND n.nspname = ANY({FOUND_SCHEMAS})
+AND (marked.description IS NOT NULL
+     OR p.relname = ANY(%(bare)s::text[])
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = p.oid))
+AND NOT EXISTS (SELECT FROM known WHERE known.oid = p.oid)
+AND (pg_catalog.pg_has_role(p.relowner, 'MEMBER')
+     OR EXISTS (SELECT FROM known WHERE known.relowner = p.relowner))
+ORDER BY n.nspname, p.relname
+"""  # noqa: S608  # made of a constant
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -29,14 +56,41 @@ class Link:
     parent: Relation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A partitioned table with partitions of ours that no model of the code has."""
+
+    table: Relation
+    mark: Mark | None
+    """What the comment on its newest partition says; None where it has no partition."""
+
+
 def read_links(connection: BaseDatabaseWrapper, oids: Iterable[int]) -> list[Link]:
-    """Return what those of these OIDs hang on that are partitions, in one query."""
+    """Return what those of these OIDs hang on that are partitions, in one query at most."""
+    wanted = list(oids)
+    found = fetch_all(connection, LINKS, [wanted]) if wanted else []
     return [
         Link(
             partition=Relation(oid=oid, schema=schema, name=name),
             parent=Relation(oid=above, schema=schema_above, name=name_above),
         )
-        for oid, schema, name, above, schema_above, name_above in fetch_all(
-            connection, LINKS, [list(oids)]
-        )
+        for oid, schema, name, above, schema_above, name_above in found
+    ]
+
+
+def read_strays(
+    connection: BaseDatabaseWrapper, known: Sequence[str], bare: Sequence[str] = ()
+) -> list[Stray]:
+    """Return the partitioned tables on ``search_path`` with marked partitions but those ``known``.
+
+    Also those without any partition that have one of the names ``bare``. ``known`` are names as
+    ``Meta.db_table`` has them. Left out is what a stranger can have made: it must belong to a role
+    that the current one is a member of, or that owns one of the known.
+    """
+    tables = [connection.ops.quote_name(each) for each in known]
+    rows = fetch_all(connection, STRAYS, {"bare": list(bare)}, tables=tables)
+    return [
+        Stray(table=Relation(oid=oid, schema=schema, name=name), mark=parse_mark(comment))
+        for oid, schema, name, comment in rows
+        if comment is None or parse_mark(comment) is not None
     ]

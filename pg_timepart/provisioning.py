@@ -54,7 +54,7 @@ def after_migrate(
     """
     if connections[using].vendor != "postgresql":
         return
-    given = follow_models(plan, using) if _has_rows(rows_alias()) else set()
+    given = follow_models(plan, using) if has_rows(rows_alias()) else set()
     provided = [_provide(target) for target in _targets(using, given)]
     if using == rows_alias():
         _follow_schedules(using)
@@ -103,7 +103,7 @@ def _refuse_no_room(reports: Sequence[Report]) -> None:
 
 def _follow_schedules(using: str) -> None:
     """Let beat send what there is to do. Tables of an older state are left to their own release."""
-    if _has_rows(using):
+    if has_rows(using):
         schedules.sync_all()
     else:
         schedules.retire_all()
@@ -122,8 +122,10 @@ def _targets(using: str, given: Collection[str]) -> list[Target]:
         for name, parent in parents.items()
         if _is_declared(models_here[name], parent.key)
     ]
-    has_rows = _has_rows(rows_alias())
-    return [_target(each, using, has_rows and not is_renamed(each, using, given)) for each in here]
+    keeps_rows = has_rows(rows_alias())
+    return [
+        _target(each, using, keeps_rows and not is_renamed(each, using, given)) for each in here
+    ]
 
 
 def _is_declared(model: type[models.Model], key: str | None) -> bool:
@@ -131,15 +133,15 @@ def _is_declared(model: type[models.Model], key: str | None) -> bool:
     return declaration is not None and key_column(model, declaration) == key
 
 
-def _target(model: type[models.Model], using: str, has_rows: bool) -> Target:
-    if not has_rows:
+def _target(model: type[models.Model], using: str, keeps_rows: bool) -> Target:
+    if not keeps_rows:
         return target_without_rows(model, using)
     if is_home(model, using):
         give_way(model, using)
     return target_of(model, using)
 
 
-def _has_rows(alias: str) -> bool:
+def has_rows(alias: str) -> bool:
     """Return whether our tables are in this database by now, with all of their columns."""
     if not router.allow_migrate_model(alias, PartitionConfig):
         return False

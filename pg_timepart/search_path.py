@@ -22,13 +22,20 @@ SET_SAFE_PATH = f"SET LOCAL search_path = {SAFE_PATH}"
 
 # Found as an unqualified statement would find them: before the path is changed.
 FIND_TABLES = """
-SELECT pg_catalog.set_config('pg_timepart.tables', COALESCE(pg_catalog.array_agg(
-    pg_catalog.to_regclass(w.name)::pg_catalog.oid ORDER BY w.number), '{}')::pg_catalog.text, true)
+SELECT
+    pg_catalog.set_config('pg_timepart.tables', COALESCE(pg_catalog.array_agg(
+        pg_catalog.to_regclass(w.name)::pg_catalog.oid ORDER BY w.number), '{}'
+        )::pg_catalog.text, true),
+    pg_catalog.set_config('pg_timepart.schemas',
+        pg_catalog.current_schemas(false)::pg_catalog.text, true)
 FROM pg_catalog.unnest(%(tables)s::pg_catalog.text[]) WITH ORDINALITY AS w(name, number)
 """
 
 FOUND_TABLES = "pg_catalog.current_setting('pg_timepart.tables')::oid[]"
 """In a query: the OIDs of the tables that it was called with, null for one that does not exist."""
+
+FOUND_SCHEMAS = "pg_catalog.current_setting('pg_timepart.schemas')::text[]"
+"""In such a query: the schemas that the connection's own path names and that are there."""
 
 SAVEPOINT = "pg_timepart_path"
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from pg_timepart import conf, dispatching, schedules
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
+from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
 from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance import by_hand, passes, reconciling
 from pg_timepart.maintenance.recording import Origin, dropped_by
@@ -167,9 +167,13 @@ def maintain(self: TimepartTask, model_label: str) -> Result:
     """Run one whole pass; see ``maintenance.passes.maintain``.
 
     A scheduled pass that finds another run on the table ends ``deferred`` at once; one that was
-    sent by hand waits its turn.
+    sent by hand waits its turn. One for a model that is gone is recorded as failed, if it has a
+    config or a schedule goes on sending it.
     """
-    target = _target(model_label)
+    try:
+        target = _target(model_label)
+    except UnknownName:
+        return _maintain_unattended(self, model_label)
     if self.schedule and not target.config.enabled:
         return Report(
             label=target.label,
@@ -188,9 +192,14 @@ def maintain_all(self: TimepartTask) -> Result:
 
 @shared_task(name=dispatching.DISPATCH, base=TimepartTask, bind=True)
 def dispatch(self: TimepartTask) -> Result:
-    """Send one ``maintain`` for each config that is due; see ``PG_TIMEPART["DISPATCHER"]``."""
+    """Send one ``maintain`` for each config that is due; see ``PG_TIMEPART["DISPATCHER"]``.
+
+    One whose model is gone is recorded as failed.
+    """
     installed = set(passes.enabled_labels())
     due = [each.model_label for each in dispatching.due_configs(timezone.now())]
+    for label in set(due) - installed:
+        passes.maintain_unattended(label, is_scheduled=True, origin=self.origin)
     return _send([label for label in due if label in installed], self.schedule)
 
 
@@ -276,6 +285,16 @@ def reconcile(self: TimepartTask, model_label: str) -> Result:
 def _sync_schedules(**_kwargs: Any) -> None:
     """Repair the beat entries when beat starts."""
     schedules.sync_all()
+
+
+def _maintain_unattended(task: TimepartTask, model_label: str) -> Result:
+    """Return how the pass of a model ended that is not installed; raises UnknownName."""
+    label = str(model_label).lower()
+    is_scheduled = bool(task.schedule)
+    report = passes.maintain_unattended(label, is_scheduled=is_scheduled, origin=task.origin)
+    if report is None:
+        decorated(model_label)
+    return report.as_json() if report else {}
 
 
 def _target(model_label: str) -> Target:

@@ -15,21 +15,17 @@ _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 @contextmanager
 def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
-    """Make it the database of this alias in this process for a while.
+    """Make it the database of this alias, and of its mirrors, in this process for a while.
 
     Django remembers the numbers of content types by alias, and they differ.
     """
-    connection = connections[alias]
-    connection.close()
-    before = {name: connection.settings_dict[name] for name in _CONNECTING}
-    connection.settings_dict.update(_place_of(url))
-    ContentType.objects.clear_cache()
+    aliases = [alias, *_mirrors(alias)]
+    before = {each: _place(each) for each in aliases}
+    _aim({each: _place_of(url) for each in aliases})
     try:
         yield
     finally:
-        connection.close()
-        connection.settings_dict.update(before)
-        ContentType.objects.clear_cache()
+        _aim(before)
 
 
 def ask(url: str, query: str, *values: str) -> Any:
@@ -47,3 +43,21 @@ def ask(url: str, query: str, *values: str) -> Any:
 def _place_of(url: str) -> dict[str, Any]:
     place: dict[str, Any] = {**dj_database_url.parse(url)}
     return {name: place[name] for name in _CONNECTING}
+
+
+def _mirrors(alias: str) -> list[str]:
+    """Return the aliases that are, in tests, the same database as this one."""
+    return [
+        each for each in connections if connections[each].settings_dict["TEST"]["MIRROR"] == alias
+    ]
+
+
+def _place(alias: str) -> dict[str, Any]:
+    return {name: connections[alias].settings_dict[name] for name in _CONNECTING}
+
+
+def _aim(places: dict[str, dict[str, Any]]) -> None:
+    for alias, place in places.items():
+        connections[alias].close()
+        connections[alias].settings_dict.update(place)
+    ContentType.objects.clear_cache()

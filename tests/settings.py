@@ -62,6 +62,13 @@ DATABASES = {
     # Without a dependency, either test database can be made alone.
     "other": {**_database("_other"), "TEST": {"DEPENDENCIES": []}},
 }
+if os.environ.get("TIMEPART_ROUTER"):  # make router
+    DATABASES["replica"] = {
+        **_database(),
+        "OPTIONS": {"options": "-c default_transaction_read_only=on"},
+        "TEST": {"MIRROR": "default"},
+    }
+    DATABASE_ROUTERS = ["tests.router.PrimaryReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

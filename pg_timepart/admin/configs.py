@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,8 +14,9 @@ from pg_timepart.admin import beat, permissions, words
 from pg_timepart.admin.base import List
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.launching import ConfigLaunching
-from pg_timepart.admin.overview import Overview, is_installed, overviews
+from pg_timepart.admin.overview import Overview, is_disputed, is_installed, overviews
 from pg_timepart.admin.runs import outcome_badge
+from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig
 
 
@@ -25,8 +26,11 @@ class ConfigList(List):
     def get_results(self, request: HttpRequest) -> None:
         """Read the configs of the page, and how their tables are doing."""
         super().get_results(request)
-        configs = list(self.result_list)
-        found, may_see_runs = overviews(configs), permissions.may_see_runs(request)
+        configs, lost = list(self.result_list), unattended()
+        for item in lost:
+            if item.config is None and request.method == "GET":  # it has no line in the list
+                messages.warning(request, item.sentence)
+        found, may_see_runs = overviews(configs, lost), permissions.may_see_runs(request)
         for each in configs:
             seen = found[each.pk]
             each.__dict__["overview"] = seen if may_see_runs else seen.without_message(each)
@@ -64,12 +68,14 @@ class PartitionConfigAdmin(ConfigLaunching):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether a config may be deleted: only one whose model is gone.
+        """Return whether a config may be deleted: whose model is gone, or one of two of a table.
 
         With it go pins and graces, and a model that comes back begins with the decorator's
         defaults: where partitions are recorded, that is for those who may drop.
         """
-        if obj is None or is_installed(obj) or not super().has_delete_permission(request, obj):
+        if obj is None or not super().has_delete_permission(request, obj):
+            return False
+        if is_installed(obj) and not is_disputed(obj):
             return False
         return permissions.may_drop(request) or not obj.logs.exists()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import django.db
 from django.db import router
 from django.utils import timezone
 
@@ -15,6 +16,8 @@ from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
 from pg_timepart.maintenance.status import all_statuses
+from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -56,13 +59,24 @@ class Overview:
         return beat.next_run(self.entry, self.read_at)
 
 
-def overviews(configs: Sequence[PartitionConfig]) -> dict[int, Overview]:
-    """Return what there is to say about these configs, by their keys."""
+def overviews(
+    configs: Sequence[PartitionConfig], found: Iterable[Unattended] | None = None
+) -> dict[int, Overview]:
+    """Return what there is to say about these configs, by their keys.
+
+    ``found`` is what nobody looks after; it is read here where it is not given, and needed.
+    """
     statuses, trouble = _statuses(each.model_label for each in configs)
     entries = beat.entries_of(configs)
+    if found is None:
+        found = () if all(map(is_installed, configs)) else unattended()
+    lost = {each.label: each for each in found}
     return {
         each.pk: _overview(
-            each, statuses.get(each.model_label), entries.get(each.schedule_id or 0), trouble
+            statuses.get(each.model_label),
+            entries.get(each.schedule_id or 0),
+            trouble,
+            lost.get(each.model_label),
         )
         for each in configs
     }
@@ -85,27 +99,31 @@ def is_installed(config: PartitionConfig) -> bool:
     return config.model_label in _installed()
 
 
+def is_disputed(config: PartitionConfig) -> bool:
+    """Return whether another config claims the table too, so that one of them must go."""
+    try:
+        target = target_of(decorated(config.model_label), config=config)
+        return bool(target.rivals(target.read([])))
+    except (TimepartError, django.db.Error):
+        return False
+
+
 def _overview(
-    config: PartitionConfig,
     status: TableStatus | None,
     entry: PeriodicTask | None,
     trouble: str,
+    lost: Unattended | None,
 ) -> Overview:
     if status is not None:
         health, problems = status.health, status.problems
     elif trouble:
         health, problems = Health.CRITICAL, (trouble,)
+    elif lost is not None:
+        health, problems = lost.health, (lost.sentence,)
     else:
-        health, problems = Health.WARNING, (_orphaned(config),)
+        health, problems = Health.OK, ()
     return Overview(
         status=status, health=health, problems=problems, entry=entry, read_at=timezone.now()
-    )
-
-
-def _orphaned(config: PartitionConfig) -> str:
-    return (
-        f"No partitioned model {config.model_label} is installed, so nothing maintains its table."
-        " Install its app again, or delete this config."
     )
 
 

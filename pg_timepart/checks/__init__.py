@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core import checks
 
 from pg_timepart.checks.beat import check_beat
+from pg_timepart.checks.belonging import check_belonging
 from pg_timepart.checks.databases import check_databases
 from pg_timepart.checks.foreign_keys import check_foreign_keys
 from pg_timepart.checks.models import check_models
@@ -15,6 +16,7 @@ from pg_timepart.checks.settings import check_settings
 
 __all__ = [
     "check_beat",
+    "check_belonging",
     "check_databases",
     "check_foreign_keys",
     "check_models",
@@ -36,3 +38,4 @@ def register() -> None:
     checks.register(check_databases, checks.Tags.database)
     checks.register(check_search_paths, checks.Tags.database)
     checks.register(check_roles, checks.Tags.database)
+    checks.register(check_belonging, checks.Tags.database)

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db import DatabaseError, InterfaceError, connections, models
+from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.catalog import read_parents
@@ -17,10 +18,11 @@ from pg_timepart.faults import renew, sentence
 from pg_timepart.keeping import configs, connection_of_rows, rows_alias
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.marking import outdated
-from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, touch_all
+from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, record_alone, touch_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, preview, run
 from pg_timepart.maintenance.targets import Target, decorated, known_rows, target_of, usable
+from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.planning import plan_pass, plan_provision
 from pg_timepart.plans import Plan
@@ -41,6 +43,41 @@ def maintain(label: str, *, now: datetime | None = None, origin: Origin | None =
 def plan(label: str, *, now: datetime | None = None) -> Plan:
     """Return what maintain() would do now, and do nothing. Raises what maintain() reports."""
     return preview(target_of(decorated(label)), plan_pass, now)
+
+
+def maintain_unattended(
+    label: str, *, is_scheduled: bool, origin: Origin | None = None
+) -> Report | None:
+    """Return how a pass ended that was sent for a label which no decorated model has.
+
+    Where the table of its config is that of a model without one by now, that model is maintained,
+    and has the config. Else it is recorded as failed, with what to do. None for a label of which
+    nothing is known, unless a schedule goes on sending it.
+    """
+    config, by = configs().filter(model_label=label).first(), origin or Origin()
+    if config is None and not is_scheduled:
+        return None
+    if config is not None and is_scheduled and not config.enabled:
+        return Report(label=label, operation="maintain", outcome=Outcome.UNCHANGED)
+    heir = None if config is None else _heir_of(config)
+    if heir is not None:
+        return _maintain(heir, None, by)
+    report = _failed(label, _said_of(label))
+    record_alone(report, by, started_at=timezone.now(), seconds=0.0, config=config)
+    return report
+
+
+def _heir_of(config: PartitionConfig) -> Target | None:
+    """Return the model that gets this config, because it has its table and no config."""
+    known = _configs(registry())
+    without = [each for each in registry() if each._meta.label_lower not in known]
+    targets = (target_of(each) for each in without)
+    return next((each for each in targets if each.config.pk == config.pk), None)
+
+
+def _said_of(label: str) -> str:
+    found = (each.sentence for each in unattended() if each.label == label)
+    return next(found, f"No partitioned model {label} is installed.")
 
 
 def maintain_all(*, now: datetime | None = None, origin: Origin | None = None) -> list[Report]:

@@ -191,7 +191,8 @@ def _run_locked(
         rivals=target.rivals(parent),
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
-    course.repaired += mark_anew(work)
+    if not work.rivals:  # the comments say whose the partitions are
+        course.repaired += mark_anew(work)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)

@@ -8,7 +8,7 @@ wrong with it is in its ``problems``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -34,11 +34,19 @@ from pg_timepart.maintenance.assessing import (
     unscheduled,
     worst_first,
 )
-from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
+from pg_timepart.maintenance.claims import Claim, claims_on, dispute, is_free
+from pg_timepart.maintenance.condition import (
+    Health,
+    PartitionStatus,
+    State,
+    TableStatus,
+    period_in_words,
+)
 from pg_timepart.maintenance.deferrals import gave_way_repeatedly
 from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
+from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.other_managers import OtherManager, read_other_managers
 from pg_timepart.relations import Parent, Partition
@@ -57,8 +65,9 @@ def all_statuses(
 ) -> list[TableStatus]:
     """Return how these models' tables are doing, or all, in the order of their labels.
 
-    Outside of ``atomic()`` a database that is away, or tables of ours that are not migrated, are
-    problems of the tables concerned. Raises UnknownName and InvalidSetting.
+    All are also what no decorated model looks after any more. Outside of ``atomic()`` a database
+    that is away, or tables of ours that are not migrated, are problems of the tables concerned.
+    Raises UnknownName and InvalidSetting, and the database's error where no model is decorated.
     """
     conf.zone()
     conf.options()
@@ -70,7 +79,18 @@ def all_statuses(
         for _, group in groupby(by_alias, key=lambda target: target.alias)
         for status in _statuses_in(list(group), own)
     ]
-    return sorted(found, key=lambda status: status.label)
+    also = _unattended(own) if wanted is None else []
+    return sorted([*found, *also], key=lambda status: status.label)
+
+
+def _unattended(own: _Own) -> list[TableStatus]:
+    """Return what has no model, if that can be read; else it is a problem of those that have."""
+    try:
+        return [each.status() for each in unattended()]
+    except django.db.Error:
+        if not own.targets:
+            raise
+        return []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,13 +147,15 @@ def _statuses_in(targets: list[Target], own: _Own) -> list[TableStatus]:
     rows = {each.label: own.rows.get(each.config.pk, []) for each in targets}
     try:
         seen = _read_database(targets, rows, own.deferred)
+        if not own.trouble:
+            seen.claims = _read_claims(targets, seen.parents)
     except (django.db.Error, TimepartError) as error:
         away = unreadable(f"The database {targets[0].alias!r}", error)
         return [_without_table(each, [away]) for each in targets]
     return [_status(each, seen, rows[each.label], own) for each in targets]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Seen:
     """What one database says."""
 
@@ -144,6 +166,16 @@ class _Seen:
     """By table: who has the advisory lock of those whose last runs all gave way."""
     differences: dict[int, tuple[Difference, ...]]
     """How the columns of detached partitions differ from their parents', by OID."""
+    claims: dict[int, list[Claim]] = field(default_factory=dict)
+    """The configs that record partitions of each table."""
+
+    def disputed(self, target: Target, parent: Parent) -> list[Finding]:
+        """Return which other configs claim the table, unless one will be the model's own."""
+        rivals = [each for each in self.claims.get(parent.oid, []) if each.key != target.config.pk]
+        is_taken_over = not target.keeps_rows and len(rivals) == 1
+        if not rivals or (is_taken_over and is_free(rivals[0], parent, target.alias)):
+            return []
+        return [Finding(health=Health.WARNING, sentence=dispute(target.label, rivals))]
 
     def beside(self, parent: Parent) -> list[Finding]:
         """Return who else manages the table."""
@@ -186,6 +218,11 @@ def _pairs(
     ]
 
 
+def _read_claims(targets: list[Target], parents: dict[str, Parent]) -> dict[int, list[Claim]]:
+    tables = {each.oid: each.partitions for each in parents.values()}
+    return claims_on(tables, targets[0].alias)
+
+
 def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) -> TableStatus:
     try:
         parent = usable(target, seen.parents.get(target.model._meta.db_table))
@@ -196,7 +233,8 @@ def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) ->
     names = Addresses(present)
     partitions = tuple(_partition(each, by_oid.get(each.oid), seen, names) for each in present)
     runs_out = runs_out_at(parent, parent.read_at)
-    findings = [*own.trouble, *seen.beside(parent), *assess(target, parent, rows, runs_out)]
+    findings = [*own.trouble, *seen.beside(parent), *seen.disputed(target, parent)]
+    findings += assess(target, parent, rows, runs_out)
     if target.label in own.deferred:
         findings.append(gave_way(target.config, seen.holders.get(parent.oid, [])))
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
@@ -234,7 +272,7 @@ def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
         "alias": target.alias,
         "health": ordered[0].health if ordered else Health.OK,
         "problems": tuple(each.sentence for each in ordered),
-        "period": _in_words(config.period, config.periods_per_partition),
+        "period": period_in_words(config.period, config.periods_per_partition),
         "interval": config.interval,
         "premake": config.premake,
         "is_enabled": config.enabled,
@@ -276,7 +314,3 @@ def _state(partition: Partition) -> State:
 
 def _model(wanted: type[models.Model] | str) -> type[models.Model]:
     return decorated(wanted if isinstance(wanted, str) else wanted._meta.label_lower)
-
-
-def _in_words(period: str, count: int) -> str:
-    return f"{count} {period.lower()}{'' if count == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import override_settings
+from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from pg_timepart import declaring, schedules
+from pg_timepart import declaring, schedules, tasks
 from pg_timepart.errors import Conflict, OperationFailed
+from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests import settings as project
+from tests.integration.administering import page_of, signed_in
 from tests.integration.histories import code_without, migrate, write_history
 from tests.plant.models import Reading
 
@@ -28,6 +34,8 @@ pytest_plugins = ("tests.integration.upgrade_fixtures",)
 
 OLD, NEW = "plant.reading", "annex.reading"
 DAYS = 8
+W016 = "pg_timepart.W016"
+DELETE = "admin:pg_timepart_partitionconfig_delete"
 GONE = 'SeparateDatabaseAndState(state_operations=[DeleteModel("Reading")])'
 
 
@@ -208,6 +216,48 @@ def test_two_configs_of_one_table_retire_nothing_and_make_room(
         with pytest.raises(OperationFailed, match="is left, nothing is detached"):
             model.partitioning.delete_partition(log)
         model.partitioning.attach_partition(log)
+    assert Reading.objects.count() == DAYS
+
+
+def test_two_configs_of_one_table_are_told_everywhere(held: PartitionConfig, moving: None) -> None:
+    early = claimed_twice(held)
+    sentence = f"for another config too: {OLD} (its model is gone)"
+    with new_code():
+        status = table_status(NEW)
+        assert status.health is Health.WARNING
+        assert any(sentence in each for each in status.problems)
+        warnings = [each for each in run_checks(databases=["default"]) if each.id == W016]
+        assert [sentence in each.msg for each in warnings] == [True]
+        call_command("migrate", "auth", verbosity=0)
+        call_command("migrate", "admin", verbosity=0)
+        call_command("migrate", "sessions", verbosity=0)
+        client = signed_in("view_partitionconfig", "delete_partitionconfig", "drop_partitionconfig")
+        assert sentence in html.unescape(client.get(page_of(early)).text)
+        gone = client.post(reverse(DELETE, args=(early.pk,)), {"post": "yes"})
+        assert gone.status_code == 302
+        maintain(NEW)
+        assert PartitionConfig.objects.get(pk=held.pk).model_label == NEW
+        assert client.post(reverse(DELETE, args=(held.pk,)), {"post": "yes"}).status_code == 403
+
+
+def test_before_the_next_pass_status_tells_of_no_dispute_and_changes_nothing(
+    held: PartitionConfig, moving: None
+) -> None:
+    with new_code():
+        assert not any("for another config" in each for each in table_status(NEW).problems)
+        told = {each.label: each.problems for each in all_statuses()}
+        assert f"The table of {OLD} is that of {NEW} by now." in told[OLD][0]
+    assert PartitionConfig.objects.get(pk=held.pk).model_label == OLD
+
+
+def test_what_beat_still_sends_by_the_old_name_maintains_the_table(
+    held: PartitionConfig, moving: None
+) -> None:
+    drop_the_newest()
+    with new_code():
+        result = tasks.maintain(OLD)
+        assert (result["model"], result["outcome"]) == (NEW, "done")
+    assert PartitionConfig.objects.get(pk=held.pk).model_label == NEW
     assert Reading.objects.count() == DAYS
 
 

@@ -33,6 +33,7 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.selecting import logs_named
 from pg_timepart.maintenance.status import Health, TableStatus, all_statuses, table_status
 from pg_timepart.maintenance.targets import Target, decorated, target_of
+from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.models import PartitionLog
@@ -87,7 +88,7 @@ class Command(BaseCommand):
             operations[options["operation"]](options)
 
     def _status(self, options: dict[str, Any]) -> None:
-        statuses = all_statuses(_labels(options))
+        statuses = all_statuses(_labels(options) if options["models"] else None)
         zone = conf.zone()
         self._show(options, statuses, lambda each: rendering.status_lines(each, zone))
         _raise_unhealthy(statuses)
@@ -95,6 +96,8 @@ class Command(BaseCommand):
     def _plan(self, options: dict[str, Any]) -> None:
         zone = conf.zone()
         previews = [_preview(label) for label in _labels(options)]
+        if not options["models"]:
+            previews += [_unattended_preview(each) for each in unattended()]
         self._show(options, previews, lambda each: rendering.preview_lines(each, zone))
         _raise_for([each.label for each in previews if each.plan.problems], "need a decision")
 
@@ -102,10 +105,13 @@ class Command(BaseCommand):
         if options["models"]:
             self._report(options, _reports(options, "maintain", passes.maintain))
         else:
-            self._report(options, passes.maintain_all(origin=ORIGIN))
+            reports = passes.maintain_all(origin=ORIGIN)
+            self._report(options, [*reports, *_unattended_reports("maintain")])
 
     def _reconcile(self, options: dict[str, Any]) -> None:
-        self._report(options, _reports(options, "reconcile", reconcile))
+        reports = _reports(options, "reconcile", reconcile)
+        also = [] if options["models"] else _unattended_reports("reconcile")
+        self._report(options, [*reports, *also])
 
     def _create(self, options: dict[str, Any]) -> None:
         days, start, end = options["days"], options["start"], options["end"]
@@ -243,6 +249,18 @@ def _preview(label: str) -> Preview:
         return preview_pass(target_of(decorated(label)))
     except (TimepartError, django.db.Error) as error:
         return Preview(label=label, plan=Plan(problems=(_sentence(error),)), actions=())
+
+
+def _unattended_reports(operation: str) -> list[Report]:
+    """Return that nothing could be done for what no decorated model looks after."""
+    return [
+        Report(label=each.label, operation=operation, outcome=Outcome.FAILED, message=each.sentence)
+        for each in unattended()
+    ]
+
+
+def _unattended_preview(lost: Unattended) -> Preview:
+    return Preview(label=lost.label, plan=Plan(problems=(lost.sentence,)), actions=())
 
 
 def _check_range(days: int | None, start: Any, end: Any) -> None:
