@@ -46,7 +46,7 @@ def said_of(owner: str) -> list[Any]:
     ]
 
 
-def test_a_superuser_is_too_much(yard: Yard, keeper: str) -> None:
+def test_w018_a_superuser_is_too_much(yard: Yard, keeper: str) -> None:
     (message,) = said_of(keeper)
     assert "which is a superuser: functions in CHECK" in message.msg
     assert "Let the owner log in" in message.hint
