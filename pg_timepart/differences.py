@@ -14,7 +14,8 @@ from pg_timepart.relations import Relation
 from pg_timepart.search_path import fetch_all
 
 # Of each pair of a parent and a leaf, the columns that are not the same in both. Asks no function
-# that would wait for a table which somebody has locked. Up to 16, a leaf may have an identity.
+# that would wait for a table which somebody has locked. An identity of the leaf is in the way from
+# 17 on, where a partition has its parent's until its detach has ended.
 DIFFERENCES = """
 WITH pairs AS (
     SELECT w.parent, w.leaf
@@ -22,7 +23,10 @@ WITH pairs AS (
 ), sides AS (
     SELECT p.leaf AS pair, CASE WHEN a.attrelid = p.leaf THEN 'own' ELSE 'wanted' END AS side,
            a.attname, a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull, a.atthasdef,
-           a.attgenerated, a.attidentity
+           a.attgenerated, CASE WHEN a.attrelid = p.leaf AND (
+               current_setting('server_version_num')::int < 170000
+               OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = p.leaf))
+           THEN '' ELSE a.attidentity END AS attidentity
     FROM pairs p JOIN pg_catalog.pg_attribute a
     ON a.attrelid IN (p.parent, p.leaf) AND a.attnum > 0 AND NOT a.attisdropped
 ), differing AS (
@@ -31,8 +35,7 @@ WITH pairs AS (
     OR count(DISTINCT (atttypid, atttypmod, attcollation, attgenerated)) > 1
     OR (bool_or(attnotnull) FILTER (WHERE side = 'wanted')
         AND NOT bool_or(attnotnull) FILTER (WHERE side = 'own'))
-    OR (bool_or(attidentity <> '') FILTER (WHERE side = 'own')
-        AND current_setting('server_version_num')::int >= 170000)
+    OR bool_or(attidentity <> '') FILTER (WHERE side = 'own')
 )
 SELECT s.pair::bigint, s.attname, json_object_agg(s.side, json_build_object(
     'number', s.attnum, 'sql_type', format_type(s.atttypid, s.atttypmod),

@@ -198,14 +198,14 @@ def test_what_somebody_attaches_while_we_wait_is_not_dropped(yard: Yard) -> None
 
 def test_what_a_crash_left_is_dropped_only_if_the_config_still_says_so(yard: Yard) -> None:
     log = detached_ship(yard, drop_after=timedelta(days=30))
-    died = RuntimeError("as if the worker died")
+    died = SystemExit("as if the worker died")
 
     def die(execute: Any, statement: str, *rest: Any) -> Any:
         if statement.startswith("DROP TABLE"):
             raise died
         return execute(statement, *rest)
 
-    with yard.connection.execute_wrapper(die), pytest.raises(RuntimeError):
+    with yard.connection.execute_wrapper(die), pytest.raises(SystemExit):
         maintain("fleet.ship", now=at(MAY))
     yard.configure(Ship, drop_after=None)
     assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
