@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import psycopg2
 
 from deploy.local.command import ending_signals_raise
+from proof.django_suite.backends import BACKENDS, DJANGO_S
 from proof.django_suite.comparing import Comparison, table
 from proof.django_suite.environments import Environment, environment_with, this_environment
 from proof.django_suite.errors import SuiteError
@@ -21,6 +22,8 @@ from proof.django_suite.running import compare
 from proof.django_suite.sources import tests_of
 
 SUITES = ("schema", "migrations", "migrate_signals", "postgres_tests")
+SUITES_OF_EDITORS = ("schema", "migrations")
+"""What another backend's schema editor changes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +42,10 @@ def _run(options: argparse.Namespace) -> int:
     tests = tests_of(environment.django_version, environment.python)
     if options.fetch:
         return 0
-    print(f"PostgreSQL {_server_version()}, {environment}", flush=True)
-    return _told([compare(each, environment, tests) for each in options.suites or SUITES])
+    print(f"PostgreSQL {_server_version()}, {environment}, {options.backend}", flush=True)
+    backend = BACKENDS[options.backend]
+    suites = options.suites or (SUITES if backend is DJANGO_S else SUITES_OF_EDITORS)
+    return _told([compare(each, environment, tests, backend) for each in suites])
 
 
 def _environment(options: argparse.Namespace) -> Environment:
@@ -76,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--python", default=sys.executable, help="the Python for it (default: this one)"
+    )
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="django", help="another package's, in both runs"
     )
     parser.add_argument("--fetch", action="store_true", help="fetch the sources, and end")
     return parser

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from proof.django_suite.backends import DJANGO_S, Backend
 from proof.django_suite.comparing import Comparison, Record
 from proof.django_suite.environments import Environment
 from proof.django_suite.errors import SuiteError
@@ -27,6 +28,7 @@ class _Way:
     suite: str
     name: str
     apps: str
+    backend: Backend
     folder: Path
 
     @property
@@ -38,15 +40,19 @@ class _Way:
         return self.folder / f"{self.name}.log"
 
 
-def compare(suite: str, environment: Environment, tests: Path) -> Comparison:
+def compare(
+    suite: str, environment: Environment, tests: Path, backend: Backend = DJANGO_S
+) -> Comparison:
     """Run a suite, or a part of one by its dotted name, both ways, and return how that went.
 
     Raises SuiteError when a run ends before its tests do.
     """
     with tempfile.TemporaryDirectory(prefix="django-suite-") as scratch:
         folder = Path(scratch)
-        without = _Way(suite=suite, name="without", apps="", folder=folder)
-        including = _Way(suite=suite, name="with", apps=OURS, folder=folder)
+        without, including = (
+            _Way(suite=suite, name=name, apps=apps, backend=backend, folder=folder)
+            for name, apps in (("without", ""), ("with", OURS))
+        )
         with ExitStack() as stack:
             begun = [
                 stack.enter_context(_begun(each, environment, tests))
@@ -67,7 +73,7 @@ def _begun(way: _Way, environment: Environment, tests: Path) -> Iterator[subproc
         process = subprocess.Popen(
             command,
             cwd=tests,
-            env=_variables(way),
+            env=_variables(way, environment.python),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -81,10 +87,12 @@ def _begun(way: _Way, environment: Environment, tests: Path) -> Iterator[subproc
             process.wait()
 
 
-def _variables(way: _Way) -> dict[str, str]:
+def _variables(way: _Way, python: Path) -> dict[str, str]:
+    folders = (ROOT, way.backend.folder(python))
     return {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(str(each) for each in folders if each),
+        "DJANGO_SUITE_ENGINE": way.backend.engine,
         "DJANGO_SUITE_APPS": way.apps,
         "DJANGO_SUITE_DATABASE": f"django_suite_{os.getpid()}_{way.name}",
         "DJANGO_SUITE_RECORD": str(way.record),

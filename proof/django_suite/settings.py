@@ -11,7 +11,9 @@ import sys
 
 import dj_database_url
 
-_SERVER = dj_database_url.parse(os.environ["DATABASE_URL"])
+_SERVER = dj_database_url.parse(
+    os.environ["DATABASE_URL"], engine=os.environ["DJANGO_SUITE_ENGINE"]
+)
 _NAME = os.environ["DJANGO_SUITE_DATABASE"]
 
 getattr(sys.modules["__main__"], "ALWAYS_INSTALLED_APPS", []).extend(

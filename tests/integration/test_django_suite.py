@@ -1,4 +1,4 @@
-"""Django's own tests give the same with pg_timepart as without: here two suites, quick ones.
+"""Django's own tests give the same with pg_timepart as without: here some quick ones.
 
 ``make django-suite`` runs them all.
 """
@@ -34,6 +34,13 @@ def test_a_suite_of_django_ends_the_same(name: str) -> None:
     ran = re.search(rf"^{name} .* (\d+) of (\d+)$", done.stdout, re.MULTILINE)
     assert ran is not None
     assert ran[1] == ran[2] != "0"
+
+
+def test_so_does_a_part_of_one_with_another_backend() -> None:
+    name = "migrations.test_operations.OperationTests.test_add_index"
+    done = suite("--backend", "zero-downtime", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r" 1 of 1$", done.stdout, re.MULTILINE)
 
 
 def test_a_suite_that_cannot_begin_is_no_success() -> None:
