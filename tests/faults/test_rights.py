@@ -90,13 +90,16 @@ LACKS = {
         scenario="attach what lacks things",
         take=f"REVOKE REFERENCES ON plant_machine FROM {ROLE}",
         give=f"GRANT REFERENCES ON plant_machine TO {ROLE}",
-        words=("permission denied for table plant_machine", "GRANT REFERENCES ON plant_machine"),
+        words=(
+            "permission denied for table plant_machine",
+            "GRANT REFERENCES ON public.plant_machine",
+        ),
     ),
     "no right to lock what is referred to": Lack(
         scenario="create ahead",
         take=f"REVOKE UPDATE, DELETE ON plant_machine FROM {ROLE}",
         give=f"GRANT UPDATE, DELETE ON plant_machine TO {ROLE}",
-        words=("permission denied for table plant_machine", "GRANT UPDATE ON plant_machine"),
+        words=("permission denied for table plant_machine", "GRANT UPDATE ON public.plant_machine"),
     ),
 }
 

@@ -77,6 +77,7 @@ def test_names_that_nobody_thought_of(yard: Yard, name: str) -> None:
 def test_constraints_and_indexes_of_any_name(yard: Yard, name: str) -> None:
     """What a detached table got by hand, and what an attach builds after its parent."""
     maintain("fleet.cargo")
+    yard.configure(Cargo, keep_foreign_keys=True)
     (log,) = yard.cover(Cargo, "2001-01-01", "2001-02-01")[:1]
     port = Port.objects.create(name="Piraeus")
     Cargo.objects.create(loaded_at=at("2001-01-01"), port=port, code="a")
