@@ -213,6 +213,7 @@ def test_the_decorators_defaults_seed_the_row_once(yard: Yard) -> None:
         "default_interval": 9,
         "default_attach_tablespace": "fast",
         "default_detach_tablespace": "cold",
+        "default_keep_foreign_keys": True,
         "default_drop_after": timedelta(days=3),
         "default_max_retire_per_pass": 4,
         "default_enabled": False,
