@@ -243,7 +243,7 @@ def representable(name: str, moment: datetime, zone: tzinfo) -> datetime:
         moment.astimezone(UTC).astimezone(zone)
     except OverflowError as error:
         raise InvalidPolicy(
-            f"{name} must be within the years 1 to 9999, in UTC and in {zone}; {moment} is not."
+            f"{name} must be within the years 1 to 9999 in UTC, and in {zone}; {moment} is not."
         ) from error
     return moment
 

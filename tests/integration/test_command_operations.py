@@ -146,7 +146,7 @@ def test_create_a_range_of_which_the_zone_is_the_configured_one(
         (["--days", "1", "--from", "2024-01-01", "--to", "2024-01-02"], "--days does not go with"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "must end after it starts"),
         (["--from", "2024-13-01", "--to", "2024-01-02"], "'2024-13-01' is not a date or time such"),
-        (["--from", "0001-01-01T00:00+14:00", "--to", "2024-01-02"], "outside the years 1 to 9999"),
+        (["--from", "0001-01-01T00:00+14:00", "--to", "2024-01-02"], "within the years 1 to 9999"),
         (["--days", "many"], "'many' is not a whole number of days, 0 to 36525."),
         (["--days", "36526"], "'36526' is not a whole number of days"),
     ],

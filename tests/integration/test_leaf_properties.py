@@ -302,7 +302,7 @@ def test_the_comment_says_whose_partition_it_is(yard: Yard, raft: Any) -> None:
     make(raft)
     assert yard.one("SELECT obj_description(%s::regclass, 'pg_class')", JANUARY) == (
         'pg_timepart {"model": "fleet.raft", "from": "2024-01-01T00:00:00+00:00",'
-        ' "to": "2024-02-01T00:00:00+00:00"}'
+        ' "to": "2024-02-01T00:00:00+00:00", "schema": "public", "table": "fleet_raft"}'
     )
 
 

@@ -219,7 +219,9 @@ def test_two_configs_of_one_table_retire_nothing_and_make_room(
     assert Reading.objects.count() == DAYS
 
 
-def test_two_configs_of_one_table_are_told_everywhere(held: PartitionConfig, moving: None) -> None:
+def test_w016_two_configs_of_one_table_are_told_everywhere(
+    held: PartitionConfig, moving: None
+) -> None:
     early = claimed_twice(held)
     sentence = f"for another config too: {OLD} (its model is gone)"
     with new_code():

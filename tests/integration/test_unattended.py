@@ -108,7 +108,7 @@ def test_it_is_critical_once_rows_are_refused(lost: PartitionConfig) -> None:
     assert f"{LABEL} (critical)" in uncovered.error
 
 
-def test_checks_of_the_database_warn(lost: PartitionConfig, capsys: Any) -> None:
+def test_w015_checks_of_the_database_warn(lost: PartitionConfig, capsys: Any) -> None:
     call_command("check", databases=["default"])
     said = capsys.readouterr().err
     assert said.count("pg_timepart.W015") == 1
