@@ -130,17 +130,17 @@ def set_replica_identity(leaf: Relation, kind: str) -> Statement:
 
 def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
     """Use the leaf's part of the index that is the parent's replica identity; needs it attached."""
-    body = sql.SQL(
-        " EXECUTE (SELECT pg_catalog.format("
+    query = sql.SQL(
+        "SELECT pg_catalog.format("
         "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::regclass,"
         " c.relname) FROM pg_catalog.pg_index p"
         " JOIN pg_catalog.pg_inherits i ON i.inhparent = p.indexrelid"
         " JOIN pg_catalog.pg_index x ON x.indexrelid = i.inhrelid"
         " JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid"
         " WHERE p.indrelid = {}::regclass AND p.indisreplident"
-        " AND x.indrelid = {}::regclass);"
+        " AND x.indrelid = {}::regclass"
     ).format(_as_text(parent), _as_text(leaf))
-    return _block(body, parent.schema, parent.name, leaf.schema, leaf.name)
+    return _each_of(query, parent.schema, parent.name, leaf.schema, leaf.name)
 
 
 def attach(parent: Relation, leaf: Relation, lower: str | None, upper: str | None) -> Statement:
@@ -263,18 +263,16 @@ def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
 
 def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
     """Move those indexes of the leaf that live elsewhere."""
-    body = sql.SQL(
-        " DECLARE stray pg_catalog.regclass; BEGIN FOR stray IN"
-        " SELECT c.oid FROM pg_catalog.pg_index i"
+    query = sql.SQL(
+        "SELECT pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', c.oid::regclass, {})"
+        " FROM pg_catalog.pg_index i"
         " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
         " CROSS JOIN (SELECT dattablespace AS home FROM pg_catalog.pg_database"
         " WHERE datname = pg_catalog.current_database()) d"
         " JOIN pg_catalog.pg_tablespace s ON s.oid = COALESCE(NULLIF(c.reltablespace, 0), d.home)"
-        " WHERE i.indrelid = {}::regclass AND s.spcname <> {} LOOP"
-        " EXECUTE pg_catalog.format('ALTER INDEX %s SET TABLESPACE %I', stray, {});"
-        " END LOOP; END;"
-    ).format(_as_text(leaf), sql.Literal(tablespace), sql.Literal(tablespace))
-    return _block(body, leaf.schema, leaf.name, tablespace)
+        " WHERE i.indrelid = {}::regclass AND s.spcname <> {}"
+    ).format(sql.Literal(tablespace), _as_text(leaf), sql.Literal(tablespace))
+    return _each_of(query, leaf.schema, leaf.name, tablespace)
 
 
 def drop_exclusions(leaf: Relation) -> Statement:
@@ -282,15 +280,13 @@ def drop_exclusions(leaf: Relation) -> Statement:
 
     Those of WITHOUT OVERLAPS too. Their names are the server's.
     """
-    body = sql.SQL(
-        " DECLARE name pg_catalog.name; BEGIN FOR name IN"
-        " SELECT k.conname FROM pg_catalog.pg_index i"
+    query = sql.SQL(
+        "SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass,"
+        " k.conname) FROM pg_catalog.pg_index i"
         " JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid"
-        " WHERE i.indrelid = {}::regclass AND i.indisexclusion LOOP"
-        " EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', {}::regclass, name);"
-        " END LOOP; END;"
-    ).format(_as_text(leaf), _as_text(leaf))
-    return _block(body, leaf.schema, leaf.name)
+        " WHERE i.indrelid = {}::regclass AND i.indisexclusion"
+    ).format(_as_text(leaf))
+    return _each_of(query, leaf.schema, leaf.name)
 
 
 def has_rows(leaf: Relation) -> Statement:
@@ -325,16 +321,19 @@ def _typed(literal: str, sql_type: str) -> Statement:
     return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(named))
 
 
-def _block(body: Statement, *names: str) -> Statement:
-    """Return a DO block of ``body``, which has these names in it and is parsed by a safe path.
+def _each_of(query: Statement, *names: str) -> Statement:
+    """Return a DO block that runs each statement which the query returns.
 
-    What comes after it in the transaction has the connection's own path again.
+    ``names`` are those in the query. It is parsed by a safe path; the statements, and whatever
+    event triggers they fire, run by the connection's own.
     """
     quote = sql.SQL(dollar_quote(*names))
     return sql.SQL(
         "DO {} DECLARE path pg_catalog.text := pg_catalog.current_setting('search_path');"
-        " BEGIN {};{} PERFORM pg_catalog.set_config('search_path', path, true); END {}"
-    ).format(quote, sql.SQL(SET_SAFE_PATH), body, quote)
+        " statement pg_catalog.text; BEGIN {}; FOR statement IN {} LOOP"
+        " PERFORM pg_catalog.set_config('search_path', path, true); EXECUTE statement; END LOOP;"
+        " PERFORM pg_catalog.set_config('search_path', path, true); END {}"
+    ).format(quote, sql.SQL(SET_SAFE_PATH), query, quote)
 
 
 def _side(literal: str | None, unbounded: str) -> Statement:

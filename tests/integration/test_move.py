@@ -108,3 +108,25 @@ def test_to_the_tablespace_of_the_database(yard: Yard, tablespaces: Tablespaces)
     assert outcomes(log.attach()) == [("attach", "done")]
     assert yard.tablespaces(log.table_name) == {"pg_default"}
     yard.execute("DROP INDEX ship_away")
+
+
+def test_event_triggers_find_what_they_found_before(yard: Yard, tablespaces: Tablespaces) -> None:
+    """Those of people name their tables without a schema."""
+    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    yard.execute("CREATE TABLE fleet_noted (what text)")
+    yard.execute(
+        "CREATE FUNCTION fleet_note() RETURNS event_trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN INSERT INTO fleet_noted VALUES (tg_tag); END $$"
+    )
+    yard.execute(
+        "CREATE EVENT TRIGGER fleet_notes ON ddl_command_end EXECUTE FUNCTION fleet_note()"
+    )
+    try:
+        yard.log(Ship, "2024-01-01").set_tablespace(tablespaces.odd)
+    finally:
+        yard.execute("DROP EVENT TRIGGER fleet_notes")
+        yard.execute("DROP FUNCTION fleet_note")
+    assert yard.query("SELECT DISTINCT what FROM fleet_noted ORDER BY 1") == [
+        "ALTER INDEX",
+        "ALTER TABLE",
+    ]

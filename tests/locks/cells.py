@@ -161,7 +161,8 @@ def explore(cell: Cell, worker: Worker) -> Found:
             words = trial.words(taken)
             longest = trial.judge(words)
         if ending.outcome != "done":
-            assert trial.ask(WITH_TIME_SECONDS) == Ending(outcome="done")
+            again = trial.ask(WITH_TIME_SECONDS)
+            assert again == Ending(outcome="done"), again
         trial.judge(trial.words(watch.take()))
     locks = _described(taken.held, roles) if cell.holder is None else ()
     return Found(outcome=ending.outcome, waits=words, locks=locks, longest_ms=round(longest))
