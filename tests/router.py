@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import SimpleTestCase
+
+FIXTURES = {"db", "transactional_db"}
+"""Of pytest-django: who asks for one may ask a database, without a mark."""
 
 
 class PrimaryReplicaRouter:
@@ -37,11 +41,16 @@ class PrimaryReplicaRouter:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each test ask the replica too that may ask a database."""
     for item in items:
+        case = getattr(item, "cls", None)
+        if isinstance(case, type) and issubclass(case, SimpleTestCase):
+            case.databases = {*case.databases, "replica"}
+            continue
         marker = item.get_closest_marker("django_db")
-        if marker is not None:
-            databases = [*marker.kwargs.get("databases", ["default"]), "replica"]
-            marks = pytest.mark.django_db(**{**marker.kwargs, "databases": databases})
-            item.add_marker(marks, append=False)
+        if marker is not None or FIXTURES & set(getattr(item, "fixturenames", ())):
+            options = {} if marker is None else marker.kwargs
+            databases = [*options.get("databases", ["default"]), "replica"]
+            mark = pytest.mark.django_db(**{**options, "databases": databases})
+            item.add_marker(mark, append=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
