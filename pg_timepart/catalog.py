@@ -6,8 +6,9 @@ takes a lock that conflicts with anything an application does, and nothing needs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from itertools import chain
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -139,30 +140,36 @@ def read_parents(
     db_tables: Sequence[str],
     *,
     zone: tzinfo,
-    detached: Sequence[int] = (),
+    detached: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Parent]:
     """Return what is there for each of ``db_tables``, in one query.
 
     ``db_tables`` are names as ``Meta.db_table`` has them; a table that does not exist is left out
-    of the answer. ``detached`` are OIDs to look up too; each parent's ``detached`` holds all of
-    them that still exist. ``zone`` turns dates into moments.
+    of the answer. ``detached`` are OIDs to look up too, by the name of the table that they were
+    partitions of; each parent's ``detached`` holds those of its own that still exist. ``zone``
+    turns dates into moments.
     """
     names = [connection.ops.quote_name(each) for each in db_tables]
-    values = {"oids": list(detached), "excluding": EXCLUSION_PATTERN}
+    wanted = detached or {}
+    values = {"oids": [*chain.from_iterable(wanted.values())], "excluding": EXCLUSION_PATTERN}
     rows = fetch_all(connection, EVERYTHING, values, tables=names)
-    alone = tuple(_detached(row[10:20]) for row in rows if row[0] is None)
-    grouped: dict[int, list[Any]] = {}
+    alone = {row[10]: _detached(row[10:20]) for row in rows if row[0] is None}
+    grouped: dict[str, list[Any]] = {}
     for row in rows:
         if row[0] is not None:
-            grouped.setdefault(row[0] - 1, []).append(row)
-    return {db_tables[number]: _parent(group, alone, zone) for number, group in grouped.items()}
+            grouped.setdefault(db_tables[row[0] - 1], []).append(row)
+    return {
+        table: _parent(group, _present(alone, wanted.get(table, ())), zone)
+        for table, group in grouped.items()
+    }
 
 
 def read_parent(
     connection: BaseDatabaseWrapper, db_table: str, *, zone: tzinfo, detached: Sequence[int] = ()
 ) -> Parent | None:
     """Return what is there for one table, or None where it does not exist."""
-    return read_parents(connection, [db_table], zone=zone, detached=detached).get(db_table)
+    found = read_parents(connection, [db_table], zone=zone, detached={db_table: detached})
+    return found.get(db_table)
 
 
 def read_marked(connection: BaseDatabaseWrapper, kinds: str = "rfp") -> tuple[Partition, ...]:
@@ -212,6 +219,10 @@ def _read_detached(
         _detached((oid, schema, name, None, tablespace, None, None, *rest))
         for oid, schema, name, tablespace, *rest in fetch_all(connection, query, values)
     )
+
+
+def _present(alone: Mapping[int, Partition], oids: Sequence[int]) -> tuple[Partition, ...]:
+    return tuple(alone[oid] for oid in dict.fromkeys(oids) if oid in alone)
 
 
 def _parent(rows: list[Any], detached: tuple[Partition, ...], zone: tzinfo) -> Parent:

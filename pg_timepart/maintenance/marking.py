@@ -64,7 +64,7 @@ def mark_anew(work: Work) -> list[str]:
     if not done:
         return []
     work.reread()
-    return [f"The comments on {len(done)} partitions name {qualified(work.parent)} now."]
+    return [f"Comments name {qualified(work.parent)} now: {len(done)} partition(s)."]
 
 
 def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Iterator[Partition]:

@@ -21,7 +21,14 @@ from pg_timepart.maintenance.marking import outdated
 from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, record_alone, touch_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, preview, run
-from pg_timepart.maintenance.targets import Target, decorated, known_rows, target_of, usable
+from pg_timepart.maintenance.targets import (
+    Target,
+    decorated,
+    detached_by_table,
+    known_rows,
+    target_of,
+    usable,
+)
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.planning import plan_pass, plan_provision
@@ -232,7 +239,6 @@ def _rows_by_config(targets: list[Target]) -> dict[int, list[PartitionLog]]:
 def _read_all(
     alias: str, targets: list[Target], rows: dict[int, list[PartitionLog]]
 ) -> dict[str, Parent]:
-    detached = [row.relid for group in rows.values() for row in group if not row.is_attached]
-    tables = [each.model._meta.db_table for each in targets]
+    detached = detached_by_table(targets, lambda target: rows.get(target.config.pk, ()))
     connection = connections[conf.maintenance_alias(alias)]
-    return read_parents(connection, tables, zone=conf.zone(), detached=detached)
+    return read_parents(connection, list(detached), zone=conf.zone(), detached=detached)

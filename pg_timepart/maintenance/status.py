@@ -45,7 +45,14 @@ from pg_timepart.maintenance.condition import (
 from pg_timepart.maintenance.deferrals import gave_way_repeatedly
 from pg_timepart.maintenance.reconciling import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
-from pg_timepart.maintenance.targets import Target, decorated, defaults_of, target_of, usable
+from pg_timepart.maintenance.targets import (
+    Target,
+    decorated,
+    defaults_of,
+    detached_by_table,
+    target_of,
+    usable,
+)
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.other_managers import OtherManager, read_other_managers
@@ -187,18 +194,19 @@ def _read_database(
     targets: list[Target], rows: dict[str, list[PartitionLog]], deferred: frozenset[str]
 ) -> _Seen:
     connection = targets[0].connection
-    detached = [row.relid for group in rows.values() for row in group if not row.is_attached]
-    tables = [each.model._meta.db_table for each in targets]
-    parents = read_parents(connection, tables, zone=conf.zone(), detached=detached)
+    detached = detached_by_table(targets, lambda target: rows[target.label])
+    parents = read_parents(connection, list(detached), zone=conf.zone(), detached=detached)
     kept = [
         parents[each.model._meta.db_table]
         for each in targets
         if each.label in deferred and each.model._meta.db_table in parents
     ]
-    attached = [each.oid for parent in parents.values() for each in parent.partitions]
+    present = [
+        each.oid for parent in parents.values() for each in (*parent.partitions, *parent.detached)
+    ]
     return _Seen(
         parents=parents,
-        figures=read_figures(connection, [*attached, *detached]),
+        figures=read_figures(connection, present),
         managers=read_other_managers(connection, parents.values()),
         holders=read_advisory_holders(connection, kept) if kept else {},
         differences=read_differences(connection, _pairs(targets, rows, parents)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,6 +130,20 @@ def _otherwise(parent: Parent, wanted: str) -> str:
 def known_rows(rows: list[PartitionLog]) -> list[Known]:
     """Return what planning needs to know of the rows."""
     return [each.known() for each in rows]
+
+
+def detached_by_table(
+    targets: Iterable[Target], rows: Callable[[Target], Iterable[PartitionLog]]
+) -> dict[str, list[int]]:
+    """Return the OIDs of what was detached from each table, by its name, as the rows have them.
+
+    Two models may have one table, while a model moves to another app.
+    """
+    found: dict[str, list[int]] = {}
+    for each in targets:
+        oids = found.setdefault(each.model._meta.db_table, [])
+        oids += [row.relid for row in rows(each) if not row.is_attached]
+    return found
 
 
 def decorated(label: str) -> type[models.Model]:

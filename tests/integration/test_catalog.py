@@ -246,6 +246,16 @@ def test_any_number_of_tables_and_partitions_is_one_query(yard: Yard) -> None:
     yard.cover(Crossing, "2024-01-01", "2024-01-20")
     names = [model._meta.db_table for model in (Ship, Crossing, Mooring)]
     with CaptureQueriesContext(yard.connection) as captured:
-        found = read_parents(yard.connection, names, zone=UTC, detached=[1, 2, 3])
+        found = read_parents(yard.connection, names, zone=UTC, detached={names[0]: [1, 2, 3]})
     assert len(captured) == 1
     assert [len(found[name].partitions) for name in names] == [24, 19, 0]
+
+
+def test_each_table_gets_what_was_detached_from_it_alone(yard: Yard) -> None:
+    wanted = {}
+    for model, end in ((Ship, "2024-02-01"), (Crossing, "2024-01-02")):
+        log = yard.cover(model, "2024-01-01", end)[0]
+        log.detach()
+        wanted[model._meta.db_table] = [log.relid]
+    found = read_parents(yard.connection, list(wanted), zone=UTC, detached=wanted)
+    assert {name: [each.oid for each in found[name].detached] for name in wanted} == wanted

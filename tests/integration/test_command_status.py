@@ -86,6 +86,15 @@ def test_all_models_by_default_each_once(yard: Yard) -> None:
     assert labels == sorted(set(labels))
 
 
+def test_what_one_table_has_detached_is_no_matter_of_another(yard: Yard) -> None:
+    for model in (Ship, Crossing):
+        passes.maintain(model._meta.label_lower)
+        yard.logs(model)[0].detach()
+    labels = ("fleet.ship", "fleet.crossing")
+    both = {each.label: each.problems for each in all_statuses(labels)}
+    assert both == {label: table_status(label).problems for label in labels}
+
+
 def test_critical_where_nothing_covers_now(yard: Yard) -> None:
     ended = timepart("status", "fleet.crossing")
     assert ended.status == 1

@@ -335,7 +335,7 @@ def test_a_pass_lets_comments_of_old_name_the_parent(yard: Yard) -> None:
     marks_of_old(yard)
     assert parents_told(yard) == {("fleet.ship", None, None)}
     report = maintain("fleet.ship", now=MAY)
-    assert report.repairs == ("The comments on 4 partitions name public.fleet_ship now.",)
+    assert report.repairs == ("Comments name public.fleet_ship now: 4 partition(s).",)
     assert parents_told(yard) == {("fleet.ship", "public", "fleet_ship")}
     assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
 
