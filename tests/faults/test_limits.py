@@ -19,10 +19,13 @@ from tests.messages import Post
 from tests.plant import scenarios
 from tests.plant.every import EVERY
 from tests.plant.observing import observe
-from tests.plant.scenarios import Scenario, undisturbed, what_is_left
+from tests.plant.scenarios import Scenario, execute, undisturbed, what_is_left
 from tests.processes import session, wait_until
 
 FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10"}
+MANY = 12
+"""So many indexes more, and a partition takes more locks than a look at the catalog."""
+
 FEW_CONNECTIONS = {"max_connections": "8", "superuser_reserved_connections": "0"}
 ADVICE = "out of shared memory. You might need to increase max_locks_per_transaction."
 
@@ -36,6 +39,17 @@ def locks_taken(left: int) -> Iterator[None]:
         hoarder.execute("SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, %s) n", [left])
         yield
         hoarder.execute("SELECT pg_advisory_unlock_all()")
+
+
+@contextmanager
+def many_indexes() -> Iterator[None]:
+    """Have what is made of the table, and what is taken off it, need many locks."""
+    names = [f"limits_{number}" for number in range(MANY)]
+    execute(*(f"CREATE INDEX {each} ON plant_measurement (value)" for each in names))
+    try:
+        yield
+    finally:
+        execute(*(f"DROP INDEX {each}" for each in names))
 
 
 @contextmanager
@@ -81,9 +95,9 @@ def test_whatever_number_of_locks_is_left(
     """First the run cannot begin; where its actions need more locks than a look at the catalog,
     they fail each for itself; then it ends well."""
     scenario = EVERY[name](archive)
-    _, after = undisturbed(scenario)
     seen: list[str] = []
-    with database.changed(**FEW_LOCKS):
+    with many_indexes(), database.changed(**FEW_LOCKS):
+        _, after = undisturbed(scenario)
         for left in count(0, 3):
             scenario.prepare()
             PartitionRun.objects.all().delete()
@@ -101,7 +115,7 @@ def test_whatever_number_of_locks_is_left(
 
 def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) -> None:
     scenario = scenarios.create_ahead()
-    with database.changed(**FEW_LOCKS), closing(Post()) as post:
+    with many_indexes(), database.changed(**FEW_LOCKS), closing(Post()) as post:
         for left in count(0, 3):
             scenario.prepare()
             with locks_taken(left):
