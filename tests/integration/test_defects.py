@@ -36,6 +36,12 @@ class Unspeakable(Exception):
         raise RuntimeError
 
 
+@pytest.fixture(autouse=True)
+def no_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is logged goes from each process of pytest-xdist to the first as UTF-8."""
+    monkeypatch.setattr("logging.Formatter.formatException", lambda *_: "a traceback")
+
+
 @pytest.fixture
 def defective_june(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     """Let the making of June's partition raise what is in the list, once its table is there."""
@@ -47,8 +53,6 @@ def defective_june(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
             raise raised[0]
 
     monkeypatch.setattr("pg_timepart.maintenance.creating.create_steps", steps)
-    # What is logged goes from each process of pytest-xdist to the first as UTF-8.
-    monkeypatch.setattr("logging.Formatter.formatException", lambda *_: "a traceback")
     return raised
 
 
