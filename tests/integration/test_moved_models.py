@@ -347,7 +347,7 @@ def test_a_table_that_took_the_name_of_another_models_is_not_retired_by_its_conf
             "CREATE TABLE probe_1 PARTITION OF plant_probe FOR VALUES"
             " FROM ('2001-01-01 00:00+00') TO ('2001-01-02 00:00+00')"
         )
-        cursor.execute("INSERT INTO probe_1 (at, value) VALUES ('2001-01-01 12:00+00', 7)")
+        cursor.execute("INSERT INTO plant_probe (at, value) VALUES ('2001-01-01 12:00+00', 7)")
         cursor.execute("SELECT 'probe_1'::regclass::oid::bigint")
         (oid,) = cursor.fetchone()
     probe = PartitionConfig.objects.create(model_label="plant.probe", period="Day")
