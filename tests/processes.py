@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from pg_timepart.errors import TimepartError
+from pg_timepart.search_path import SAFE_PATH
 
 _fork = get_context("fork")
 
@@ -30,6 +31,7 @@ barrier = _fork.Barrier
 event = _fork.Event
 shared_number = partial(_fork.Value, "i")
 KILLED = -signal.SIGKILL
+_CATALOG_PATH = f"SET LOCAL search_path = {SAFE_PATH}; "
 
 Act = Callable[[str, BaseDatabaseWrapper], object]
 """What to do at a point: gets the statement there, and the connection that runs it."""
@@ -222,14 +224,21 @@ def _with_failpoint(point: int, work: Callable[[], Any], words: Connection) -> N
         work()
 
 
+def points_of(work: Callable[[], Any]) -> list[str]:
+    """Do ``work`` in this process; return what is at each of its points, see ``killed_at``."""
+    with _failpoint(0, lambda _where, _connection: None) as failpoint:
+        work()
+    return failpoint.passed
+
+
 @contextmanager
-def _failpoint(point: int | str, act: Act) -> Iterator[None]:
+def _failpoint(point: int | str, act: Act) -> Iterator[_Failpoint]:
     """Have ``act`` done at the ``point`` of what the block does."""
     connections.close_all()  # each is opened anew and then watched
     failpoint = _Failpoint(point, act)
     connection_created.connect(failpoint.install)
     try:
-        yield
+        yield failpoint
     finally:
         connection_created.disconnect(failpoint.install)
         failpoint.remove()
@@ -240,7 +249,8 @@ class _Failpoint:
 
     def __init__(self, fatal: int | str, act: Act) -> None:
         self._fatal, self._act = fatal, act
-        self._passed, self._is_over = 0, False
+        self.passed: list[str] = []
+        self._is_over = False
 
     def install(self, *, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
         if self not in connection.execute_wrappers:
@@ -264,14 +274,17 @@ class _Failpoint:
         return result
 
     def _pass(self, where: str, connection: BaseDatabaseWrapper) -> None:
-        self._passed += 1
+        self.passed.append(where)
         if not self._is_over and self._is_fatal(where):
             self._is_over = True
             self._act(where[:150], connection)
 
     def _is_fatal(self, where: str) -> bool:
-        return self._fatal in where if isinstance(self._fatal, str) else self._fatal == self._passed
+        if isinstance(self._fatal, str):
+            return self._fatal in where
+        return self._fatal == len(self.passed)
 
 
 def _only_reads(statement: str) -> bool:
-    return statement.startswith(("SELECT", "WITH")) and "advisory" not in statement
+    read = statement.removeprefix(_CATALOG_PATH)
+    return read.startswith(("SELECT", "WITH")) and "advisory" not in read

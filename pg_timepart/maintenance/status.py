@@ -121,7 +121,7 @@ def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
         found = PartitionConfig.objects.using(using).filter(model_label__in=labels)
         configs = {each.model_label: each for each in found}
         logs = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
-        for row in logs:
+        for row in logs.order_by("config", "start", "schema_name", "table_name"):
             rows.setdefault(row.config_id, []).append(row)
         deferred = gave_way_repeatedly(configs.values())
     except django.db.Error as error:

@@ -35,11 +35,11 @@ REQUIRED = {
 }
 """What a long search must have done, or it has shown little."""
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 
 @pytest.fixture(autouse=True)
-def somewhere(transactional_db: None) -> Iterator[None]:
+def somewhere(committing: None) -> Iterator[None]:
     Drift.tally.clear()
     with place():
         yield

@@ -7,51 +7,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from django.db import connections
-from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart.maintenance.passes import maintain, provision
-from pg_timepart.maintenance.targets import target_of
-from tests.fleet.yard import PARTITIONED, Tablespaces, Yard, at
+from pg_timepart.maintenance.passes import maintain
+from tests.fleet.yard import Tablespaces, Yard, at
 from tests.tablespaces import tablespaces_named
-
-CONFIGURED = {alias: connections[alias].settings_dict["NAME"] for alias in connections}
-
-
-@pytest.fixture(scope="session")
-def both_databases(
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
-    django_db_keepdb: bool,
-    django_db_createdb: bool,
-) -> Iterator[None]:
-    """Make those test databases that pytest-django made for no marked test of the session."""
-    missing = {
-        alias
-        for alias, name in CONFIGURED.items()
-        if connections[alias].settings_dict["NAME"] == name
-    }
-    keeps = django_db_keepdb and not django_db_createdb
-    with django_db_blocker.unblock():
-        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)  # type: ignore[arg-type]
-    yield
-    if not django_db_keepdb:
-        with django_db_blocker.unblock():
-            teardown_databases(made, 0)
-
-
-@pytest.fixture(scope="module")
-def moored_fleet(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Give the tables their first partitions back, for whoever comes after this module."""
-    yield
-    with django_db_blocker.unblock():
-        for model in PARTITIONED:
-            provision(target_of(model))
 
 
 @pytest.fixture
-def yard(moored_fleet: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
+def yard(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
     """The default database in autocommit, with the fleet's tables empty."""
     with django_db_blocker.unblock():
         yard = Yard()

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection
 
 from tests.plant.observing import clear_plant
+from tests.plant.scenarios import Scenario
+from tests.plant.striking import killed, strike_everywhere, strike_some
 from tests.tablespaces import tablespaces_named
 
 
 @pytest.fixture
-def cleared_plant(transactional_db: None) -> Iterator[None]:
+def cleared_plant(committing: None) -> Iterator[None]:
     """Leave nothing of it behind."""
     yield
     clear_plant()
+
+
+@pytest.fixture(params=["at some", pytest.param("everywhere", marks=pytest.mark.long)])
+def kill(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
+    """Kills the process at statements of an operation: in ``make faults`` at every one."""
+    if request.param == "everywhere":
+        return lambda scenario: strike_everywhere(scenario, killed)
+    return lambda scenario: strike_some(scenario, killed, every=9)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.plant.scenarios import execute
 from tests.plant.scenery import prepare, the_old
 from tests.processes import forked, session, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 PATIENT = {"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 20}
 WAITS_FOR_THE_TARGET = """
@@ -27,7 +27,7 @@ WHERE a.application_name = 'worker' AND a.query LIKE 'ALTER TABLE %' AND NOT l.g
 
 
 @pytest.fixture(autouse=True)
-def keeper(transactional_db: None) -> Iterator[None]:
+def keeper(committing: None) -> Iterator[None]:
     """A role that owns everything, and one that may log in as nobody but it."""
     prepare(Measurement)
     execute(

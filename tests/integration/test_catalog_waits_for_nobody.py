@@ -9,7 +9,7 @@ from pg_timepart.maintenance import passes
 from tests.shop.models import Event
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committing")
 def test_a_pass_reads_while_the_table_and_a_leaf_are_locked() -> None:
     passes.maintain("shop.event")
     leaf = Event.partitioning.latest

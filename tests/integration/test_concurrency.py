@@ -21,16 +21,16 @@ from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.observing import State, change_policy, clear_plant, observe, wipe
 from tests.processes import barrier, forked
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
-ROUNDS = 50
+ROUNDS = 15
 HOLDER = re.compile(r"pid \d+ \(application 'worker-[12]'")
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     yield
     clear_plant()
 

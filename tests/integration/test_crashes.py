@@ -1,7 +1,8 @@
-"""A process killed at every statement: the next pass ends where an undisturbed run ends."""
+"""A process killed on its way: the next pass ends where an undisturbed run ends."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -19,7 +20,7 @@ from tests.plant.scenarios import (
     run_pass,
     undisturbed,
 )
-from tests.plant.striking import VICTIM, killed, strike_everywhere
+from tests.plant.striking import VICTIM
 from tests.processes import (
     forked,
     killed_at,
@@ -29,44 +30,46 @@ from tests.processes import (
     wait_until_gone,
 )
 
+Kill = Callable[[Scenario], None]
+
 pytest_plugins = ("tests.integration.crash_fixtures",)
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("committing"),
     pytest.mark.usefixtures("cleared_plant"),
 ]
 
 
-def test_create_ahead() -> None:
-    strike_everywhere(scenarios.create_ahead(), killed)
+def test_create_ahead(kill: Kill) -> None:
+    kill(scenarios.create_ahead())
 
 
-def test_detach_concurrently_and_move(archive: str) -> None:
-    strike_everywhere(scenarios.detach_and_move(archive), killed)
+def test_detach_concurrently_and_move(kill: Kill, archive: str) -> None:
+    kill(scenarios.detach_and_move(archive))
 
 
-def test_detach_with_a_foreign_key() -> None:
-    strike_everywhere(scenarios.detach_with_a_foreign_key(), killed)
+def test_detach_with_a_foreign_key(kill: Kill) -> None:
+    kill(scenarios.detach_with_a_foreign_key())
 
 
-def test_detach_beside_a_default_partition() -> None:
-    strike_everywhere(scenarios.detach_beside_a_default_partition(), killed)
+def test_detach_beside_a_default_partition(kill: Kill) -> None:
+    kill(scenarios.detach_beside_a_default_partition())
 
 
-def test_create_beside_a_big_default_partition() -> None:
-    strike_everywhere(scenarios.create_beside_a_big_default_partition(), killed)
+def test_create_beside_a_big_default_partition(kill: Kill) -> None:
+    kill(scenarios.create_beside_a_big_default_partition())
 
 
-def test_release_a_default_partition() -> None:
-    strike_everywhere(halfway.release_a_default_partition(), killed)
+def test_release_a_default_partition(kill: Kill) -> None:
+    kill(halfway.release_a_default_partition())
 
 
-def test_finalize_and_move(archive: str) -> None:
-    strike_everywhere(halfway.finalize_and_move(archive), killed)
+def test_finalize_and_move(kill: Kill, archive: str) -> None:
+    kill(halfway.finalize_and_move(archive))
 
 
-def test_finalize_with_a_foreign_key() -> None:
-    strike_everywhere(halfway.finalize_with_a_foreign_key(), killed)
+def test_finalize_with_a_foreign_key(kill: Kill) -> None:
+    kill(halfway.finalize_with_a_foreign_key())
 
 
 @pytest.mark.parametrize("model", [Reading, Measurement])
@@ -78,7 +81,7 @@ def test_the_pass_that_does_not_wait_for_the_dead(model: type[models.Model]) -> 
         operate=lambda: run_pass(model),
     )
     _, after = undisturbed(scenario)
-    for point in count(1):
+    for point in count(1, 6):
         scenario.prepare()
         code, place = killed_at(point, scenario.operate, VICTIM)
         if code == 0:

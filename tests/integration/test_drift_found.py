@@ -16,7 +16,7 @@ from pg_timepart.models import PartitionLog
 from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -25,7 +25,7 @@ AFTER = "plant_reading_20240312_20240313"
 
 
 @pytest.fixture(autouse=True)
-def table(transactional_db: None) -> Iterator[None]:
+def table(committing: None) -> Iterator[None]:
     """Partitions for today and tomorrow."""
     wipe(Reading)
     run_pass()

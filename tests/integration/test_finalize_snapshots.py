@@ -78,7 +78,7 @@ def leave_pending(leaf: PartitionLog) -> None:
         cursor.execute("RESET statement_timeout")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("committing")
 @override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.5})
 def test_no_lock_on_the_target_is_held_while_waiting_for_snapshots() -> None:
     start = datetime(2001, 1, 1, tzinfo=UTC)

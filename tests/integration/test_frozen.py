@@ -20,7 +20,7 @@ from tests.plant.observing import clear_plant
 from tests.plant.scenery import prepare, run_pass, the_old
 from tests.processes import forked, session, wait_until, wait_until_gone
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 WORKER = "worker"
 NEVER_LONG = {"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 30}
@@ -35,7 +35,7 @@ WHERE a.application_name = '{WORKER}' AND l.mode = 'AccessExclusiveLock' AND NOT
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     yield
     clear_plant()
 

@@ -20,13 +20,13 @@ from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe
 from tests.processes import session
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     yield
     clear_plant()
 

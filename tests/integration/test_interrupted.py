@@ -23,7 +23,7 @@ from tests.plant.scenery import prepare, run_pass, the_old
 from tests.processes import session, wait_until
 from tests.tablespaces import tablespaces_named
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 ALARM_SECONDS = 1.0
 PATIENT = {"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 3, "LOCK_BUDGET_MS": 3_000}
@@ -42,7 +42,7 @@ class Enough(Exception):
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     prepare(Measurement, interval=2)
     yield
     clear_plant()

@@ -177,7 +177,7 @@ def test_an_idle_pass_beside_a_default_partition_is_four_queries(rest: Yard) -> 
 
 
 def test_after_a_create_was_killed_anywhere_the_next_pass_leaves_no_promise(rest: Yard) -> None:
-    for point in count(1):
+    for point in count(1, 3):
         place = killed(point, lambda: Ship.partitioning.create_range(OLD, NEXT))
         if place is None:
             break

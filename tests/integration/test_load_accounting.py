@@ -10,14 +10,14 @@ from django.db import connection
 from proof.load.accounting import Where, balance, find_rows
 from proof.load.leaves import read_leaves, read_numbers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 LABEL, TABLE = "load.t00", "load_t00"
 WRITTEN = {LABEL: [1, 2, 3, 4]}
 
 
 @pytest.fixture(autouse=True)
-def table(transactional_db: None) -> Iterator[None]:
+def table(committing: None) -> Iterator[None]:
     """Two partitions with two rows each, of which the older is detached; and a stranger."""
     execute(
         "CREATE TABLE load_t00 (at int, number bigint) PARTITION BY RANGE (at)",

@@ -22,7 +22,7 @@ from tests.plant.observing import clear_plant
 from tests.plant.scenery import a_machine, prepare, the_old
 from tests.processes import forked, session, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 WORKER = "worker"
 INSERT = "INSERT INTO plant_machine (name) VALUES ('new')"
@@ -42,7 +42,7 @@ WHERE a.application_name = %s AND l.locktype = 'relation' AND NOT l.granted)
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     yield
     clear_plant()
 

@@ -37,7 +37,7 @@ from tests.plant.scenery import (
 )
 from tests.processes import forked, session, wait_until, wait_until_gone
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 REPORT = "nightly report"
 WAIT_SECONDS = 1.0
@@ -46,7 +46,7 @@ UNTROUBLED_SECONDS = 1.0
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     with override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": WAIT_SECONDS}):
         yield
     clear_plant()

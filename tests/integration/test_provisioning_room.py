@@ -21,14 +21,14 @@ from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.processes import forked, session, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
 impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.5})
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     clear_plant()
     yield
     clear_plant()

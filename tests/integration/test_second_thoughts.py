@@ -28,7 +28,7 @@ from tests.plant.scenery import NOW, prepare, run_pass, the_old
 from tests.processes import Worker, forked, session, wait_until
 from tests.tablespaces import tablespaces_named
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 LATER = NOW + timedelta(days=999)
 LONG_AGO = NOW - timedelta(days=999)
@@ -36,7 +36,7 @@ patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     prepare(Reading)
     yield
     clear_plant()

@@ -19,7 +19,7 @@ from tests.plant.observing import clear_plant, wipe
 from tests.plant.scenery import NOW, a_machine, prepare
 from tests.processes import session, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 WRITERS = 8
 SECONDS = 0.15
@@ -27,7 +27,7 @@ SECONDS = 0.15
 
 
 @pytest.fixture(autouse=True)
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     yield
     clear_plant()
 

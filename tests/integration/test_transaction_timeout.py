@@ -18,13 +18,13 @@ from tests.plant.scenery import prepare, run_pass, the_old
 from tests.processes import session
 from tests.tablespaces import tablespaces_named
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 PATIENT = {"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 5, "LOCK_BUDGET_MS": 4_000}
 
 
 @pytest.fixture(autouse=True)
-def hurried_role(transactional_db: None) -> Iterator[None]:
+def hurried_role(committing: None) -> Iterator[None]:
     if connection.pg_version < 170_000:  # type: ignore[attr-defined]
         pytest.skip("transaction_timeout is there from 17 on")
     prepare(Measurement)

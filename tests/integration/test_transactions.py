@@ -29,14 +29,12 @@ from tests.plant.observing import (
 )
 from tests.processes import forked, session
 
-committing = pytest.mark.django_db(transaction=True)
-
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 SETTINGS = ("lock_timeout", "statement_timeout", "default_tablespace")
 
 
 @pytest.fixture
-def plant(transactional_db: None) -> Iterator[None]:
+def plant(committing: None) -> Iterator[None]:
     """Tables with room around now, as after migrate."""
     for model in (Reading, Measurement):
         wipe(model)

@@ -1,4 +1,4 @@
-"""A fault at every statement of an operation: the next pass ends where an undisturbed run ends."""
+"""A fault at statements of an operation: the next pass ends where an undisturbed run ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count
 
 from tests.plant.observing import observe
 from tests.plant.scenarios import Scenario, undisturbed, what_is_left
-from tests.processes import KILLED, killed_at, wait_until_gone
+from tests.processes import KILLED, killed_at, points_of, wait_until_gone
 
 Strike = Callable[[int, Callable[[], object]], str | None]
 """Does the work, with a fault at the point of this number; returns the statement that was struck,
@@ -17,17 +17,34 @@ VICTIM = "victim"
 """The name of the application whose processes are killed."""
 
 
-def strike_everywhere(
-    scenario: Scenario, strike: Strike, points: Iterable[int] | None = None
-) -> None:
-    """Strike at point after point until the operation outlives them all.
+def strike_everywhere(scenario: Scenario, strike: Strike) -> None:
+    """Strike at point after point until the operation outlives them all."""
+    _strike(scenario, strike, count(1), must_outlive=True)
 
-    ``points`` are some of them only; then the operation need not outlive the last one.
-    """
+
+def strike_some(scenario: Scenario, strike: Strike, every: int) -> None:
+    """Strike at each ``every``-th point, and at the first of each part it must run ``through``."""
+    scenario.prepare()
+    places = points_of(scenario.operate)
+    firsts = [
+        next(point for point, place in enumerate(places, 1) if part in place)
+        for part in scenario.through
+    ]
+    _strike(scenario, strike, sorted({*firsts, *range(1, len(places) + 1, every)}))
+
+
+def strike_at(scenario: Scenario, strike: Strike, point: int) -> None:
+    """Strike at one point, which the operation gets to."""
+    _strike(scenario, strike, [point])
+
+
+def _strike(
+    scenario: Scenario, strike: Strike, points: Iterable[int], *, must_outlive: bool = False
+) -> None:
     before, after = undisturbed(scenario)
     found: list[str] = []
     places: list[str] = []
-    for point in count(1) if points is None else points:
+    for point in points:
         scenario.prepare()
         place = strike(point, scenario.operate)
         if place is None:
@@ -37,9 +54,8 @@ def strike_everywhere(
     assert observe(scenario.model) == after
     assert not found, "\n".join(found)
     assert places
-    if points is None:
-        missed = [each for each in scenario.through if not any(each in place for place in places)]
-        assert not missed, f"was never struck at {missed}, but at {places}"
+    missed = [each for each in scenario.through if not any(each in place for place in places)]
+    assert not (must_outlive and missed), f"was never struck at {missed}, but at {places}"
 
 
 def killed(point: int, work: Callable[[], object]) -> str | None:

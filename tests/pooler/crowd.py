@@ -16,6 +16,7 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.drift.sight import look
+from tests.plant.models import Measurement
 from tests.plant.observing import change_policy, wipe
 from tests.plant.scenarios import pending
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
@@ -34,7 +35,7 @@ ROWS = {(False, "archive"): {1, 4, 6}, (False, "pg_default"): {2}, (True, "pg_de
 What somebody else began to detach is finished, and stays where it is.
 """
 
-EVERY_KIND = {"create", "finalize", "detach", "attach", "move", "drop", "truncate"}
+KINDS = {"create", "finalize", "detach", "attach", "move", "drop", "truncate"}
 
 Work = Callable[[Model], Report]
 Part = tuple[Work, ...]
@@ -102,6 +103,11 @@ def rows_of(model: Model) -> dict[tuple[bool, str], set[int]]:
     for each in look(model):
         found.setdefault((each.is_attached, each.tablespace), set()).update(each.values)
     return found
+
+
+def every_kind(model: Model) -> set[str]:
+    """Return the kinds of what is to be done; only detached measurements refer to a table."""
+    return KINDS | ({"unlink"} if model is Measurement else set())
 
 
 def done_kinds(model: Model) -> set[str]:

@@ -18,10 +18,10 @@ from tests.plant.observing import State, observe
 from tests.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.crowd import (
-    EVERY_KIND,
     ROWS,
     Part,
     done_kinds,
+    every_kind,
     hands_on,
     prepare_everything,
     rows_of,
@@ -108,14 +108,14 @@ def one_after_the_other(model: Model, archive: str, everybody: tuple[Part, ...])
     for part in everybody:
         for work in part:
             assert work(model).outcome is not Outcome.FAILED
-    assert done_kinds(model) == EVERY_KIND
+    assert done_kinds(model) == every_kind(model)
     return observe(model)
 
 
 def assert_all_is_done(model: Model, wanted: State) -> None:
     assert wanted.difference(observe(model)) == ""
     assert rows_of(model) == ROWS
-    assert done_kinds(model) == EVERY_KIND
+    assert done_kinds(model) == every_kind(model)
     assert not PartitionRun.objects.filter(model_label=label_of(model), outcome="failed").exists()
     assert run_pass(model).outcome is Outcome.UNCHANGED
 

@@ -1,0 +1,62 @@
+"""Every module of tests finds the test databases as ``migrate`` made them, in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from django.test.utils import setup_databases, teardown_databases
+from pytest_django import DjangoDbBlocker
+
+from tests import database_state
+from tests.database_state import CONFIGURED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the databases, as pytest-django does; nobody is connected when it drops them."""
+    with django_db_blocker.unblock():
+        database_state.remember()
+    yield
+    connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def both_databases(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+) -> Iterator[None]:
+    """Make those test databases that pytest-django made for no marked test of the session."""
+    missing = {
+        alias
+        for alias, name in CONFIGURED.items()
+        if connections[alias].settings_dict["NAME"] == name
+    }
+    keeps = django_db_keepdb and not django_db_createdb
+    with django_db_blocker.unblock():
+        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)  # type: ignore[arg-type]
+        database_state.remember()
+    yield
+    connections.close_all()
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, 0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database_as_found(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Take away what the module left in the databases."""
+    yield
+    with django_db_blocker.unblock():
+        database_state.restore()
+
+
+@pytest.fixture
+def committing(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The databases in autocommit; the rows that the test leaves are deleted after it."""
+    with django_db_blocker.unblock():
+        yield
+        database_state.remove_rows()
