@@ -94,7 +94,7 @@ bench: $(INSTALLED)
 
 # The tests with hostile names and values, with new ones and more of them.
 fuzz: $(INSTALLED)
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile $(ARGS)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile tests/integration/test_names.py -m "long or not long" $(ARGS)
 
 matrix: $(INSTALLED)
 	@$(NPM)

@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests import database_state
 from tests.database_state import CONFIGURED
+from tests.messages import Post
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +48,19 @@ def both_databases(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def database_as_found(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Take away what the module left in the databases."""
-    yield
+def database_as_made(
+    request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Take away what the module leaves in the databases.
+
+    Partitions that are missing are made for those modules alone that do not empty the tables.
+    """
+    in_module = [each for each in request.session.items if each.path == request.path]
     with django_db_blocker.unblock():
-        database_state.restore()
+        if any("yard" not in getattr(each, "fixturenames", ()) for each in in_module):
+            database_state.restore()
+        yield
+        database_state.remove_additions()
 
 
 @pytest.fixture
@@ -60,3 +69,11 @@ def committing(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iter
     with django_db_blocker.unblock():
         yield
         database_state.remove_rows()
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    """Where the tasks go that are sent."""
+    post = Post()
+    yield post
+    post.close()

@@ -50,12 +50,25 @@ def remember() -> None:
         _wanted.setdefault(alias, _facts(alias))
 
 
-def restore() -> None:
-    """Drop what was added since, and let the models have what they have after ``migrate``."""
+def remove_additions() -> None:
+    """Drop the schemas and tables that were made since."""
     connections.close_all()
     for alias, wanted in _wanted.items():
-        if _facts(alias) != wanted:
-            _restore(alias)
+        now = _facts(alias)
+        with connections[alias].cursor() as cursor:
+            for (schema,) in now["schemas"] - wanted["schemas"]:
+                cursor.execute(f"DROP SCHEMA {schema} CASCADE")
+            for kind, name, _ in now["relations"] - wanted["relations"]:
+                cursor.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
+    connections.close_all()
+
+
+def restore() -> None:
+    """Let the models have the configs and partitions again that they have after ``migrate``."""
+    for alias, wanted in _wanted.items():
+        now = _facts(alias)
+        if now != wanted:
+            _provide(alias, now, wanted)
             _wanted[alias] = _facts(alias)  # other days have other partitions
     connections.close_all()
 
@@ -100,23 +113,10 @@ def _facts(alias: str) -> Facts:
     }
 
 
-def _restore(alias: str) -> None:
-    now, wanted = _facts(alias), _wanted[alias]
-    with connections[alias].cursor() as cursor:
-        for (schema,) in now["schemas"] - wanted["schemas"]:
-            cursor.execute(f"DROP SCHEMA {schema} CASCADE")
-        for kind, name, _ in now["relations"] - wanted["relations"]:
-            cursor.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
+def _provide(alias: str, now: Facts, wanted: Facts) -> None:
     labels = {label for name in ("configs", "logs") for label, *_ in now[name] ^ wanted[name]}
     parents = {parent for *_, parent in now["relations"] ^ wanted["relations"]}
-    PartitionConfig.objects.using(alias).exclude(model_label__in=_labels()).delete()
+    PartitionConfig.objects.using(alias).filter(model_label__in=labels).delete()
     for model in registry():
         if model._meta.label_lower in labels or model._meta.db_table in parents:
-            PartitionConfig.objects.using(alias).filter(
-                model_label=model._meta.label_lower
-            ).delete()
             provision(target_of(model, alias))
-
-
-def _labels() -> list[str]:
-    return [each._meta.label_lower for each in registry()]

@@ -19,7 +19,7 @@ _COMMON = settings(
 )
 
 settings.register_profile(
-    "drift-short", parent=_COMMON, max_examples=10, stateful_step_count=25, derandomize=True
+    "drift-short", parent=_COMMON, max_examples=6, stateful_step_count=25, derandomize=True
 )
 settings.register_profile("drift-long", parent=_COMMON, max_examples=25, stateful_step_count=40)
 """One round of many; each has a seed of its own."""

@@ -98,7 +98,7 @@ def test_whatever_number_of_locks_is_left(
     seen: list[str] = []
     with many_indexes(), database.changed(**FEW_LOCKS):
         _, after = undisturbed(scenario)
-        for left in count(0, 3):
+        for left in count(0, 5):
             scenario.prepare()
             PartitionRun.objects.all().delete()
             with locks_taken(left), suppress(OperationalError, OperationFailed):
@@ -116,7 +116,7 @@ def test_whatever_number_of_locks_is_left(
 def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) -> None:
     scenario = scenarios.create_ahead()
     with many_indexes(), database.changed(**FEW_LOCKS), closing(Post()) as post:
-        for left in count(0, 3):
+        for left in count(0, 5):
             scenario.prepare()
             with locks_taken(left):
                 is_sent_again = _is_sent_again(post)

@@ -5,7 +5,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 _ASKED = os.environ.get("FUZZ_EXAMPLES")
-_EXAMPLES = int(_ASKED or 15)
+_EXAMPLES = int(_ASKED or 10)
 
 for _name, _examples in (("hostile", _EXAMPLES), ("hostile-pure", _EXAMPLES * 8)):
     settings.register_profile(

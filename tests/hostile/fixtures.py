@@ -15,7 +15,6 @@ from tests.fleet.yard import Yard, at
 from tests.hostile.pages import MARKUP, OFF_MARKUP
 from tests.hostile.quoting import identifier, nothing_breaks_out
 from tests.integration.administering import no_users_left, signed_in
-from tests.messages import Post
 from tests.tablespaces import tablespaces_named
 
 
@@ -53,11 +52,3 @@ def client(config: PartitionConfig) -> Client:
         *("view_partitionconfig", "change_partitionconfig", "view_partitionrun"),
         *("operate_partitionconfig", "drop_partitionconfig"),
     )
-
-
-@pytest.fixture
-def post() -> Iterator[Post]:
-    """Where the tasks go that are sent."""
-    post = Post()
-    yield post
-    post.close()

@@ -12,11 +12,17 @@ from pg_timepart import schedules
 from tests.integration.beat_rows import tidy_up
 
 
-@pytest.fixture
-def synced_beat(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The default database in autocommit, where every config has its entry."""
+@pytest.fixture(scope="module")
+def entries(both_databases: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """An entry for every config; each test gives back what it took."""
     with django_db_blocker.unblock():
         schedules.sync_all()
+
+
+@pytest.fixture
+def synced_beat(entries: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The default database in autocommit, where every config has its entry."""
+    with django_db_blocker.unblock():
         intervals = set(IntervalSchedule.objects.values_list("pk", flat=True))
         yield
         tidy_up(intervals)

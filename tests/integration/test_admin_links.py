@@ -92,13 +92,6 @@ def config(yard: Yard) -> Iterator[PartitionConfig]:
         yield config
 
 
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
-
-
 @pytest.mark.parametrize("codenames", KINDS.values(), ids=KINDS)
 def test_no_link_is_refused_to_who_sees_it_and_messages_of_runs_are_for_who_sees_runs(
     config: PartitionConfig, post: Post, codenames: tuple[str, ...]

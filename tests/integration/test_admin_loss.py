@@ -51,13 +51,6 @@ def dropper(config: PartitionConfig) -> Client:
     return signed_in(*EDITOR, "drop_partitionconfig")
 
 
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
-
-
 def saved(config: PartitionConfig) -> dict[str, Any]:
     return dict(PartitionConfig.objects.filter(pk=config.pk).values().get())
 

@@ -40,13 +40,6 @@ OFF, ON = "fleet_ship_20200101_20200201", "fleet_ship_20200201_20200301"
 
 
 @pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
-
-
-@pytest.fixture
 def config(yard: Yard) -> Iterator[PartitionConfig]:
     """A table with a detached and an attached partition."""
     config = yard.configure(Ship, period="Month")

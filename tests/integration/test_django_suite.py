@@ -26,7 +26,9 @@ def suite(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["schema", "migrate_signals"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("schema", marks=pytest.mark.long), "migrate_signals"]
+)
 def test_a_suite_of_django_ends_the_same(name: str) -> None:
     done = suite(name)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import entry_of
-from tests.integration.other_runs import another_run_on
+from tests.integration.other_runs import another_run_on, impatient
 from tests.integration.test_command_drop import answer
 from tests.messages import Post
 
@@ -24,13 +23,6 @@ pytest_plugins = ("tests.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 LONG_AGO = datetime(2020, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
 
 
 @pytest.fixture
@@ -129,7 +121,7 @@ def test_another_try_is_for_the_tables_that_the_names_meant_first(
     yard: Yard, row: PartitionLog, post: Post
 ) -> None:
     yard.configure(Ship, drop_after=None)
-    with another_run_on(Ship):
+    with impatient, another_run_on(Ship):
         post.retry_of("drop_partitions", SHIP, [row.table_name])
     (message,) = post.sent()
     assert message.args == [SHIP, [entry_of(row)]]
@@ -142,7 +134,7 @@ def test_another_try_is_for_the_tables_that_the_names_meant_first(
 def test_another_try_keeps_to_them_too_where_they_came_by_keyword(
     yard: Yard, row: PartitionLog, post: Post
 ) -> None:
-    with another_run_on(Ship), pytest.raises(Exception, match="Retry") as caught:
+    with impatient, another_run_on(Ship), pytest.raises(Exception, match="Retry") as caught:
         post.run("set_tablespace", SHIP, partitions=[row.table_name], tablespace="pg_default")
     sent: Any = caught.value
     assert sent.sig.kwargs == {"partitions": [entry_of(row)], "tablespace": "pg_default"}

@@ -139,13 +139,6 @@ def client(namesakes: Namesakes) -> Iterator[Client]:
         yield signed_in("view_partitionconfig", "operate_partitionconfig", "drop_partitionconfig")
 
 
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
-
-
 def test_the_admin_sends_the_one_that_was_chosen(
     namesakes: Namesakes, client: Client, post: Post
 ) -> None:

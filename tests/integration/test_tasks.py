@@ -23,14 +23,13 @@ from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import entry_of
-from tests.integration.other_runs import another_run_on
+from tests.integration.other_runs import another_run_on, impatient
 from tests.messages import Post
 from tests.processes import session
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
 SHIP = "fleet.ship"
-impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.05})
 HOW_TO_SAY_IT_AGAIN = [
     ("maintain", ["fleet.shp"]),
     ("create_partitions", ["fleet.shp"]),
@@ -43,10 +42,8 @@ HOW_TO_SAY_IT_AGAIN = [
 
 
 @pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
+def post(post: Post) -> Iterator[Post]:
     yield post
-    post.close()
     connection.close()  # what a test did to it is not for the next one
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import override_settings
 
 from pg_timepart import tasks
 from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
@@ -18,7 +16,7 @@ from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
-from tests.integration.other_runs import another_run_on
+from tests.integration.other_runs import another_run_on, impatient
 from tests.messages import Post
 
 pytest_plugins = ("tests.fleet.fixtures",)
@@ -31,14 +29,6 @@ ARGUMENTS: dict[str, list[Any]] = {
     "set_tablespace": [SHIP, [BYHAND], "pg_default"],
     "drop_partitions": [SHIP, [BYHAND]],
 }
-impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.05})
-
-
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
@@ -14,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from pg_timepart.errors import InvalidPolicy, OperationFailed
-from pg_timepart.maintenance.passes import maintain, maintain_all
+from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionLog
@@ -40,13 +39,6 @@ def row(yard: Yard) -> PartitionLog:
     row.detach()
     row.refresh_from_db()
     return row
-
-
-@pytest.fixture
-def post() -> Iterator[Post]:
-    post = Post()
-    yield post
-    post.close()
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Tokyo"])
@@ -145,7 +137,7 @@ def test_a_pin_that_nothing_can_hold_holds_for_ever(
     row.attach()
     yard.execute("UPDATE pg_timepart_partitionlog SET detach_time = %s WHERE id = %s", pin, row.pk)
     yard.configure(Ship, interval=1)
-    for report in (maintain(SHIP), maintain(SHIP), reconcile(SHIP), *maintain_all()):
+    for report in (maintain(SHIP), maintain(SHIP), reconcile(SHIP)):
         assert report.outcome in {"done", "unchanged"}, report
         assert "detach" not in {each.kind for each in report.actions}
     assert row.table_name in yard.children(Ship)

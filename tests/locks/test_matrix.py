@@ -7,6 +7,7 @@ import pytest
 from tests.locks import page
 from tests.locks.cells import CELLS, Cell, Found, explore
 from tests.locks.worker import Worker
+from tests.sampling import some_of
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -35,12 +36,7 @@ SHORT = frozenset(
 found: dict[str, Found] = {}
 
 
-def _marked(cell: Cell) -> object:
-    marks = () if str(cell) in SHORT else (pytest.mark.long,)
-    return pytest.param(cell, marks=marks, id=str(cell))
-
-
-@pytest.mark.parametrize("cell", [_marked(cell) for cell in CELLS])
+@pytest.mark.parametrize("cell", some_of({str(each): each for each in CELLS}, SHORT))
 def test_cell(cell: Cell, worker: Worker) -> None:
     found[str(cell)] = explore(cell, worker)
 

@@ -109,5 +109,5 @@ GREEN = (
 """Green threads in the place of threads."""
 
 NEIGHBOURS = (*WATCHERS, *BACKENDS, *GREEN)
-SAMPLE = ("elastic", "zero-downtime", "gevent")
+SAMPLE = ("zero-downtime",)
 """Run in every ``make test``."""

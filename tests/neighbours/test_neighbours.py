@@ -15,16 +15,13 @@ from pytest_django import DjangoDbBlocker
 
 from tests.neighbours.kinds import NEIGHBOURS, PSYCOPG2, PSYCOPG3, SAMPLE, Neighbour
 from tests.neighbours.packages import ROOT, folder_of
+from tests.sampling import some_of
 from tests.settings import DATABASE_URL
 from tests.tablespaces import tablespaces_named
 
 DRIVER = PSYCOPG3 if is_psycopg3 else PSYCOPG2
 
-CASES = [
-    pytest.param(each, id=each.name, marks=() if each.name in SAMPLE else pytest.mark.long)
-    for each in NEIGHBOURS
-    if DRIVER in each.drivers
-]
+CASES = {each.name: each for each in NEIGHBOURS if DRIVER in each.drivers}
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def database_url(elsewhere: str) -> Iterator[str]:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.mark.parametrize("neighbour", CASES)
+@pytest.mark.parametrize("neighbour", some_of(CASES, CASES.keys() & SAMPLE))
 def test_a_whole_life_beside(neighbour: Neighbour, database_url: str, elsewhere: str) -> None:
     folder = folder_of(neighbour.packages, with_dependencies=not neighbour.needs_django)
     done = subprocess.run(
