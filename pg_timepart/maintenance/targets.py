@@ -107,7 +107,8 @@ def usable(target: Target, parent: Parent | None) -> Parent:
     if parent is None:
         raise NotPartitioned(
             f"The table {table} of {label} does not exist in the database {target.alias!r}:"
-            " run migrate, or see that its schema is in search_path."
+            " run migrate, or see that its schema is in search_path and that the role may use it"
+            " (GRANT USAGE)."
         )
     wanted = key_column(target.model, target.declaration)
     if parent.key == wanted and parent.kind is not None:

@@ -54,7 +54,8 @@ def test_the_table(database: OwnServer) -> None:
         (run,) = PartitionRun.objects.filter(model_label="plant.measurement")
         assert run.message == (
             "The table plant_measurement of plant.Measurement does not exist in the database"
-            " 'default': run migrate, or see that its schema is in search_path."
+            " 'default': run migrate, or see that its schema is in search_path"
+            " and that the role may use it (GRANT USAGE)."
         )
         with search_path("attic, public"):
             assert not list(what_is_left(scenario, before, after, "the refusal"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -259,3 +260,22 @@ def test_each_table_gets_what_was_detached_from_it_alone(yard: Yard) -> None:
         wanted[model._meta.db_table] = [log.relid]
     found = read_parents(yard.connection, list(wanted), zone=UTC, detached=wanted)
     assert {name: [each.oid for each in found[name].detached] for name in wanted} == wanted
+
+
+@pytest.fixture
+def visitor(yard: Yard) -> Iterator[None]:
+    """A role that may not use a schema of its neighbours, which has a partitioned table."""
+    yard.execute("CREATE SCHEMA neighbour")
+    yard.execute("CREATE TABLE neighbour.ships (at timestamptz) PARTITION BY RANGE (at)")
+    yard.execute("CREATE ROLE visitor")
+    yard.execute("SET ROLE visitor")
+    yield
+    yard.execute("RESET ROLE")
+    yard.execute("DROP ROLE visitor")
+
+
+def test_a_schema_that_the_role_may_not_use_hides_no_other_table(yard: Yard, visitor: None) -> None:
+    for name in ('"neighbour"."ships"', '"neighbour"."nothing"', '"nowhere"."ships"'):
+        assert read_parents(yard.connection, [name, "fleet_ship"], zone=UTC).keys() == {
+            "fleet_ship"
+        }
