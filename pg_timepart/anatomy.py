@@ -147,11 +147,14 @@ SELECT json_build_object(
       SELECT json_agg(json_build_array(conname, target) ORDER BY conname)
       FROM foreign_keys WHERE conrelid = %(leaf)s),
   'unvalidated', (
-      SELECT json_agg(conname ORDER BY conname)
-      FROM foreign_keys WHERE conrelid = %(leaf)s AND NOT convalidated),
+      SELECT json_agg(l.conname ORDER BY l.conname)
+      FROM foreign_keys l WHERE l.conrelid = %(leaf)s AND NOT l.convalidated AND EXISTS (
+          SELECT FROM foreign_keys p
+          WHERE p.conrelid = %(parent)s AND p.def = l.def AND p.convalidated)),
   'missing_foreign_keys', (
       SELECT json_agg(json_build_object('name', p.conname, 'definition', p.def,
-                                        'target', p.target) ORDER BY p.conname)
+                                        'target', p.target, 'is_validated', p.convalidated)
+                      ORDER BY p.conname)
       FROM foreign_keys p WHERE p.conrelid = %(parent)s AND NOT EXISTS (
           SELECT FROM foreign_keys l WHERE l.conrelid = %(leaf)s AND l.def = p.def)),
   'missing', (

@@ -292,7 +292,8 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
     for each in leaf.missing_foreign_keys:
         name = free_name(each.name, taken, taken)
         taken.add(name)
-        added.append(name)
+        if each.is_validated:
+            added.append(name)
         yield Step(
             summary=f"add to {table.name} a foreign key that its parent has",
             locks=(

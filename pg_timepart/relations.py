@@ -236,6 +236,8 @@ class ForeignKey:
     """Ready to follow ``ADD CONSTRAINT name``."""
 
     target: Relation
+    is_validated: bool
+    """Whether its rows are checked; from 18 on, a parent's may be NOT VALID or NOT ENFORCED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +255,7 @@ class Leaf:
     """Name and referenced table of each foreign key that it still has."""
 
     unvalidated: tuple[str, ...]
-    """Names of those foreign keys that were added and not yet checked."""
+    """Names of those foreign keys that are not checked yet, and are on the parent."""
 
     missing: tuple[str, ...]
     """Definitions, ready to follow ``ALTER TABLE leaf ADD`` or ``CREATE [UNIQUE] INDEX ON leaf``,

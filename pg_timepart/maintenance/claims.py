@@ -162,12 +162,24 @@ def retires(plan: Plan) -> bool:
 
 def dispute(label: str, rivals: Iterable[Claim]) -> str:
     """Return what is wrong, and what to do, where more than one config claims a table."""
-    others = " and ".join(f"{each.label}{_state(each)}" for each in rivals)
+    claims = list(rivals)
+    others = " and ".join(f"{each.label}{_state(each)}" for each in claims)
     return (
         f"Partitions of the table of {label} are recorded for another config too: {others}. Until"
-        " one is left, nothing is detached by itself or dropped. See in the admin which says what"
-        " is wanted, and delete the other."
+        f" one is left, nothing is detached by itself or dropped. {_way_out(label, claims)}"
     )
+
+
+def _way_out(label: str, rivals: list[Claim]) -> str:
+    """Return what to do; no config is to be deleted whose model is there and needs it."""
+    installed = _installed()
+    is_needed = all(each.label in installed for each in rivals)
+    if is_needed and not configs().filter(model_label=label).exists():
+        return (
+            f"If only {label} has this table by now, save a config that says what is wanted of it:"
+            f" PartitionConfig.objects.create(model_label={label!r}, ...)."
+        )
+    return "See in the admin which says what is wanted, and delete the other."
 
 
 class _Places:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.backends.utils import strip_quotes
 from django.db.models import F
 
 from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
-from pg_timepart.keeping import keep
+from pg_timepart.declaring import registry
+from pg_timepart.hierarchy import read_links
+from pg_timepart.keeping import configs, keep
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
@@ -44,7 +47,9 @@ def repairs(
         if row is not None:
             left.remove(row)
         found += _attached_repair(row, partition, target)
-    return [*found, *_detached_repairs(left, parent, target, now)]
+    found += _detached_repairs(left, parent, target, now)
+    kept = _left_elsewhere([each.row for each in found if each.is_gone], parent, target)
+    return [each for each in found if each.row.pk not in kept]
 
 
 def adoptions(
@@ -95,6 +100,35 @@ def save(found: Iterable[Repair], using: str | None) -> list[str]:
                 keep(each.row, **{"relid": each.row.relid, **each.facts})
         PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
     return [each.sentence for each in changes]
+
+
+def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) -> set[int]:
+    """Return the keys of those rows whose partitions are there, and hang on another table.
+
+    The model has another table by now, or ``search_path`` leads to one. With the rows would go the
+    pins, and the claim that keeps a config of defaults from retiring the other table. They go once
+    the model of that one has a config.
+    """
+    links = [
+        each
+        for each in read_links(target.connection, [row.relid for row in rows])
+        if each.parent.oid != parent.oid
+    ]
+    settled = _tables_of_others(target) if links else frozenset()
+    hanging = {
+        (each.partition.oid, each.partition.schema, each.partition.name)
+        for each in links
+        if each.parent.name not in settled
+    }
+    return {each.pk for each in rows if (each.relid, each.schema_name, each.table_name) in hanging}
+
+
+def _tables_of_others(target: Target) -> frozenset[str]:
+    """Return the names, without schemas, of the tables of other models that have configs."""
+    others = {each._meta.label_lower: each._meta.db_table for each in registry()}
+    labels = configs().filter(model_label__in=others).exclude(pk=target.config.pk)
+    tables = (others[each] for each in labels.values_list("model_label", flat=True))
+    return frozenset(strip_quotes(each).rpartition('"."')[2] for each in tables)
 
 
 def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:

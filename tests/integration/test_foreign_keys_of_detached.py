@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, models
 from django.db.migrations.executor import MigrationExecutor
 from django.test import override_settings
 
@@ -314,3 +314,24 @@ def test_an_idle_pass_asks_no_more_with_many_of_them(yard: Yard) -> None:
     few = len(queries_of_an_idle_pass(yard, at("2024-02-15")))
     assert len(queries_of_an_idle_pass(yard, at("2024-06-15"))) == few
     assert maintain("fleet.cargo").outcome == "done"
+
+
+@pytest.mark.parametrize("state", ["NOT ENFORCED", "NOT VALID"])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_the_parent_does_not_check_is_not_checked_by_an_attach(
+    yard: Yard, state: str, is_kept: bool
+) -> None:
+    if yard.connection.pg_version < 180000:  # type: ignore[attr-defined]
+        pytest.skip("before 18, foreign keys of a partitioned table are valid and enforced")
+    raft = yard.build(owner=models.BigIntegerField(default=99))
+    raft.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
+    raft.objects.create(at=at("2024-01-15"))
+    yard.execute(
+        "ALTER TABLE fleet_raft ADD CONSTRAINT unchecked"
+        f" FOREIGN KEY (owner) REFERENCES fleet_port (id) {state}"
+    )
+    log = yard.configure(raft, keep_foreign_keys=is_kept).logs.get()
+    raft.partitioning.detach_partition(log)
+    raft.partitioning.attach_partition(log)
+    assert raft.objects.count() == 1
+    assert foreign_keys(yard, log.table_name) == [("fleet_port", False)]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps.registry import Apps
+from django.db import models
 
+from pg_timepart import TimeRangePartitioningSupport, declaring
+from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.models import PartitionLog
+from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Yard, at
 
@@ -133,6 +139,76 @@ def test_one_dropped_by_hand(ships: Yard, is_attached: bool) -> None:
     assert report.repairs == (f"{JANUARY} does not exist any more.",)
     assert len(facts(ships)) == 4
     assert_in_step(ships)
+
+
+SECOND = "CREATE TABLE {} (LIKE public.fleet_ship) PARTITION BY RANGE (sailed_at)"
+PINNED = at("2099-01-01")
+
+
+@pytest.fixture
+def pinned(ships: Yard) -> Yard:
+    """The same, kept for ever by the config, and January pinned."""
+    ships.configure(Ship, interval=None)
+    PartitionLog.objects.filter(table_name=JANUARY).update(detach_time=PINNED)
+    return ships
+
+
+def pins(yard: Yard) -> list[Any]:
+    return [row.detach_time for row in yard.logs(Ship) if row.table_name == JANUARY]
+
+
+def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Yard) -> None:
+    with second_table(pinned, "other.fleet_ship"):
+        pinned.execute("SET search_path TO other, public")
+        maintain("fleet.ship", now=NOW)
+        reconcile("fleet.ship")
+        pinned.execute("SET search_path TO DEFAULT")
+    maintain("fleet.ship", now=NOW)
+    assert pins(pinned) == [PINNED]
+    assert_in_step(pinned)
+
+
+@contextmanager
+def second_table(yard: Yard, name: str) -> Iterator[None]:
+    yard.execute("CREATE SCHEMA other")
+    try:
+        yard.execute(SECOND.format(name))
+        yield
+    finally:
+        yard.execute("SET search_path TO DEFAULT")
+        yard.execute("DROP SCHEMA other CASCADE")
+
+
+@pytest.fixture
+def split(pinned: Yard) -> Iterator[Any]:
+    """The ships have a new table, and another model, which is yielded, the one that they had."""
+    pinned.execute("ALTER TABLE fleet_ship RENAME TO fleet_hulk")
+    pinned.execute(SECOND.replace("public.fleet_ship", "fleet_hulk").format("fleet_ship"))
+    meta = type("Meta", (), {"app_label": "fleet", "apps": Apps(), "db_table": "fleet_hulk"})
+    fields = {"sailed_at": models.DateTimeField(), "name": models.CharField(max_length=50)}
+    hulk = type("Hulk", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
+    yield TimeRangePartitioningSupport("sailed_at", default_premake=1, default_interval=1)(hulk)
+    pinned.execute("DROP TABLE fleet_ship")
+    pinned.execute("ALTER TABLE fleet_hulk RENAME TO fleet_ship")
+
+
+def test_a_table_that_another_model_has_by_now_is_not_retired_by_its_defaults(
+    pinned: Yard, split: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are pins lost, until a person has said what is wanted of it."""
+    monkeypatch.setitem(declaring._registry, "fleet.hulk", split)
+    maintain("fleet.ship", now=NOW)
+    assert pins(pinned) == [PINNED]
+    report = pinned.maintain(split, "2024-03-15")
+    assert {each.kind for each in report.actions} <= {ActionKind.CREATE}
+    assert "PartitionConfig.objects.create(model_label='fleet.hulk', ...)" in report.reason
+    assert JANUARY in pinned.children(split)
+    PartitionConfig.objects.create(model_label="fleet.hulk", premake=1)
+    maintain("fleet.ship", now=NOW)
+    pinned.maintain(split, "2024-03-15")
+    assert (pins(pinned), JANUARY in [row.table_name for row in pinned.logs(split)]) == ([], True)
+    assert pinned.maintain(split, "2024-03-15").outcome == "unchanged"
+    assert_in_step(pinned)
 
 
 def test_one_dropped_and_made_again_by_hand(ships: Yard) -> None:
