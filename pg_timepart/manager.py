@@ -107,7 +107,8 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     ) -> Report:
         """Attach these detached partitions, or all.
 
-        ``detach_time`` (aware) pins them: retention leaves them alone before that moment.
+        ``detach_time`` (aware) pins them: passes do not retire them before that moment, nor drop
+        what could not be attached.
         """
         from pg_timepart.maintenance import arguments, by_hand
 

@@ -220,7 +220,7 @@ def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: da
         return False
     if row is not None and row.unfinished is ActionKind.DETACH and row.is_asked:
         return False
-    if row is not None and row.pinned_until is not None and row.pinned_until > now:
+    if row is not None and row.is_pinned(now):
         return False
     return is_past(partition.bounds, edge)
 
@@ -258,6 +258,8 @@ def _drops(
     for each in parent.detached:
         row = rows.get(each.oid)
         if row is None or row.unfinished is not None or row.detached_at is None:
+            continue
+        if row.is_pinned(now):
             continue
         if now - row.detached_at >= policy.drop_after:  # a sum could be past the year 9999
             yield Action(

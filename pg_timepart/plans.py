@@ -49,7 +49,7 @@ class Known:
     bounds: Bounds
     is_attached: bool
     pinned_until: datetime | None = None
-    """Not retired before this moment."""
+    """Neither retired nor, once detached, dropped by a pass before this moment."""
 
     detached_at: datetime | None = None
     """When it was last detached; None while it is attached."""
@@ -62,6 +62,10 @@ class Known:
 
     tablespace: str | None = None
     """Where the unfinished operation takes it."""
+
+    def is_pinned(self, now: datetime) -> bool:
+        """Return whether passes leave it alone at ``now``."""
+        return self.pinned_until is not None and self.pinned_until > now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

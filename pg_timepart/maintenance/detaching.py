@@ -31,7 +31,7 @@ def detach(work: Work, action: Action, session: Session) -> str:
         if step.is_alone:
             _detach_concurrently(work, action, leaf, session)
         else:
-            _refuse_pinned(work, action)
+            work.refuse_pinned(action)
             session.run([step])
     elif leaf.is_pending:
         work.begin(action)
@@ -62,7 +62,7 @@ def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: S
 
     def look() -> list[Holder]:
         found = _in_the_way(work, leaf)
-        _refuse_pinned(work, action)
+        work.refuse_pinned(action)
         return found
 
     if session.run_alone(step, look=look, limit_seconds=limit):
@@ -93,16 +93,6 @@ def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
     ]
     found = holders_of(work.target.connection, locks)
     return [*found, *oldest_snapshots(work.target.connection)] if referenced else found
-
-
-def _refuse_pinned(work: Work, action: Action) -> None:
-    """Leave alone what was pinned since the rows were read, unless a person wants it detached."""
-    row = work.row_of(action.oid)
-    if row is None or action.is_asked:
-        return
-    pinned_until = work.pin_of(row)
-    if pinned_until is not None:
-        raise Deferred(f"{action.partition} is pinned until {pinned_until:%Y-%m-%d %H:%M} UTC now.")
 
 
 def _refuse_beside_pending(work: Work) -> None:

@@ -56,9 +56,10 @@ def drop(work: Work, action: Action, session: Session) -> str:
     """Drop a detached table and forget it.
 
     Raises Refused while it is attached, has not been detached for as long as the grace says, or is
-    not ours any more.
+    not ours any more; and Deferred where it was pinned meanwhile, unless a person asked for this.
     """
     work.reread()
+    work.refuse_pinned(action)
     leaf, row, grace = work.own_partition(action), work.row_of(action.oid), work.policy.drop_after
     if leaf.is_attached:
         raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart.anatomy import read_template
 from pg_timepart.constants import ActionKind
-from pg_timepart.errors import Conflict, Refused
+from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.claims import Claim
@@ -183,6 +183,15 @@ class Work:
         rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
         found: datetime | None = rows.values_list("detach_time", flat=True).first()
         return None if found is None or found <= self.now else found
+
+    def refuse_pinned(self, action: Action) -> None:
+        """Give way where it was pinned since the rows were read, unless a person asked for this."""
+        row = self.row_of(action.oid)
+        if row is None or action.is_asked:
+            return
+        until = self.pin_of(row)
+        if until is not None:
+            raise Deferred(f"{action.partition} is pinned until {until:%Y-%m-%d %H:%M} UTC now.")
 
     def forget(self, action: Action) -> None:
         """Remove the row of a table that is dropped."""

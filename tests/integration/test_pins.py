@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
-from pg_timepart.errors import OperationDeferred
+from pg_timepart.constants import ActionKind
+from pg_timepart.errors import OperationDeferred, OperationFailed
+from pg_timepart.maintenance.applying import PERFORMERS
+from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
+from pg_timepart.plans import Action
 from tests.fleet.models import Ship
-from tests.fleet.yard import Tablespaces, Yard, at
+from tests.fleet.yard import Tablespaces, Yard, at, outcomes
 from tests.integration.other_runs import TRYING
 from tests.processes import Worker, forked, session, wait_until
 
@@ -62,6 +68,40 @@ def expired(yard: Yard) -> list[PartitionLog]:
 def the_attached(yard: Yard, log: PartitionLog) -> tuple[bool, Any]:
     log.refresh_from_db()
     return log.table_name in yard.children(Ship), log.detach_time
+
+
+def test_what_could_not_be_attached_with_a_pin_is_not_dropped_by_a_pass(yard: Yard) -> None:
+    log = expired(yard)[0]
+    yard.configure(Ship, drop_after=timedelta(0))
+    log.detach()
+    PartitionLog.objects.filter(pk=log.pk).update(detached_at=at("2024-05-01"))
+    yard.execute(f"ALTER TABLE {log.table_name} ADD COLUMN extra integer")
+    log.refresh_from_db()
+    with pytest.raises(OperationFailed, match="only it has the column"):
+        log.attach(LATER)
+    maintain("fleet.ship", now=MAY)
+    assert yard.exists(log.table_name)
+    log.refresh_from_db()
+    log.delete()
+    assert not yard.exists(log.table_name)
+
+
+def test_a_pin_that_comes_just_before_a_drop_holds(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = expired(yard)[0]
+    yard.configure(Ship, drop_after=timedelta(0))
+    log.detach()
+    PartitionLog.objects.filter(pk=log.pk).update(detached_at=at("2024-05-01"))
+    drop = PERFORMERS[ActionKind.DROP]
+
+    def pinned_first(work: Work, action: Action, session: Session) -> str:
+        PartitionLog.objects.filter(pk=log.pk).update(detach_time=LATER)
+        return drop(work, action, session)
+
+    monkeypatch.setitem(PERFORMERS, ActionKind.DROP, pinned_first)
+    assert ("drop", "deferred") in outcomes(maintain("fleet.ship", now=MAY))
+    assert yard.exists(log.table_name)
 
 
 @patient

@@ -235,6 +235,12 @@ def test_a_table_is_dropped_once_its_grace_is_over() -> None:
     assert drops(week, detached_at=NOW - week + timedelta(microseconds=1)) == []
 
 
+def test_a_pinned_table_is_not_dropped_before_the_moment() -> None:
+    facts = {"detached_at": at("2020-03-01"), "pinned_until": NOW + timedelta(days=1)}
+    assert drops(timedelta(0), **facts) == []
+    assert drops(timedelta(0), **{**facts, "pinned_until": NOW}) == [ActionKind.DROP]
+
+
 def test_a_table_is_not_dropped_where_nobody_knows_since_when_it_is_detached() -> None:
     assert drops(timedelta(0)) == []
 
