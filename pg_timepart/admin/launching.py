@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -74,7 +75,8 @@ class ConfigLaunching(ConfigDetail):
         name = form.cleaned_data["operation"]
         if not OPERATIONS[name].is_allowed(request):
             raise PermissionDenied
-        refused = _refused(request, config, name, form.chosen)
+        pin = form.cleaned_data["pinned_until"]
+        refused = _refused(request, config, name, form.chosen, pin)
         if refused:
             messages.error(request, refused)
             return to_page(config)
@@ -174,6 +176,7 @@ def _refused(
     config: PartitionConfig,
     name: str,
     chosen: Sequence[PartitionStatus] = (),
+    pin: datetime | None = None,
 ) -> str:
     """Return why the user may not do this, where passes would then drop something sooner."""
     if permissions.may_drop(request):
@@ -182,6 +185,8 @@ def _refused(
         return loss.sentence("pass")
     if name == "detach" and (early := loss.detached_early(config, chosen)):
         return f"{', '.join(each.address for each in early)}: {loss.sentence('detach')}"
+    if name == "attach" and (early := loss.unpinned_early(config, chosen, pin)):
+        return f"{', '.join(each.address for each in early)}: {loss.sentence('attach')}"
     return ""
 
 

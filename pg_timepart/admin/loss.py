@@ -7,6 +7,7 @@ retention. So whatever brings that time nearer is for those who may drop.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -25,7 +26,8 @@ _DEEDS = {
     "drop_after": "to shorten the grace",
     "max_retire_per_pass": "to raise the fuse",
     "schedule": "to have passes come sooner or more often",
-    "detach": "to detach what is not past retention yet",
+    "detach": "to detach what is pinned or not past retention yet",
+    "attach": "to put back what is pinned without a pin that holds as long",
     "pass": "to run a pass on a config or schedule that is switched off",
 }
 
@@ -54,10 +56,28 @@ def detached_early(
     terms = terms_of(config)
     if terms.policy is None or not terms.drops:
         return []
-    edge = edge_of(terms.policy, timezone.now())
+    now = timezone.now()
+    edge = edge_of(terms.policy, now)
     return [
-        each for each in chosen if each.state is State.ATTACHED and not is_past(each.bounds, edge)
+        each
+        for each in chosen
+        if each.state is State.ATTACHED
+        and (_is_pinned(each, now) or not is_past(each.bounds, edge))
     ]
+
+
+def unpinned_early(
+    config: PartitionConfig, chosen: Iterable[PartitionStatus], pin: datetime | None
+) -> list[PartitionStatus]:
+    """Return which of these passes would retire and drop sooner, were they pinned until ``pin``."""
+    if not terms_of(config).drops:
+        return []
+    now = timezone.now()
+    return [each for each in chosen if _is_pinned(each, max(pin or now, now))]
+
+
+def _is_pinned(partition: PartitionStatus, now: datetime) -> bool:
+    return partition.pinned_until is not None and partition.pinned_until > now
 
 
 def sentence(deed: str) -> str:

@@ -266,6 +266,25 @@ def test_what_is_not_past_retention_is_not_detached_by_who_may_not_drop(
     assert len(post.sent()) == 1
 
 
+def test_a_pin_is_not_taken_off_by_who_may_not_drop(
+    config: PartitionConfig, editor: Client, dropper: Client, post: Post, yard: Yard
+) -> None:
+    """Neither by a detach of what is past retention, nor by an attach, which sets the pin."""
+    attached, detached = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    detached.detach()
+    config.logs.update(detach_time=timezone.now() + timedelta(days=30))
+    for operation, log in (("detach", attached), ("attach", detached)):
+        wanted = {"partitions": [log.table_name], "pinned_until": "2024-01-01"}
+        said = press(editor, config, operation, **wanted)
+        assert said.startswith(f"{log.table_name}: ")
+        assert PERMISSION in said
+        assert post.sent() == []
+        press(dropper, config, operation, **wanted)
+        assert len(post.sent()) == 1
+    press(editor, config, "attach", partitions=[detached.table_name], pinned_until="2300-01-01")
+    assert len(post.sent()) == 1
+
+
 def test_pins_of_a_model_that_is_gone_are_not_deleted_by_who_may_not_drop(yard: Yard) -> None:
     orphan = PartitionConfig.objects.create(model_label=f"{PREFIX}pinned")
     PartitionLog.objects.create(config=orphan, relid=1, schema_name="public", table_name="pinned")
