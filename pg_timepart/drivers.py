@@ -6,11 +6,18 @@ offers goes through such a proxy, but its functions in C ask for the very type.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.ddl import Statement
+
+class Composed(Protocol):
+    """What either psycopg can compose: a statement, or a part of one."""
+
+    def as_string(self, context: Any) -> str:
+        """Return the text, quoted for the driver's connection ``context``."""
 
 
 def driver_connection(connection: BaseDatabaseWrapper) -> Any:
@@ -21,9 +28,28 @@ def driver_connection(connection: BaseDatabaseWrapper) -> Any:
     return outer
 
 
-def as_text(statement: Statement, connection: BaseDatabaseWrapper) -> str:
+def as_text(statement: Composed, connection: BaseDatabaseWrapper) -> str:
     """Return the statement as the driver quotes it for this connection, which must be open."""
     return statement.as_string(driver_connection(connection))
+
+
+@contextmanager
+def nothing_prepared(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Keep psycopg 3 from preparing statements on a connection, which must be open.
+
+    With ``prepare_threshold`` and ``server_side_binding`` in OPTIONS it prepares what comes again,
+    and the server prepares no string of several statements.
+    """
+    driver = driver_connection(connection)
+    threshold = getattr(driver, "prepare_threshold", None)
+    if threshold is None:
+        yield
+        return
+    driver.prepare_threshold = None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
 
 
 def _behind(outer: Any) -> Any:

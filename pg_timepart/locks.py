@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart.cancelling import cancelled_after
 from pg_timepart.ddl import Lock
 from pg_timepart.deferral import checked_now
-from pg_timepart.drivers import as_text, driver_connection
+from pg_timepart.drivers import as_text, driver_connection, nothing_prepared
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
@@ -269,7 +269,7 @@ def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) 
         f"SET LOCAL statement_timeout = {statement_ms}",
         *(as_text(lock.statement, connection) for lock in attempt.locks),
     ]
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, nothing_prepared(connection):
         cursor.execute("; ".join(statements))
 
 

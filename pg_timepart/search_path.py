@@ -15,6 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import is_psycopg3, mogrify
 from django.db.backends.utils import CursorWrapper
 
+from pg_timepart.drivers import nothing_prepared
+
 SAFE_PATH = "pg_catalog, pg_temp"
 """Named last, the schema of temporary tables is not searched first."""
 
@@ -66,7 +68,7 @@ def fetch_all(
         statements.insert(0, FIND_TABLES)
         values = {**dict(values or {}), "tables": list(tables)}
     text = mogrify("; ".join(statements), values, connection)
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, nothing_prepared(connection):
         if connection.get_autocommit():
             return _last_rows(cursor, text)
         rows = _last_rows(cursor, f"SAVEPOINT {SAVEPOINT}; {text}")

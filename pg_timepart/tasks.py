@@ -24,12 +24,13 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
 from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance import by_hand, passes, reconciling
-from pg_timepart.maintenance.recording import Origin, dropped_by
+from pg_timepart.maintenance.recording import LONGEST_NAME, Origin, dropped_by
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.selecting import Shown, as_shown, logs_named, tablespace_named
 from pg_timepart.maintenance.targets import Target, decorated, target_of
 from pg_timepart.messages import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
+from pg_timepart.texts import storable
 
 if TYPE_CHECKING:
     BaseTask = Task[Any, Any]
@@ -63,7 +64,7 @@ class TimepartTask(BaseTask):
         try:
             return self.run(*args, **kwargs)
         except (DatabaseError, InterfaceError) as error:
-            if not is_passing_fault(error):
+            if self.request.is_eager or not is_passing_fault(error):
                 raise
             raise self._again(error) from error
 
@@ -140,7 +141,8 @@ class TimepartTask(BaseTask):
         self.request.args, self.request.kwargs = args, kwargs
 
     def _may_try_again(self, report: Report) -> bool:
-        if self.request.called_directly:
+        # An eager one would be tried again at once, in its caller, for as long as the lock is held.
+        if self.request.called_directly or self.request.is_eager:
             return False
         if report.outcome is not Outcome.DEFERRED and not report.is_passing:
             return False
@@ -289,7 +291,7 @@ def _sync_schedules(**_kwargs: Any) -> None:
 
 def _maintain_unattended(task: TimepartTask, model_label: str) -> Result:
     """Return how the pass of a model ended that is not installed; raises UnknownName."""
-    label = str(model_label).lower()
+    label = storable(str(model_label).lower())[:LONGEST_NAME]
     is_scheduled = bool(task.schedule)
     report = passes.maintain_unattended(label, is_scheduled=is_scheduled, origin=task.origin)
     if report is None:

@@ -54,12 +54,11 @@ def count_widened(model: Model, columns: Sequence[str], key: Field) -> int:
 
 
 def _together(model: Model) -> list[list[str]]:
-    """Return the columns of each unique_together."""
-    fields: dict[str, Field] = {field.name: field for field in model._meta.local_concrete_fields}
-    return [
-        [strip_quotes(fields[name].column) for name in names]
-        for names in model._meta.unique_together
+    """Return the columns of each unique_together, which may name a foreign key by its column."""
+    together: list[list[Field]] = [
+        [model._meta.get_field(name) for name in names] for names in model._meta.unique_together
     ]
+    return [[strip_quotes(field.column) for field in fields] for fields in together]
 
 
 def without_uniqueness(field: Any) -> Any:

@@ -135,9 +135,9 @@ class ConfigLaunching(ConfigDetail):
         since = timezone.now()
         label = config.model_label
         try:
-            task_id = send(
-                OPERATIONS[name].task, (label, *arguments), by=request.user.get_username()
-            )
+            # A custom user model may have names that are no text, which no message could carry.
+            by = str(request.user.get_username())
+            task_id = send(OPERATIONS[name].task, (label, *arguments), by=by)
         except NotSent as error:
             messages.error(request, str(error))
             return None

@@ -55,7 +55,7 @@ def check_enforcement(
     for oid, model in known.items():
         for wanted in _declared(model, manager_of(model).declaration):
             if not any(_holds(found, wanted) for found in enforced[oid]):
-                yield _lacking(connection.alias, model, wanted)
+                yield _lacking(connection, model, wanted)
 
 
 def _holds(found: Unique, wanted: Unique) -> bool:
@@ -74,18 +74,17 @@ def _declared(model: Model, declaration: Declaration) -> Iterator[Unique]:
 
 
 def _written(model: Model) -> Iterator[Unique]:
-    fields: dict[str, Any] = {field.name: field for field in model._meta.local_concrete_fields}
     primary: Any = model._meta.pk
     names = getattr(primary, "field_names", (primary.name,))
-    yield Unique(_columns(fields, names), is_primary=True)
-    for name, field in fields.items():
+    yield Unique(_columns(model, names), is_primary=True)
+    for field in model._meta.local_concrete_fields:
         if field.unique and not field.primary_key:
-            yield Unique(_columns(fields, (name,)))
+            yield Unique(_columns(model, (field.name,)))
     for together in model._meta.unique_together:
-        yield Unique(_columns(fields, together))
+        yield Unique(_columns(model, together))
     for constraint in model._meta.constraints:
         if isinstance(constraint, models.UniqueConstraint) and _is_plain(constraint):
-            yield Unique(_columns(fields, constraint.fields))
+            yield Unique(_columns(model, constraint.fields))
 
 
 def _is_plain(constraint: models.UniqueConstraint) -> bool:
@@ -93,19 +92,22 @@ def _is_plain(constraint: models.UniqueConstraint) -> bool:
     return bool(constraint.fields) and constraint.condition is None
 
 
-def _columns(fields: dict[str, Any], names: Iterable[str]) -> Columns:
-    return frozenset(strip_quotes(fields[name].column) for name in names)
+def _columns(model: Model, names: Iterable[str]) -> Columns:
+    """Return the columns of these fields; a foreign key may be named as its column is."""
+    found: Iterable[Any] = map(model._meta.get_field, names)
+    return frozenset(strip_quotes(each.column) for each in found)
 
 
-def _lacking(alias: str, model: Model, wanted: Unique) -> CheckMessage:
-    columns = ", ".join(sorted(wanted.columns))
+def _lacking(connection: BaseDatabaseWrapper, model: Model, wanted: Unique) -> CheckMessage:
+    name, columns = model._meta.db_table, sorted(wanted.columns)
     what = "PRIMARY KEY" if wanted.is_primary else "UNIQUE"
-    name = model._meta.db_table
+    quote = connection.ops.quote_name
+    quoted = ", ".join(map(quote, columns))
     return Notice(
-        f"The table {name!r} of {model._meta.label} in the database {alias!r} has no {what}"
-        f" ({columns}), which the model declares.",
-        hint=f"ALTER TABLE {name} ADD {what} ({columns}), which locks the table while it is built;"
-        " or declare what the table has.",
+        f"The table {name!r} of {model._meta.label} in the database {connection.alias!r} has no"
+        f" {what} ({', '.join(columns)}), which the model declares.",
+        hint=f"ALTER TABLE {quote(name)} ADD {what} ({quoted}), which locks the table while it is"
+        " built; or declare what the table has.",
         obj=model,
         id="pg_timepart.W021",
     )

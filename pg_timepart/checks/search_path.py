@@ -13,36 +13,42 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as Notice
 from django.db import connections, router
+from django.db.models import Model
 
 from pg_timepart import conf
 from pg_timepart.declaring import registry
-from pg_timepart.search_path import fetch_all
+from pg_timepart.search_path import FOUND_TABLES, fetch_all
 
 NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
 
-# A schema that is not there yet is made by who may create one in the database. Superusers, and who
-# owns what it is about, may do anything there anyway, as may the role itself.
-CREATORS = """
+# A schema that is not there yet is made by who may create one in the database. Superusers may do
+# anything anyway, and so may the role itself and who owns the database; who owns a table of ours is
+# trusted with this role's rights by other ways too. Whoever owns a schema may create in it.
+CREATORS = f"""
 WITH wanted AS (
     SELECT u.number, CASE u.name WHEN '$user' THEN current_user ELSE u.name END AS name
     FROM unnest(%(names)s::text[]) WITH ORDINALITY AS u(name, number)
 ), asked AS (
-    SELECT w.number, w.name, n.oid IS NOT NULL AS is_there, x.*
+    SELECT w.number, w.name, n.oid IS NOT NULL AS is_there, x.grantee, d.datdba
     FROM wanted w
     CROSS JOIN pg_catalog.pg_database d
     LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.name
-    CROSS JOIN LATERAL aclexplode(CASE WHEN n.oid IS NULL
-        THEN COALESCE(d.datacl, acldefault('d', d.datdba))
-        ELSE COALESCE(n.nspacl, acldefault('n', n.nspowner)) END) x
+    CROSS JOIN LATERAL (
+        SELECT grantee FROM aclexplode(CASE WHEN n.oid IS NULL
+            THEN COALESCE(d.datacl, acldefault('d', d.datdba))
+            ELSE COALESCE(n.nspacl, acldefault('n', n.nspowner)) END)
+        WHERE privilege_type = 'CREATE'
+        UNION SELECT n.nspowner WHERE n.oid IS NOT NULL) x
     WHERE d.datname = current_database() AND w.name NOT LIKE 'pg\\_%%'
-    AND x.grantee <> COALESCE(n.nspowner, d.datdba)
 )
 SELECT a.name, a.is_there, array_agg(DISTINCT COALESCE(r.rolname, 'PUBLIC')::text)
 FROM asked a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-WHERE a.privilege_type = 'CREATE' AND COALESCE(NOT r.rolsuper, true)
-AND COALESCE(r.rolname NOT IN (current_user, session_user), true)
+WHERE a.grantee <> a.datdba AND COALESCE(NOT r.rolsuper, true)
+AND COALESCE(r.rolname NOT IN (current_user, session_user, 'pg_database_owner'), true)
+AND a.grantee NOT IN (
+    SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid = ANY({FOUND_TABLES}))
 GROUP BY a.name, a.is_there ORDER BY min(a.number)
-"""
+"""  # noqa: S608  # made of a constant
 
 
 def check_search_paths(
@@ -53,8 +59,7 @@ def check_search_paths(
     """Return a warning for each such schema on the path of a database of decorated models."""
     if conf.problems():
         return []
-    written = {router.db_for_write(model) for model in registry()}
-    used = written | {conf.maintenance_alias(alias) for alias in written}
+    used = {alias for model in registry() for alias in _aliases(model)}
     return [
         message
         for alias in databases or ()
@@ -63,22 +68,32 @@ def check_search_paths(
     ]
 
 
+def _aliases(model: type[Model]) -> set[str]:
+    """Return what writes to the model's table, and what maintains it."""
+    alias = router.db_for_write(model)
+    return {alias, conf.maintenance_alias(alias)}
+
+
 def _check(alias: str) -> Iterator[CheckMessage]:
     connection = connections[alias]
+    quote = connection.ops.quote_name
+    tables = [quote(each._meta.db_table) for each in registry() if alias in _aliases(each)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.current_setting('search_path')")
         names = [_unquoted(each) for each in NAME.findall(cursor.fetchone()[0])]
-    for schema, is_there, creators in fetch_all(connection, CREATORS, {"names": names}):
+    found = fetch_all(connection, CREATORS, {"names": names}, tables=tables)
+    for schema, is_there, creators in found:
         who = " and ".join("everybody" if each == "PUBLIC" else repr(each) for each in creators)
         may = (
             f"in the schema {schema!r}" if is_there else f"the schema {schema!r}, which is missing"
         )
-        on = f"SCHEMA {schema}" if is_there else "the DATABASE"
+        on = f"SCHEMA {quote(schema)}" if is_there else "the DATABASE"
         yield Notice(
             f"In the database {alias!r}, {who} may create {may}. It is on search_path, so functions"
             " and operators put there can be run by Django's queries, with the rights of this"
             " connection's role.",
-            hint=f"REVOKE CREATE ON {on} from them, or take the schema out of search_path.",
+            hint=f"REVOKE CREATE ON {on} from them, give the schema to the owner of the tables, or"
+            " take it out of search_path.",
             id="pg_timepart.W017",
         )
 

@@ -11,10 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pg_timepart import tasks
-from pg_timepart.errors import TimepartError
+from pg_timepart.errors import TimepartError, UnknownName
+from pg_timepart.models import PartitionRun
 from pg_timepart.planning import MAX_DAYS
 from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, json_values
+from tests.messages import Post
 
 pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
 pytestmark = pytest.mark.usefixtures("ships")
@@ -58,6 +60,21 @@ def test_labels_of_any_kind(task: Task[Any, Any], label: Any) -> None:
         tasks.drop_partitions.name: [[OFF]],
     }
     assert_refused(send(task, label, *rest.get(task.name, [])))
+
+
+UNKEPT = ("\x00", "\ud800", "x" * 300, ["\x00"])
+"""Labels that no column of ours can have."""
+
+
+@pytest.mark.parametrize("label", UNKEPT, ids=["nul", "surrogate", "long", "list"])
+def test_a_label_that_no_row_can_have_is_named_or_recorded(label: Any, post: Post) -> None:
+    with pytest.raises(UnknownName, match="no partitioned model named"):
+        post.run("maintain", label)
+    result = post.run("maintain", label, request={"periodic_task_name": "nightly"})
+    run = PartitionRun.objects.latest("pk")
+    run.delete()
+    assert (run.outcome, run.started_by) == ("failed", "beat: nightly")
+    assert result["outcome"] == "failed"
 
 
 @settings(settings.get_profile("hostile"))

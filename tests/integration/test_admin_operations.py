@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from celery import Celery
 from celery._state import get_current_app
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -113,6 +115,17 @@ def test_a_button_sends_its_task_and_links_to_its_run(
     (words,) = said(response)
     assert f"/partitionrun/task/{message.headers['id']}/" in words
     assert message.headers["id"] in LogEntry.objects.latest("pk").change_message
+
+
+def test_a_name_that_is_no_text_is_sent_as_its_text(
+    client: Client, config: PartitionConfig, post: Post
+) -> None:
+    """As USERNAME_FIELD of a custom user model may be a phone number with a class of its own."""
+    number = type("Number", (), {"__str__": lambda _: "+49 1"})()
+    with patch.object(User, "get_username", lambda _: number):
+        press(client, config, "maintain")
+    (message,) = post.sent()
+    assert message.headers["started_by"] == "+49 1"
 
 
 @override_settings(PARTITION_TIMEZONE="Asia/Tokyo")

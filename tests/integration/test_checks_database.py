@@ -16,6 +16,7 @@ from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.checks import check_databases
 from pg_timepart.checks import models as model_checks
 from pg_timepart.checks.databases import check_database, is_defective
+from tests.fleet.models import Port
 from tests.shop.models import Visit
 
 
@@ -124,6 +125,40 @@ def test_w021_a_table_that_was_taken_over(constraint: str, missing: list[str]) -
         for each in found:
             cursor.execute(str(each.hint).partition(", which")[0])
     assert [*check_database("default", [reading(code=models.IntegerField(unique=True))])] == []
+
+
+@pytest.mark.django_db
+def test_w021_foreign_keys_named_as_their_columns_are() -> None:
+    """Django takes both names, and writes this one in its page on composite primary keys."""
+    fields: dict[str, Any] = {
+        "pk": models.CompositePrimaryKey("port_id", "at"),
+        "port": models.ForeignKey(Port, models.CASCADE, db_column="Of port"),
+    }
+    model = reading(**fields)
+    model._meta.unique_together = [("port_id", "day")]
+    model._meta.constraints = [models.UniqueConstraint(fields=["port_id", "at"], name="once")]
+    with connection.schema_editor() as editor:
+        editor.create_model(model)
+    assert [*check_database("default", [model])] == []
+    model._meta.unique_together = [("port_id", "at")]
+    with connection.schema_editor() as editor:
+        editor.alter_unique_together(model, [("port_id", "day")], [("port_id", "at")])
+    assert [*check_database("default", [model])] == []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT quote_ident(conname) FROM pg_constraint"
+            " WHERE conrelid = 'lab_reading'::regclass AND contype = 'p'"
+        )
+        (primary,) = cursor.fetchone()
+        cursor.execute(f"ALTER TABLE lab_reading DROP CONSTRAINT {primary}")
+    (found,) = check_database("default", [model])
+    assert found.hint == (
+        'ALTER TABLE "lab_reading" ADD PRIMARY KEY ("Of port", "at"), which locks the table'
+        " while it is built; or declare what the table has."
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(str(found.hint).partition(", which")[0])
+    assert [*check_database("default", [model])] == []
 
 
 @pytest.mark.django_db

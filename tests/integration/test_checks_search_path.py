@@ -55,9 +55,24 @@ def test_usage_alone_is_no_danger(attic: Yard) -> None:
     assert found() == []
 
 
-def test_the_owner_may(attic: Yard) -> None:
+def test_w017_the_owner_of_the_schema_alone(attic: Yard) -> None:
     attic.execute("ALTER SCHEMA attic OWNER TO lodger")
-    assert found() == []
+    assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
+    attic.execute("REVOKE CREATE ON SCHEMA attic FROM lodger")  # who can grant it again
+    assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
+
+
+def test_the_owner_of_the_tables_may(attic: Yard) -> None:
+    """docs/security.md grants it: partitions are made there in the owner's name."""
+    attic.execute("SET search_path = attic, public, pg_catalog")
+    attic.execute("GRANT CREATE ON SCHEMA attic TO lodger")
+    owner = attic.one("SELECT current_user")
+    attic.execute("ALTER TABLE fleet_ship OWNER TO lodger")
+    try:
+        mine = [each for each in found() if "'attic'" in each]
+    finally:
+        attic.execute(f'ALTER TABLE fleet_ship OWNER TO "{owner}"')
+    assert mine == []
 
 
 def test_w017_a_schema_that_somebody_may_make(attic: Yard) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 from pg_timepart.drivers import driver_connection
 from pg_timepart.maintenance.passes import maintain
@@ -46,3 +48,19 @@ def test_a_whole_life(watched: None, yard: Yard, tablespaces: Tablespaces) -> No
     assert Ship.objects.count() == 1
     log.detach()
     assert outcomes(Ship.partitioning.delete_partition(log)) == [("drop", "done")]
+
+
+@pytest.mark.skipif(not is_psycopg3, reason="psycopg 2 prepares nothing")
+def test_statements_that_psycopg_3_would_prepare(yard: Yard) -> None:
+    """The server prepares no string of several statements, which are most of ours."""
+    options = {"server_side_binding": True, "prepare_threshold": 2}
+    connection.close()
+    try:
+        with patch.dict(connection.settings_dict["OPTIONS"], options):
+            yard.configure(Ship, interval=1)
+            for month in (5, 6, 7):
+                report = yard.maintain(Ship, f"2024-0{month}-15")
+                assert report.outcome == "done", report.reason
+            assert driver_connection(connection).prepare_threshold == 2
+    finally:
+        connection.close()

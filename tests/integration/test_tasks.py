@@ -91,6 +91,17 @@ def test_a_range_is_created_from_text(yard: Yard) -> None:
     assert yard.ranges(Ship) == [("2020-02-28", "2020-02-29"), ("2020-02-29", "2020-03-01")]
 
 
+@impatient
+@pytest.mark.parametrize("task", ["maintain", "create_partitions"])
+def test_an_eager_task_that_gives_way_is_not_tried_again_at_once(
+    yard: Yard, post: Post, task: str
+) -> None:
+    post.app.conf.task_always_eager = True
+    with another_run_on(Ship):
+        ended = post.task(task).delay(SHIP)
+    assert ended.get()["outcome"] == "deferred"
+
+
 @override_settings(PARTITION_TIMEZONE="Asia/Tokyo")
 def test_text_without_an_offset_is_in_the_zone_of_the_partitions(yard: Yard) -> None:
     yard.configure(Ship, period="Day")
