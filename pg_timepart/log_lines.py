@@ -1,7 +1,7 @@
 """The logger of this package: whatever is in a name, a record of it is one line.
 
 Names of tables may have line breaks in them, and a log that is read line by line would show what
-follows as a record of its own.
+follows as a record of its own. So may what an error says, whose traceback is indented.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pg_timepart.texts import printable
 
 
 class OneLine(logging.Filter):
-    """Shows control characters in what a record tells as escapes."""
+    """Shows control characters in what a record tells as escapes, and indents its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record, and let it pass."""
@@ -21,7 +21,14 @@ class OneLine(logging.Filter):
                 each if isinstance(each, int | float) else printable(str(each))
                 for each in record.args
             )
+        if record.exc_info and not record.exc_text:
+            record.exc_text = _indented(logging.Formatter().formatException(record.exc_info))
         return True
+
+
+def _indented(traceback: str) -> str:
+    """Return a traceback none of whose lines, the error's own among them, begins as a record."""
+    return "\n".join(f"  {printable(each)}" for each in traceback.split("\n"))
 
 
 logger = logging.getLogger("pg_timepart")

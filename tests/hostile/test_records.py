@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from typing import Any
@@ -11,6 +12,7 @@ from django.db import DataError, connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pg_timepart.log_lines import logger
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
@@ -105,3 +107,19 @@ def test_a_name_forges_no_line_of_the_log(
     assert "x\\nERROR pg_timepart" in lines[0]
     config = PartitionConfig.objects.get(model_label=SHIP)
     assert forged in config.last_message  # a row is no line
+
+
+def test_what_an_error_says_forges_no_line_of_the_log() -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logger.addHandler(handler)
+    try:
+        raise ValueError("x\nERROR pg_timepart: all is lost\r\x1b[31m\u2028more")
+    except ValueError as error:
+        logger.error("create of %s", "a\nb", exc_info=error)
+    finally:
+        logger.removeHandler(handler)
+    first, *others = written.getvalue().splitlines()
+    assert first == r"create of a\nb"
+    assert all(each.startswith("  ") for each in others)
+    assert r"  ERROR pg_timepart: all is lost\r\x1b[31m\u2028more" in others
