@@ -199,11 +199,24 @@ def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Parti
 
 def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
     """Return whether the table is nobody's partition and still has its name, as of right now."""
+    root, namesake = _root_and_namesake(connection, table)
+    return root in (None, table.oid) and namesake == table.oid
+
+
+def has_its_name(connection: BaseDatabaseWrapper, table: Relation) -> bool:
+    """Return whether the name still means this table, partition or not, as of right now."""
+    _, namesake = _root_and_namesake(connection, table)
+    return namesake == table.oid
+
+
+def _root_and_namesake(
+    connection: BaseDatabaseWrapper, table: Relation
+) -> tuple[int | None, int | None]:
     quoted = (each.replace('"', '""') for each in (table.schema, table.name))
     with connection.cursor() as cursor:
         cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
         root, namesake = cursor.fetchone()
-    return root in (None, table.oid) and namesake == table.oid
+    return root, namesake
 
 
 def tablespaces(connection: BaseDatabaseWrapper) -> list[str]:

@@ -145,6 +145,7 @@ def attach_steps(
         locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
         altered=(*_default_of(parent), table),
         statements=tuple(finish),
+        off=table,
         tablespace=tablespace if template.has_exclusions else None,
         refusal=_too_slow(parent, leaf, sides) if template.has_exclusions else "",
     )
@@ -178,6 +179,7 @@ def move_steps(leaf: Partition, tablespace: str) -> Iterator[Step]:
         statements=tuple(statements),
         is_unhurried=not leaf.is_attached,
         off=None if leaf.is_attached else leaf,
+        same=leaf if leaf.is_attached else None,
     )
 
 
@@ -206,6 +208,7 @@ def truncate_steps(leaf: Relation) -> Iterator[Step]:
         locks=tuple(_locked([leaf], ACCESS_EXCLUSIVE)),
         altered=(leaf,),
         statements=(ddl.truncate(leaf),),
+        same=leaf,
     )
 
 

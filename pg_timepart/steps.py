@@ -47,6 +47,9 @@ class Step:
     off: Relation | None = None
     """A table that must hang on no parent once the locks are there; else nothing is done."""
 
+    same: Relation | None = None
+    """A table that must be what its name means once the locks are there; else nothing is done."""
+
     tablespace: str | None = None
     """Where indexes built in this step go."""
 

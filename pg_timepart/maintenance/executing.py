@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.catalog import hangs_on_nothing
+from pg_timepart.catalog import hangs_on_nothing, has_its_name
 from pg_timepart.ddl import Statement
 from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred, InsideTransaction, Refused
@@ -88,6 +88,8 @@ class Session:
         def body() -> None:
             if step.off is not None and not hangs_on_nothing(self.connection, step.off):
                 raise Deferred(f"Somebody has just attached or renamed {step.off.name}.")
+            if step.same is not None and not has_its_name(self.connection, step.same):
+                raise Deferred(f"{step.same.name} is another table by now, or none.")
             if step.is_unhurried:
                 self._execute(step.statements)
             else:

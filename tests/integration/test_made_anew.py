@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from pg_timepart.errors import InvalidPolicy, Refused, UnknownName
+from pg_timepart.errors import InvalidPolicy, OperationDeferred, Refused, UnknownName
+from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
+from pg_timepart.steps import Step
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import entry_of
@@ -22,6 +25,12 @@ from tests.messages import Post
 pytest_plugins = ("tests.fleet.fixtures",)
 
 SHIP = "fleet.ship"
+DEEDS: dict[str, Callable[[PartitionLog], Any]] = {
+    "drop": PartitionLog.delete,
+    "move": lambda row: row.set_tablespace("pg_default"),
+    "attach": PartitionLog.attach,
+    "truncate": PartitionLog.truncate,
+}
 LONG_AGO = datetime(2020, 6, 1, tzinfo=UTC)
 
 
@@ -187,3 +196,38 @@ def test_the_command_drops_what_it_showed(yard: Yard, row: PartitionLog) -> None
     assert (status, "2020-01-01 .. 2020-02-01" in screen) == (0, True)
     assert f"{row.table_name}, OID {row.relid}, does not exist any more." in screen
     assert [yard.one("SELECT %s::regclass::oid", row.table_name)] == made
+
+
+EXCHANGED = {
+    "detached": ["drop", "move", "attach"],
+    "attached": ["truncate", "move"],
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "operation"), [(state, each) for state in EXCHANGED for each in EXCHANGED[state]]
+)
+def test_one_that_took_the_name_while_the_lock_was_waited_for_is_left_alone(
+    yard: Yard, row: PartitionLog, monkeypatch: pytest.MonkeyPatch, state: str, operation: str
+) -> None:
+    """Whoever waits for a lock may find another table behind the name."""
+    yard.configure(Ship, drop_after=None)
+    if state == "attached":
+        row.attach()
+    name = row.table_name
+    first = {"attach": f"attach {name}"}.get(operation, operation)
+    run_one = Session._run_one
+
+    def exchanged(session: Session, step: Step) -> None:
+        if step.summary.startswith(first) and not yard.exists("set_aside"):
+            yard.execute(f"ALTER TABLE {name} RENAME TO set_aside")
+            yard.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING ALL)")
+            yard.execute(f"INSERT INTO {name} (id, sailed_at, name) VALUES (1, '2020-01-05', 'x')")
+        run_one(session, step)
+
+    monkeypatch.setattr(Session, "_run_one", exchanged)
+    with pytest.raises(OperationDeferred):
+        DEEDS[operation](row)
+    assert yard.exists("set_aside")
+    assert yard.one(f"SELECT count(*) FROM {name}") == 1
+    assert name not in yard.children(Ship)
