@@ -57,7 +57,7 @@ types: $(INSTALLED)
 	$(BIN)/mypy $(CODE)
 
 # Side by side, each on servers of its own: the acceptance tests, which mostly wait, and four
-# processes for all others.
+# processes for all others, folder by folder: the quick unit tests come last.
 pytest: $(INSTALLED) django-source
 ifneq ($(ARGS)$(DATABASE_URL),)
 	$(BIN)/python -m pytest $(ARGS)
@@ -67,7 +67,7 @@ else
 	acceptance=$$!; \
 	status=0; \
 	COVERAGE_FILE=.coverage.rest $(PYTEST) --numprocesses=4 --dist=loadfile \
-		--ignore=tests/acceptance || status=$$?; \
+		--no-loadscope-reorder --ignore=tests/acceptance || status=$$?; \
 	wait $$acceptance || status=$$?; \
 	cat .services/acceptance.log; \
 	$(if $(COVERAGE),$(BIN)/coverage combine -q .coverage.acceptance .coverage.rest; \
