@@ -1,13 +1,13 @@
-"""A column of moments that is read whatever is in it.
+"""Columns of moments and of durations that are read whatever is in them.
 
-PostgreSQL's ``timestamptz`` has ``infinity`` and years before 1 and after 9999, and Python's
-datetime has not: the drivers raise while they fetch, and one such row would end every query of its
-table.
+PostgreSQL's ``timestamptz`` has ``infinity`` and years before 1 and after 9999, its ``interval``
+millions of years, and Python's datetime and timedelta have not: the drivers raise while they fetch,
+and one such row would end every query of its table.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -18,8 +18,10 @@ from pg_timepart.periods import FOR_EVER, in_utc
 
 if TYPE_CHECKING:
     NullableDateTime = models.DateTimeField[datetime | None, datetime | None]
+    NullableDuration = models.DurationField[timedelta | None, timedelta | None]
 else:
     NullableDateTime = models.DateTimeField
+    NullableDuration = models.DurationField
 
 AS_FOR_EVER = f"pg_catalog.timestamptz '{FOR_EVER.isoformat()}'"
 AS_BEGINNING = "pg_catalog.timestamptz '0001-01-03T00:00:00+00:00'"
@@ -33,6 +35,9 @@ CASE WHEN {column} OPERATOR(pg_catalog.<) pg_catalog.timestamptz '0001-01-02T00:
      THEN {late}
      ELSE {column} END
 """
+
+# Above all that a policy takes, and below what timedelta holds.
+LONGEST = "pg_catalog.interval '1000000 days'"
 
 
 def validate_representable(moment: datetime) -> None:
@@ -79,3 +84,25 @@ class MomentField(NullableDateTime):
         chosen, given = super().select_format(compiler, sql, params)
         text = TOLERANT.format(column=chosen, early=self._early, late=self._late)
         return text.strip(), (*given, *given, *given)
+
+
+class GraceField(NullableDuration):
+    """A DurationField to migrations and forms; what timedelta cannot hold is read as too long."""
+
+    def deconstruct(self) -> Any:
+        """Return what makes the column: a migration need not know how it is read."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.DurationField", args, kwargs
+
+    def clone(self) -> GraceField:
+        """Return the same field, not bound to a model."""
+        _, _, args, kwargs = self.deconstruct()
+        return type(self)(*args, **kwargs)
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
+        """Return the column as every driver can fetch it; LEAST asks no operator by its name."""
+        chosen, given = super().select_format(compiler, sql, params)
+        return f"CASE WHEN {chosen} IS NULL THEN NULL ELSE LEAST({chosen}, {LONGEST}) END", (
+            *given,
+            *given,
+        )

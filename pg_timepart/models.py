@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome, PeriodType
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.fields import AS_BEGINNING, AS_NULL, MomentField
+from pg_timepart.fields import AS_BEGINNING, AS_NULL, GraceField, MomentField
 from pg_timepart.periods import Bounds, Period
 from pg_timepart.plans import Known, Policy
 
@@ -121,7 +121,7 @@ class PartitionConfig(OwnRow):
             " cannot be deleted. An attach builds them again where they were dropped."
         ),
     )
-    drop_after = models.DurationField(
+    drop_after = GraceField(
         _("grace before drop"),
         null=True,
         blank=True,

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from pg_timepart.errors import InvalidPolicy, OperationFailed
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionLog
@@ -199,3 +199,24 @@ def test_a_partition_to_the_end_of_the_calendar_is_shown(
             in client.get(page_of(yard.log(Ship, "2020-01-01").config)).content.decode()
         )
         assert client.get(reverse(CONFIGS)).status_code == 200
+
+
+@pytest.mark.parametrize("grace", ["178000000 years", "1000000 days"])
+def test_a_grace_that_nothing_can_hold_stops_no_other_table(
+    yard: Yard, row: PartitionLog, grace: str
+) -> None:
+    yard.execute(
+        "UPDATE pg_timepart_partitionconfig SET drop_after = %s WHERE id = %s", grace, row.config_id
+    )
+    found = {each.label: each for each in maintain_all()}
+    assert found[SHIP].outcome == "failed"
+    assert "drop_after must not be negative, nor above 36525 days" in found[SHIP].reason
+    assert {each.outcome for label, each in found.items() if label != SHIP} <= {"done", "unchanged"}
+    assert yard.exists(row.table_name)
+    assert table_status(SHIP).as_json()
+    with no_users_left():
+        client = signed_in(*CODENAMES)
+        for address in (page_of(row.config), reverse(CONFIGS)):
+            assert client.get(address).status_code == 200
+    yard.configure(Ship, drop_after=timedelta(days=36_525))
+    assert maintain(SHIP).outcome in {"done", "unchanged"}
