@@ -23,6 +23,7 @@ from pg_timepart.relations import (
     Partition,
     Relation,
     RowPolicy,
+    RowSecurity,
     Template,
 )
 from pg_timepart.search_path import fetch_one
@@ -170,7 +171,11 @@ SELECT json_build_object(
       SELECT json_agg(l.conname ORDER BY l.conname)
       FROM indexes l WHERE l.indrelid = %(leaf)s AND l.indisexclusion AND EXISTS (
           SELECT FROM indexes p
-          WHERE p.indrelid = %(parent)s AND p.constraint_def = l.constraint_def))
+          WHERE p.indrelid = %(parent)s AND p.constraint_def = l.constraint_def)),
+  'row_security', (
+      SELECT json_build_object('is_enabled', relrowsecurity, 'is_forced', relforcerowsecurity)
+      FROM pg_catalog.pg_class WHERE oid = %(leaf)s),
+  'policies', (SELECT json_agg(polname) FROM pg_catalog.pg_policy WHERE polrelid = %(leaf)s)
 )::text
 """
 
@@ -250,6 +255,9 @@ def read_leaf(
         missing_foreign_keys=tuple(
             ForeignKey(**{**each, "target": Relation(**each["target"])})
             for each in found["missing_foreign_keys"] or ()
+        ),
+        row_security=RowSecurity(
+            **found["row_security"] or {}, policies=frozenset(found["policies"] or ())
         ),
     )
 

@@ -12,7 +12,7 @@ from pg_timepart import ddl
 from pg_timepart.ddl import Lock, Statement, quoted
 from pg_timepart.marks import mark_text
 from pg_timepart.naming import free_name
-from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, Template
+from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, RowSecurity, Template
 from pg_timepart.steps import Sides, Step
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
@@ -121,6 +121,10 @@ def attach_steps(
         )
     yield from _foreign_key_steps(leaf)
     yield from _bounds_check_steps(parent, leaf, sides)
+    guarding = tuple(_row_security(template, table, leaf.row_security))
+    if guarding:
+        # Row security is not what ATTACH looks at, and rows can be read by the leaf's own name.
+        yield unhurried(table, f"give {table.name} the row security of {parent.name}", *guarding)
     excluding = _excluding_check(parent, template, sides)
     yield from _exclusion_steps(parent, template, sides, excluding)
     checks = [check.name for check in leaf.bounds_checks] or [_new_bounds_check(leaf)]
@@ -234,20 +238,21 @@ def _new_leaf(
         yield ddl.set_index_tablespaces(leaf, tablespace)
     if template.replica_identity in "fn":
         yield ddl.set_replica_identity(leaf, template.replica_identity)
-    yield from _row_security(template, leaf)
+    yield from _row_security(template, leaf, RowSecurity())
     for given in template.grants:
         yield ddl.grant(leaf, given)
     if not template.is_owned_by_us:
         yield ddl.set_owner(leaf, template.owner)
 
 
-def _row_security(template: Template, leaf: Relation) -> Iterator[Statement]:
-    if template.has_row_security:
+def _row_security(template: Template, leaf: Relation, there: RowSecurity) -> Iterator[Statement]:
+    if template.has_row_security and not there.is_enabled:
         yield ddl.enable_row_security(leaf)
-    if template.forces_row_security:
+    if template.forces_row_security and not there.is_forced:
         yield ddl.force_row_security(leaf)
     for policy in template.policies:
-        yield ddl.create_policy(leaf, policy)
+        if policy.name not in there.policies:
+            yield ddl.create_policy(leaf, policy)
 
 
 def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | None:

@@ -241,6 +241,16 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowSecurity:
+    """The row security that a table has."""
+
+    is_enabled: bool = False
+    is_forced: bool = False
+    policies: frozenset[str] = frozenset()
+    """Names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
     """What decides how a detached table can be attached, moved or dropped."""
 
@@ -266,3 +276,5 @@ class Leaf:
 
     missing_foreign_keys: tuple[ForeignKey, ...]
     """Foreign keys that only the parent has."""
+
+    row_security: RowSecurity

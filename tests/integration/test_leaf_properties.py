@@ -156,6 +156,25 @@ def test_row_security(yard: Yard, raft: Any, roles: tuple[str, str]) -> None:
     assert len(yard.query(POLICIES, JANUARY)) == 3
 
 
+def test_row_security_that_came_while_it_was_detached(
+    yard: Yard, raft: Any, roles: tuple[str, str]
+) -> None:
+    """Who may read the leaf by its own name would read rows there that the parent hides."""
+    make(raft)
+    log = yard.log(raft, "2024-01-01")
+    raft.partitioning.detach_partition(log)
+    yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
+    yard.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
+    for table in ("fleet_raft", JANUARY):
+        yard.execute(f"CREATE POLICY both ON {table} USING (id > 0)")
+    yard.execute(f"CREATE POLICY later ON fleet_raft FOR SELECT TO {quoted(roles[0])} USING (true)")
+    raft.partitioning.attach_partition(log)
+    flags = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
+    assert yard.one(flags, JANUARY) == (True, True)
+    assert yard.query(POLICIES, JANUARY) == yard.query(POLICIES, "fleet_raft")
+    assert len(yard.query(POLICIES, JANUARY)) == 2
+
+
 def test_row_security_that_is_not_forced(yard: Yard, raft: Any) -> None:
     yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
     make(raft)
