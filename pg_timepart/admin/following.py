@@ -13,6 +13,7 @@ from django.core import signing
 from django.utils import timezone
 
 from pg_timepart.constants import Outcome
+from pg_timepart.log_lines import logger
 from pg_timepart.models import PartitionConfig, PartitionRun
 
 SALT = "pg_timepart.follow"
@@ -67,7 +68,7 @@ def progress_of(task_id: str, sent: Sent | None) -> Progress:
         return _recorded(run, known)
     if sent is None:
         return Progress(sentence="No run of this task is recorded.", has_ended=True)
-    return known or _by_config(sent.label, sent.since)
+    return known or _by_look(sent) or _waiting(sent)
 
 
 def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
@@ -83,14 +84,26 @@ def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
 
 def _by_backend(task_id: str) -> Progress | None:
     """Return what the result backend knows, or None where there is none or it knows nothing."""
-    if isinstance(current_app.backend, DisabledBackend):
-        return None
     try:
+        if isinstance(current_app.backend, DisabledBackend):
+            return None
         found: AsyncResult[Any] = AsyncResult(task_id)
         state, result = found.state, found.result
-    except Exception:  # noqa: BLE001 - any backend, with errors of its own: then nothing is known
-        return None
+    except Exception as error:  # noqa: BLE001 - any backend, with errors of its own
+        logger.warning("result of the task %s: %s", task_id, error)  # may name a password
+        return _unreadable(error)
     return _by_state(state, result)
+
+
+def _unreadable(error: Exception) -> Progress:
+    return Progress(
+        sentence=(
+            "Its result cannot be read: Celery's result backend cannot be loaded or reached"
+            f" ({type(error).__name__}; the log says more). What it does to the table is shown here"
+            " once it is recorded."
+        ),
+        has_ended=False,
+    )
 
 
 def _by_state(state: str, result: Any) -> Progress | None:
@@ -108,15 +121,21 @@ def _by_state(state: str, result: Any) -> Progress | None:
     return None
 
 
-def _by_config(label: str, since: datetime) -> Progress:
-    config = PartitionConfig.objects.filter(model_label=label).first()
+def _by_look(sent: Sent) -> Progress | None:
+    """Return that the table was looked at since, where no backend tells how the task ended."""
+    if not isinstance(current_app.backend, DisabledBackend):
+        return None
+    config = PartitionConfig.objects.filter(model_label=sent.label).first()
     checked = config.last_checked_at if config else None
-    has_no_backend = isinstance(current_app.backend, DisabledBackend)
-    if has_no_backend and checked is not None and checked > since:
-        sentence = "The table was looked at since, and there was nothing to do."
-        return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
+    if checked is None or checked <= sent.since:
+        return None
+    sentence = "The table was looked at since, and there was nothing to do."
+    return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
+
+
+def _waiting(sent: Sent) -> Progress:
     sentence = "It waits for a worker."
-    if timezone.now() - since > LONG_WAIT:
+    if timezone.now() - sent.since > LONG_WAIT:
         sentence += (
             " None has taken it yet: does one run, and does it read this queue? If the broker was"
             " restarted since, send it again."

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from celery import Task
+from celery import Celery, Task
 from celery.result import denied_join_result
 from kombu import Connection
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from pg_timepart.errors import TimepartError
+from pg_timepart.log_lines import logger
 
 PATIENCE_SECONDS = 3
 """How long a person waits for a broker that does not answer."""
 
 
 class NotSent(TimepartError):
-    """The broker could not be reached, so nothing was started."""
+    """The task could not be sent, so nothing was started."""
 
 
 def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
@@ -27,6 +28,7 @@ def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
     Celery would try again for minutes where the broker is away; a person is told instead. ``by``
     is the user's name, for the record of the run.
     """
+    _require_backend(task.app)
     with _impatient(task.app.connection_for_write()) as connection:
         options: dict[str, Any] = {"connection": connection, "headers": {"started_by": by}}
         try:
@@ -40,6 +42,19 @@ def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
                 f" changed. Try again when it is back. ({reason})"
             ) from error
     return str(sent.id)
+
+
+def _require_backend(app: Celery) -> None:
+    """Raise NotSent where Celery could not make the result's object once the task is sent."""
+    try:
+        _ = app.backend
+    except Exception as error:  # any backend, with errors of its own
+        logger.warning("Celery's result backend: %s", error)  # may name a password
+        raise NotSent(
+            "Celery cannot load its result backend, so nothing was started and nothing has"
+            " changed. Correct CELERY_RESULT_BACKEND, or install what it needs."
+            f" ({type(error).__name__}; the log says more)"
+        ) from error
 
 
 def _impatient(connection: Connection) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,11 @@ from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.declaration import Declaration
 from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, decorated_classes
+
+FIT_TYPES = re.compile(
+    r"date|timestamptz *(\( *\d *\))?|timestamp *(\( *\d *\))? *with +time +zone"
+)
+"""What a column that can be a partition key is declared as, in lower case."""
 
 
 def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
@@ -40,6 +46,7 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
         yield key
         return
     yield from _check_key(key)
+    yield from _check_type(model, key)
     yield from _check_widen_keys(model, manager.declaration)
     yield from check_defaults(model, manager.defaults, key)
     yield from check_uniqueness(model, manager.declaration)
@@ -145,4 +152,21 @@ def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
             " keep the time of changes in another field.",
             obj=key,
             id="pg_timepart.W020",
+        )
+
+
+def _check_type(model: type[models.Model], key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
+    """Yield an error for a field of ours whose column is declared as of another type."""
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql" or not isinstance(key, models.DateField):
+        return
+    declared = str(key.db_type(connection))
+    if FIT_TYPES.fullmatch(declared.strip().lower()) is None:
+        yield Error(
+            f"The partition key {key} is a {type(key).__name__} whose column is of the type"
+            f" {declared}, which is neither a timestamp with time zone nor a date.",
+            hint="Partition by a DateTimeField or a DateField with the column that Django gives it"
+            " (db_type).",
+            obj=key,
+            id="pg_timepart.E002",
         )

@@ -16,7 +16,7 @@ from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
 from pg_timepart.cancelling import nothing_left_running
 from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.errors import Conflict, Deferred, TimepartError
+from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.faults import defect, ends_the_run, in_words, renew
 from pg_timepart.keeping import connection_of_rows
 from pg_timepart.log_lines import logger
@@ -147,6 +147,7 @@ def run(target: Target, request: Request) -> Report:
 
 
 def _run(target: Target, request: Request, course: Course) -> Report:
+    _require_commits(target)
     rows = target.rows()
     course.read = time.monotonic()
     parent = target.read(rows)
@@ -167,6 +168,17 @@ def _run(target: Target, request: Request, course: Course) -> Report:
         repairs=tuple(course.repaired),
         notes=plan.notes,
     )
+
+
+def _require_commits(target: Target) -> None:
+    """Raise Refused where a connection waits for somebody to commit what a run does on it."""
+    for each in (target.connection, connection_of_rows()):
+        if not each.in_atomic_block and not each.get_autocommit():
+            raise Refused(
+                f"The connection to the database {each.alias!r} commits nothing by itself, so"
+                f" nothing was done. Set DATABASES[{each.alias!r}]['AUTOCOMMIT'] to True, which is"
+                " Django's default, and call no set_autocommit(False) before."
+            )
 
 
 def _run_locked(

@@ -70,6 +70,27 @@ def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> End
     return Ended(status=ended.returncode, out=ended.stdout, error=ended.stderr)
 
 
+def run_unread(*arguments: str) -> Ended:
+    """Run the command as a program, before ``| head`` that has read enough."""
+    unread, written = os.pipe()
+    os.close(unread)
+    try:
+        ended = subprocess.run(
+            program(*arguments),
+            env=environment(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(written)
+    return Ended(status=ended.returncode, out="", error=ended.stderr)
+
+
 def program(*arguments: str) -> list[str]:
     """Return the words of the command line."""
     return [sys.executable, "-m", "django", "timepart", *arguments]

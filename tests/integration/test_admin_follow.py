@@ -154,9 +154,14 @@ def test_what_leaves_no_record_is_known_from_the_result(
     assert has_ended(page) == ended
 
 
-def test_a_backend_that_is_down_hides_no_record(client: Client) -> None:
+@pytest.mark.parametrize("backend", [NOWHERE, "no.such.module:Backend"])
+def test_a_backend_that_is_down_hides_no_record(client: Client, backend: str) -> None:
     task_id = str(uuid4())
-    with celery(backend=NOWHERE):
+    with celery(backend=backend):
+        page = followed(client, task_id)
+        assert "Its result cannot be read" in page
+        assert not has_ended(page)
+        record(task_id, "deferred", "Somebody has the lock.")
         assert not has_ended(followed(client, task_id))
         record(task_id, "failed", "It did not work.")
         page = followed(client, task_id)

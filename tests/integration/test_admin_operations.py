@@ -363,3 +363,13 @@ def test_a_broker_that_is_down_is_told_once_for_the_list(
     form = {"action": "run_now", "_selected_action": chosen}
     (words,) = said(client.post(reverse(CONFIGS), form))
     assert words.startswith("The message broker cannot be reached")
+
+
+def test_a_result_backend_that_cannot_be_loaded_is_told_and_nothing_is_sent(
+    client: Client, config: PartitionConfig, post: Post
+) -> None:
+    post.app.conf.update(result_backend="no.such.module:Backend")
+    (words,) = said(press(client, config, "detach", partitions=[ON]))
+    assert words.startswith("Celery cannot load its result backend, so nothing was started")
+    assert "CELERY_RESULT_BACKEND" in words
+    assert post.sent() == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart import declaring
+from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig
@@ -140,3 +143,18 @@ def test_a_lost_connection_ends_one_table_alone(fleet: Yard) -> None:
     assert fleet.runs(Ship)[0].outcome == "failed"
     maintain_all(now=MAY)
     assert [len(fleet.ranges(model)) for model in (Ship, Crossing, Cargo, Mooring)] == [3, 3, 3, 2]
+
+
+def test_a_connection_that_commits_nothing_is_told_with_its_setting(fleet: Yard) -> None:
+    fleet.configure(Ship)
+    fleet.connection.close()
+    try:
+        with patch.dict(fleet.connection.settings_dict, {"AUTOCOMMIT": False}):
+            reports = maintain_all(now=MAY)
+            with pytest.raises(OperationFailed, match="'AUTOCOMMIT'"):
+                Ship.partitioning.create_partition(5)
+    finally:
+        fleet.connection.close()
+    assert by_label(reports) == dict.fromkeys(LABELS, "failed")
+    assert all("Set DATABASES['default']['AUTOCOMMIT'] to True" in each.message for each in reports)
+    assert not fleet.children(Ship)

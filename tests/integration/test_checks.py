@@ -110,6 +110,27 @@ def test_e002_the_key_is_of_another_type(field: models.Field[Any, Any]) -> None:
     assert type(field).__name__ in message.msg
 
 
+def typed(db_type: str) -> models.Field[Any, Any]:
+    """Return a field for moments whose column is of the type ``db_type``."""
+    kind: Any = type("Moment", (models.DateTimeField,), {"db_type": lambda *_: db_type})
+    field: models.Field[Any, Any] = kind()
+    return field
+
+
+@pytest.mark.parametrize("db_type", ["timestamp", "TIMESTAMP(3)", "timestamp without time zone"])
+def test_e002_the_key_has_a_column_that_nobody_could_maintain(db_type: str) -> None:
+    message = only(partitioned(at=typed(db_type)))
+    assert message.id == "pg_timepart.E002"
+    assert f"of the type {db_type}, which is neither" in message.msg
+
+
+@pytest.mark.parametrize(
+    "db_type", ["timestamp(3) with time zone", "timestamptz(3)", "TimestampTZ", "date"]
+)
+def test_a_key_with_another_precision_is_well(db_type: str) -> None:
+    assert ids(check_model(partitioned(at=typed(db_type)))) == []
+
+
 def test_e003_the_key_may_be_null() -> None:
     assert only(partitioned(at=models.DateTimeField(null=True))).id == "pg_timepart.E003"
 

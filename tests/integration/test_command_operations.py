@@ -10,7 +10,13 @@ import pytest
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Yard, at
-from tests.integration.commanding import NOWHERE, run_timepart, second_connection, timepart
+from tests.integration.commanding import (
+    NOWHERE,
+    run_timepart,
+    run_unread,
+    second_connection,
+    timepart,
+)
 from tests.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.fleet.fixtures",)
@@ -373,3 +379,13 @@ def test_what_is_asked_for_by_hand_is_recorded_as_such(yard: Yard, old: str) -> 
         ("attach", "command"),
         ("detach", "command"),
     ]
+
+
+def test_nobody_need_read_what_was_done(yard: Yard) -> None:
+    """As with ``timepart maintain | head -1``: the exit status is that of the work."""
+    ended = run_unread("maintain", "fleet.ship", "fleet.crossing")
+    assert (ended.status, ended.error) == (0, "")
+    assert [len(yard.runs(each)) for each in (Ship, Crossing)] == [1, 1]
+    ended = run_unread("status", "fleet.mooring", "--json")
+    assert ended.status == 1
+    assert ended.error == "CommandError: 1 of 1 need attention: fleet.mooring (critical).\n"

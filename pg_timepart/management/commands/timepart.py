@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -200,7 +201,18 @@ class Command(BaseCommand):
             shown = json.dumps([each.as_json() for each in values], indent=2, ensure_ascii=False)
         else:
             shown = apart.join("\n".join(render(each)) for each in values)
-        self.stdout.write(shown or "No model is partitioned.")
+        self._print(shown or "No model is partitioned.")
+
+    def _print(self, text: str) -> None:
+        """Print it, also where nobody reads on (``| head -1``): all is done and recorded by now."""
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # As Python's page on SIGPIPE has it: what is left goes nowhere, at exit too.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stdout.fileno())
+            os.close(nowhere)
 
 
 @contextmanager
