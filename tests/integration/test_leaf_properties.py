@@ -166,7 +166,7 @@ def test_row_security_that_came_while_it_was_detached(
     yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
     yard.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
     for table in ("fleet_raft", JANUARY):
-        yard.execute(f"CREATE POLICY both ON {table} USING (id > 0)")
+        yard.execute(f"CREATE POLICY earlier ON {table} USING (id > 0)")
     yard.execute(f"CREATE POLICY later ON fleet_raft FOR SELECT TO {quoted(roles[0])} USING (true)")
     raft.partitioning.attach_partition(log)
     flags = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
