@@ -10,6 +10,7 @@ from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.faults import sentence, sqlstate
+from pg_timepart.hierarchy import read_links
 from pg_timepart.holders import Holder, advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
@@ -119,6 +120,7 @@ def assess(
     yield from _room(target.label, parent, policy, runs_out)
     yield from _interrupted(target, parent, rows)
     yield from _estranged(target, parent)
+    yield from _elsewhere(target, parent, rows)
     yield from _operation(target.config)
 
 
@@ -199,6 +201,25 @@ def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
         reason = objection(target.connection, parent, each)
         if reason is not None:
             yield _warning(reason)
+
+
+def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
+    """Yield which recorded partitions hang on another table; no pass retires or forgets them."""
+    there = {each.oid for each in (*parent.partitions, *parent.detached)}
+    names = {row.relid: (row.schema_name, row.table_name) for row in rows if row.relid not in there}
+    found = [
+        each
+        for each in read_links(target.connection, names)
+        if names[each.partition.oid] == (each.partition.schema, each.partition.name)
+    ]
+    if found:
+        first = found[0]
+        yield _warning(
+            f"{first.partition.name}{f' and {len(found) - 1} more' if found[1:] else ''}, recorded"
+            f" for {target.label}, hang{'' if found[1:] else 's'} on"
+            f" {first.parent.schema}.{first.parent.name} and not on {parent.schema}.{parent.name}:"
+            " no pass retires them, and their rows stay with their pins. See docs/drift.md."
+        )
 
 
 def _operation(config: PartitionConfig) -> Iterator[Finding]:

@@ -47,9 +47,10 @@ def repairs(
         if row is not None:
             left.remove(row)
         found += _attached_repair(row, partition, target)
-    found += _detached_repairs(left, parent, target, now)
-    kept = _left_elsewhere([each.row for each in found if each.is_gone], parent, target)
-    return [each for each in found if each.row.pk not in kept]
+    present = {each.oid for each in parent.detached}
+    kept = _left_elsewhere([each for each in left if each.relid not in present], parent, target)
+    left = [each for each in left if each.pk not in kept]
+    return [*found, *_detached_repairs(left, parent, target, now)]
 
 
 def adoptions(

@@ -15,9 +15,10 @@ from pg_timepart import TimeRangePartitioningSupport, declaring
 from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Crossing, Mooring, Ship
-from tests.fleet.yard import Yard, at
+from tests.fleet.yard import Yard, at, queries_of_an_idle_pass
 
 pytest_plugins = ("tests.fleet.fixtures",)
 
@@ -166,6 +167,33 @@ def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Yard) -> N
     maintain("fleet.ship", now=NOW)
     assert pins(pinned) == [PINNED]
     assert_in_step(pinned)
+
+
+def test_rows_that_are_left_cost_a_pass_two_queries_however_many_they_are(pinned: Yard) -> None:
+    usual = len(queries_of_an_idle_pass(pinned, NOW))
+    with second_table(pinned, "other.fleet_ship"):
+        pinned.execute("SET search_path TO other, public")
+        left = len(queries_of_an_idle_pass(pinned, NOW))
+    assert left <= usual + 2
+
+
+def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Yard) -> None:
+    with second_table(pinned, "other.theirs"):
+        pinned.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
+        pinned.execute(
+            f"ALTER TABLE other.theirs ATTACH PARTITION {JANUARY}"
+            " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
+        )
+        maintain("fleet.ship", now=NOW)
+        assert pins(pinned) == [PINNED]
+        told = [each for each in table_status(Ship).problems if JANUARY in each]
+        assert told[0].startswith(
+            f"{JANUARY}, recorded for fleet.ship, hangs on other.theirs and not on"
+            " public.fleet_ship:"
+        )
+        PartitionLog.objects.filter(table_name=JANUARY).delete()
+        assert not [each for each in table_status(Ship).problems if JANUARY in each]
+        pinned.execute(f"DROP TABLE {JANUARY}")
 
 
 @contextmanager
