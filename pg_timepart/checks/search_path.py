@@ -88,12 +88,13 @@ def _check(alias: str) -> Iterator[CheckMessage]:
             f"in the schema {schema!r}" if is_there else f"the schema {schema!r}, which is missing"
         )
         on = f"SCHEMA {quote(schema)}" if is_there else "the DATABASE"
+        give = "give the schema to" if is_there else "make the schema as"
         yield Notice(
             f"In the database {alias!r}, {who} may create {may}. It is on search_path, so functions"
             " and operators put there can be run by Django's queries, with the rights of this"
             " connection's role.",
-            hint=f"REVOKE CREATE ON {on} from them, give the schema to the owner of the tables, or"
-            " take it out of search_path.",
+            hint=f"REVOKE CREATE ON {on} from them, {give} the owner of the tables, or take it out"
+            " of search_path.",
             id="pg_timepart.W017",
         )
 

@@ -119,17 +119,18 @@ def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) ->
     hanging = {
         (each.partition.oid, each.partition.schema, each.partition.name)
         for each in links
-        if each.parent.name not in settled
+        if settled.isdisjoint({("", each.parent.name), (each.parent.schema, each.parent.name)})
     }
     return {each.pk for each in rows if (each.relid, each.schema_name, each.table_name) in hanging}
 
 
-def _tables_of_others(target: Target) -> frozenset[str]:
-    """Return the names, without schemas, of the tables of other models that have configs."""
+def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:
+    """Return the schemas, empty if undeclared, and names of tables of other models with configs."""
     others = {each._meta.label_lower: each._meta.db_table for each in registry()}
     labels = configs().filter(model_label__in=others).exclude(pk=target.config.pk)
     tables = (others[each] for each in labels.values_list("model_label", flat=True))
-    return frozenset(strip_quotes(each).rpartition('"."')[2] for each in tables)
+    parted = (strip_quotes(each).rpartition('"."') for each in tables)
+    return frozenset((schema, name) for schema, _, name in parted)
 
 
 def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:

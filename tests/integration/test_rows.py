@@ -169,6 +169,20 @@ def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Yard) -> N
     assert_in_step(pinned)
 
 
+def test_pins_outlive_it_where_another_model_has_that_table(
+    pinned: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"app_label": "fleet", "apps": Apps(), "db_table": 'other"."fleet_ship'}
+    fields = {"__module__": __name__, "Meta": type("Meta", (), options)}
+    model: Any = type("Namesake", (models.Model,), fields)
+    monkeypatch.setitem(declaring._registry, "fleet.namesake", model)
+    PartitionConfig.objects.create(model_label="fleet.namesake")
+    with second_table(pinned, "other.fleet_ship"):
+        pinned.execute("SET search_path TO other, public")
+        maintain("fleet.ship", now=NOW)
+    assert pins(pinned) == [PINNED]
+
+
 def test_rows_that_are_left_cost_a_pass_two_queries_however_many_they_are(pinned: Yard) -> None:
     usual = len(queries_of_an_idle_pass(pinned, NOW))
     with second_table(pinned, "other.fleet_ship"):
