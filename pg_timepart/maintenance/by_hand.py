@@ -26,7 +26,7 @@ from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import Target
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.work import ABSENT, Work
 from pg_timepart.models import PartitionLog
 from pg_timepart.periods import Bounds, representable
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
@@ -258,14 +258,12 @@ def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
 
 
 def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
-    return tuple(f"{names[oid]} does not exist any more." for oid in _absent(parent, names))
+    return tuple(f"{names[oid]} {ABSENT}" for oid in _absent(parent, names))
 
 
 def _dropped_before(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
     """Return which are gone; another table may have the name by now, so the OID is told."""
-    return tuple(
-        f"{names[oid]}, OID {oid}, does not exist any more." for oid in _absent(parent, names)
-    )
+    return tuple(f"{names[oid]}, OID {oid}, {ABSENT}" for oid in _absent(parent, names))
 
 
 def _absent(parent: Parent, oids: Iterable[int]) -> list[int]:

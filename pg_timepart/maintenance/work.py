@@ -22,6 +22,8 @@ from pg_timepart.plans import Action, Policy
 from pg_timepart.relations import Parent, Partition, Template
 from pg_timepart.steps import Sides
 
+ABSENT = "does not exist any more, or hangs on another table."
+
 
 @dataclass(slots=True, kw_only=True)
 class Work:
@@ -125,7 +127,7 @@ class Work:
         for each in (*self.parent.partitions, *self.parent.detached):
             if each.oid == action.oid:
                 return each
-        raise Conflict(f"{action.partition} does not exist any more.")
+        raise Conflict(f"{action.partition} {ABSENT}")
 
     def own_partition(self, action: Action) -> Partition:
         """Return the action's partition; raises Refused for a detached one that is not ours now.
