@@ -14,6 +14,7 @@ from pg_timepart.models import PartitionRun
 from tests.acceptance.installation import ROOT
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import locked_tables, observe
+from tests.plant.scenarios import pending
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import (
     DAY,
@@ -113,7 +114,7 @@ def test_a_pooler_that_ends_idle_transactions_takes_the_lock_and_the_run_says_so
     with parent_held() as reader, session("onlooker") as onlooker:
         with server.narrow(4, idle_transaction_timeout="1"):
             with forked(lambda: ending(Reading), "worker") as worker:
-                wait_until(lambda: locked_tables(onlooker))
+                wait_until(lambda: pending(Reading))
                 wait_until(lambda: not locked_tables(onlooker))
                 reader.execute("ROLLBACK")
                 outcome, reason = worker.result(BOUND_SECONDS)
