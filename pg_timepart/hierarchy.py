@@ -65,16 +65,22 @@ class Stray:
     """What the comment on its newest partition says; None where it has no partition."""
 
 
-def read_links(connection: BaseDatabaseWrapper, oids: Iterable[int]) -> list[Link]:
-    """Return what those of these OIDs hang on that are partitions, in one query at most."""
-    wanted = list(oids)
-    found = fetch_all(connection, LINKS, [wanted]) if wanted else []
+def read_links(
+    connection: BaseDatabaseWrapper, recorded: Iterable[tuple[int, str, str]]
+) -> list[Link]:
+    """Return what partitions hang on that are recorded so, in one query at most.
+
+    ``recorded`` are OIDs, schemas and names: by its OID alone it may be another table by now.
+    """
+    wanted = set(recorded)
+    found = fetch_all(connection, LINKS, [[oid for oid, _, _ in wanted]]) if wanted else []
     return [
         Link(
             partition=Relation(oid=oid, schema=schema, name=name),
             parent=Relation(oid=above, schema=schema_above, name=name_above),
         )
         for oid, schema, name, above, schema_above, name_above in found
+        if (oid, schema, name) in wanted
     ]
 
 

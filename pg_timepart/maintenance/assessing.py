@@ -206,12 +206,10 @@ def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
 def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
     """Yield which recorded partitions hang on another table; no pass retires or forgets them."""
     there = {each.oid for each in (*parent.partitions, *parent.detached)}
-    names = {row.relid: (row.schema_name, row.table_name) for row in rows if row.relid not in there}
-    found = [
-        each
-        for each in read_links(target.connection, names)
-        if names[each.partition.oid] == (each.partition.schema, each.partition.name)
+    absent = [
+        (row.relid, row.schema_name, row.table_name) for row in rows if row.relid not in there
     ]
+    found = read_links(target.connection, absent)
     if found:
         first = found[0]
         yield _warning(

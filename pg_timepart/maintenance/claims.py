@@ -97,13 +97,9 @@ def is_free(claim: Claim, parent: Parent, alias: str) -> bool:
     if claim.label in _installed():
         return False
     rows = PartitionLog.objects.using(rows_alias()).filter(config=claim.key)
-    recorded = set(rows.values_list("relid", "schema_name", "table_name"))
-    links = read_links(connections[alias], [relid for relid, _, _ in recorded])
-    return not any(
-        each.parent.oid != parent.oid
-        and (each.partition.oid, each.partition.schema, each.partition.name) in recorded
-        for each in links
-    )
+    recorded = rows.values_list("relid", "schema_name", "table_name")
+    links = read_links(connections[alias], recorded)
+    return all(each.parent.oid == parent.oid for each in links)
 
 
 def relabel(key: int, old: str, new: str) -> PartitionConfig | None:

@@ -112,7 +112,7 @@ def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) ->
     """
     links = [
         each
-        for each in read_links(target.connection, [row.relid for row in rows])
+        for each in read_links(target.connection, map(_place, rows))
         if each.parent.oid != parent.oid
     ]
     settled = _tables_of_others(target) if links else frozenset()
@@ -121,7 +121,11 @@ def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) ->
         for each in links
         if settled.isdisjoint({("", each.parent.name), (each.parent.schema, each.parent.name)})
     }
-    return {each.pk for each in rows if (each.relid, each.schema_name, each.table_name) in hanging}
+    return {each.pk for each in rows if _place(each) in hanging}
+
+
+def _place(row: PartitionLog) -> tuple[int, str, str]:
+    return row.relid, row.schema_name, row.table_name
 
 
 def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:

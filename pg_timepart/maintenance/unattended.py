@@ -161,11 +161,10 @@ class _Search:
         for stray in read_strays(connection, list(here), list(bare)):
             label = bare[stray.table.name] if stray.mark is None else stray.mark.label
             tables[stray.table.oid] = label, stray.table
-        for link in read_links(connection, [oid for oid, *_ in self.recorded]):
+        for link in read_links(connection, self.recorded):
             place = link.partition
-            label = self.recorded.get((place.oid, place.schema, place.name), "")
-            if label:
-                tables[link.parent.oid] = label, link.parent
+            label = self.recorded[place.oid, place.schema, place.name]
+            tables[link.parent.oid] = label, link.parent
         self._add(alias, here, tables)
 
     def _add(
