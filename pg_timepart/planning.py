@@ -18,7 +18,7 @@ from pg_timepart.periods import Bounds, in_utc
 from pg_timepart.plans import Action, Known, Plan, Policy
 from pg_timepart.relations import Parent, Partition
 from pg_timepart.resuming import after_detach, finalizations, interrupted, releases, unlinkings
-from pg_timepart.retention import edge_of, is_past
+from pg_timepart.retention import edge_of, is_past, is_pinned
 
 MAX_CREATE = 2_000
 """Most partitions that one plan may create, above the largest premake; more is a mistake."""
@@ -220,7 +220,7 @@ def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: da
         return False
     if row is not None and row.unfinished is ActionKind.DETACH and row.is_asked:
         return False
-    if row is not None and row.is_pinned(now):
+    if row is not None and is_pinned(row.pinned_until, now):
         return False
     return is_past(partition.bounds, edge)
 
@@ -259,7 +259,7 @@ def _drops(
         row = rows.get(each.oid)
         if row is None or row.unfinished is not None or row.detached_at is None:
             continue
-        if row.is_pinned(now):
+        if is_pinned(row.pinned_until, now):
             continue
         if now - row.detached_at >= policy.drop_after:  # a sum could be past the year 9999
             yield Action(

@@ -63,10 +63,6 @@ class Known:
     tablespace: str | None = None
     """Where the unfinished operation takes it."""
 
-    def is_pinned(self, now: datetime) -> bool:
-        """Return whether passes leave it alone at ``now``."""
-        return self.pinned_until is not None and self.pinned_until > now
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:

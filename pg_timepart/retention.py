@@ -57,6 +57,11 @@ def is_past(bounds: Bounds | None, edge: datetime | None) -> bool:
     return bounds is not None and bounds.end is not None and edge is not None and bounds.end < edge
 
 
+def is_pinned(until: datetime | None, now: datetime) -> bool:
+    """Return whether passes leave a partition alone at ``now`` that is pinned ``until`` then."""
+    return until is not None and until > now
+
+
 def taken_sooner(before: Terms, after: Terms, now: datetime) -> tuple[str, ...]:
     """Return the settings by which an edit at ``now`` takes partitions or rows away sooner.
 

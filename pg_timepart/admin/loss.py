@@ -15,7 +15,7 @@ from pg_timepart.admin import permissions
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.condition import PartitionStatus, State
 from pg_timepart.models import PartitionConfig
-from pg_timepart.retention import Pace, Terms, edge_of, is_past, taken_sooner
+from pg_timepart.retention import Pace, Terms, edge_of, is_past, is_pinned, taken_sooner
 
 FIELDS = {"retention": ("interval", "period", "periods_per_partition")}
 """The fields of the form that make up a setting, where that is no field of its own."""
@@ -62,7 +62,7 @@ def detached_early(
         each
         for each in chosen
         if each.state is State.ATTACHED
-        and (_is_pinned(each, now) or not is_past(each.bounds, edge))
+        and (is_pinned(each.pinned_until, now) or not is_past(each.bounds, edge))
     ]
 
 
@@ -73,11 +73,7 @@ def unpinned_early(
     if not terms_of(config).drops:
         return []
     now = timezone.now()
-    return [each for each in chosen if _is_pinned(each, max(pin or now, now))]
-
-
-def _is_pinned(partition: PartitionStatus, now: datetime) -> bool:
-    return partition.pinned_until is not None and partition.pinned_until > now
+    return [each for each in chosen if is_pinned(each.pinned_until, max(pin or now, now))]
 
 
 def sentence(deed: str) -> str:

@@ -20,6 +20,7 @@ from pg_timepart.ownership import objection
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action, Policy
 from pg_timepart.relations import Parent, Partition, Template
+from pg_timepart.retention import is_pinned
 from pg_timepart.steps import Sides
 
 ABSENT = "does not exist any more, or hangs on another table."
@@ -184,7 +185,7 @@ class Work:
         """Return until when the partition is pinned, read anew; None where that is over."""
         rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
         found: datetime | None = rows.values_list("detach_time", flat=True).first()
-        return None if found is None or found <= self.now else found
+        return found if is_pinned(found, self.now) else None
 
     def refuse_pinned(self, action: Action) -> None:
         """Give way where it was pinned since the rows were read, unless a person asked for this."""
