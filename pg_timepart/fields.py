@@ -94,11 +94,6 @@ class GraceField(NullableDuration):
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.DurationField", args, kwargs
 
-    def clone(self) -> GraceField:
-        """Return the same field, not bound to a model."""
-        _, _, args, kwargs = self.deconstruct()
-        return type(self)(*args, **kwargs)
-
     def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
         """Return the column as every driver can fetch it; LEAST asks no operator by its name."""
         chosen, given = super().select_format(compiler, sql, params)
