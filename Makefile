@@ -157,7 +157,7 @@ router: $(INSTALLED) django-source
 # Faults of the database at every statement of every operation.
 faults: $(INSTALLED)
 	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py tests/integration/test_crashes.py \
-		tests/integration/test_crashes_of_retired.py -m "long or not long" $(ARGS)
+		-m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.
 services: $(INSTALLED)

@@ -9,7 +9,7 @@ import pytest
 from django.db import models
 
 from pg_timepart.constants import Outcome
-from tests.plant import halfway, scenarios
+from tests.plant.every import EVERY
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import observe
 from tests.plant.scenarios import (
@@ -40,36 +40,9 @@ pytestmark = [
 ]
 
 
-def test_create_ahead(kill: Kill) -> None:
-    kill(scenarios.create_ahead())
-
-
-def test_detach_concurrently_and_move(kill: Kill, archive: str) -> None:
-    kill(scenarios.detach_and_move(archive))
-
-
-def test_detach_with_a_foreign_key(kill: Kill) -> None:
-    kill(scenarios.detach_with_a_foreign_key())
-
-
-def test_detach_beside_a_default_partition(kill: Kill) -> None:
-    kill(scenarios.detach_beside_a_default_partition())
-
-
-def test_create_beside_a_big_default_partition(kill: Kill) -> None:
-    kill(scenarios.create_beside_a_big_default_partition())
-
-
-def test_release_a_default_partition(kill: Kill) -> None:
-    kill(halfway.release_a_default_partition())
-
-
-def test_finalize_and_move(kill: Kill, archive: str) -> None:
-    kill(halfway.finalize_and_move(archive))
-
-
-def test_finalize_with_a_foreign_key(kill: Kill) -> None:
-    kill(halfway.finalize_with_a_foreign_key())
+@pytest.mark.parametrize("name", EVERY)
+def test_killed_on_the_way(name: str, kill: Kill, archive: str) -> None:
+    kill(EVERY[name](archive))
 
 
 @pytest.mark.parametrize("model", [Reading, Measurement])

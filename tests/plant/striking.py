@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import count
 
 from tests.plant.observing import observe
@@ -19,32 +20,40 @@ VICTIM = "victim"
 
 def strike_everywhere(scenario: Scenario, strike: Strike) -> None:
     """Strike at point after point until the operation outlives them all."""
-    _strike(scenario, strike, count(1), must_outlive=True)
+    struck = _strike(scenario, strike, lambda _: count(1))
+    missed = [each for each in scenario.through if not any(each in place for place in struck)]
+    assert not missed, f"was never struck at {missed}, but at {struck}"
 
 
 def strike_some(scenario: Scenario, strike: Strike, every: int) -> None:
     """Strike at each ``every``-th point, and at the first of each part it must run ``through``."""
-    scenario.prepare()
-    places = points_of(scenario.operate)
-    firsts = [
-        next(point for point, place in enumerate(places, 1) if part in place)
-        for part in scenario.through
-    ]
-    _strike(scenario, strike, sorted({*firsts, *range(1, len(places) + 1, every)}))
+
+    def some(places: list[str]) -> list[int]:
+        firsts = [
+            next(point for point, place in enumerate(places, 1) if part in place)
+            for part in scenario.through
+        ]
+        return sorted({*firsts, *range(1, len(places) + 1, every)})
+
+    _strike(scenario, strike, some)
 
 
 def strike_at(scenario: Scenario, strike: Strike, point: int) -> None:
     """Strike at one point, which the operation gets to."""
-    _strike(scenario, strike, [point])
+    _strike(scenario, strike, lambda _: [point])
 
 
 def _strike(
-    scenario: Scenario, strike: Strike, points: Iterable[int], *, must_outlive: bool = False
-) -> None:
-    before, after = undisturbed(scenario)
+    scenario: Scenario, strike: Strike, points: Callable[[list[str]], Iterable[int]]
+) -> list[str]:
+    """Strike at those ``points`` of what an undisturbed run passes; return what was struck."""
+    passed: list[str] = []
+    before, after = undisturbed(
+        replace(scenario, operate=lambda: passed.extend(points_of(scenario.operate)))
+    )
     found: list[str] = []
     places: list[str] = []
-    for point in points:
+    for point in points(passed):
         scenario.prepare()
         place = strike(point, scenario.operate)
         if place is None:
@@ -54,8 +63,7 @@ def _strike(
     assert observe(scenario.model) == after
     assert not found, "\n".join(found)
     assert places
-    missed = [each for each in scenario.through if not any(each in place for place in places)]
-    assert not (must_outlive and missed), f"was never struck at {missed}, but at {places}"
+    return places
 
 
 def killed(point: int, work: Callable[[], object]) -> str | None:
