@@ -54,7 +54,7 @@ def remove_additions() -> None:
     """Drop the schemas and tables that were made since."""
     connections.close_all()
     for alias, wanted in _wanted.items():
-        now = _facts(alias)
+        now = _objects(alias)
         with connections[alias].cursor() as cursor:
             for (schema,) in now["schemas"] - wanted["schemas"]:
                 cursor.execute(f"DROP SCHEMA {schema} CASCADE")
@@ -95,17 +95,20 @@ def _made() -> list[str]:
     ]
 
 
-def _facts(alias: str) -> Facts:
+def _objects(alias: str) -> Facts:
     with connections[alias].cursor() as cursor:
         cursor.execute(SCHEMAS)
         schemas = frozenset(cursor.fetchall())
         cursor.execute(RELATIONS)
         relations = frozenset(cursor.fetchall())
+    return {"schemas": schemas, "relations": relations}
+
+
+def _facts(alias: str) -> Facts:
     names = [each.name for each in PartitionConfig._meta.local_concrete_fields if each.editable]
     configs = PartitionConfig.objects.using(alias)
     return {
-        "schemas": schemas,
-        "relations": relations,
+        **_objects(alias),
         "configs": frozenset(configs.values_list("model_label", *names)),
         "logs": frozenset(
             configs.values_list("model_label", "logs__table_name", "logs__is_attached")

@@ -60,14 +60,18 @@ def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> End
         program(*arguments),
         env=environment(url),
         cwd=ROOT,
-        capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=60,
         check=False,
-        **{"stdin": subprocess.DEVNULL, **options},
+        **{
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **options,
+        },
     )
-    return Ended(status=ended.returncode, out=ended.stdout, error=ended.stderr)
+    return Ended(status=ended.returncode, out=ended.stdout or "", error=ended.stderr)
 
 
 def run_unread(*arguments: str) -> Ended:
@@ -75,20 +79,9 @@ def run_unread(*arguments: str) -> Ended:
     unread, written = os.pipe()
     os.close(unread)
     try:
-        ended = subprocess.run(
-            program(*arguments),
-            env=environment(),
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_timepart(*arguments, stdout=written)
     finally:
         os.close(written)
-    return Ended(status=ended.returncode, out="", error=ended.stderr)
 
 
 def program(*arguments: str) -> list[str]:
