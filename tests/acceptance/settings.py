@@ -25,11 +25,13 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # What a worker had that died as a whole is given to another one after so many seconds, by those
-# that look for it, which they do every second.
+# that look for it, which they do every second. They hold a mutex in Redis while they look: one that
+# is killed then would keep all others from it for five minutes, kombu's default.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(os.environ.get("ACCEPTANCE_VISIBILITY_SECONDS", "3600")),
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
+    "unacked_mutex_expire": 2,
     # As in deploy/settings.py: a broker that says nothing is away.
     "socket_timeout": 10,
 }
