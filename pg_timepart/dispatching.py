@@ -19,8 +19,8 @@ from pg_timepart.beat_rows import (
     seconds_of,
 )
 from pg_timepart.frequency import NICE_SECONDS, default_seconds, is_due
-from pg_timepart.keeping import configs
 from pg_timepart.models import PartitionConfig
+from pg_timepart.models.database import configs
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -11,10 +11,10 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel, Separate
 from pg_timepart import conf
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
-from pg_timepart.keeping import configs, rows_alias
 from pg_timepart.log_lines import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.relations import Parent
 from pg_timepart.search_path import fetch_one
 

@@ -18,12 +18,12 @@ from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.following import follow_models, give_way, is_renamed
-from pg_timepart.keeping import is_home, rows_alias
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.search_path import FOUND_TABLES, fetch_all
 
 FOUND_COLUMNS = f"""

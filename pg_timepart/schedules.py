@@ -31,8 +31,8 @@ from pg_timepart.beat_rows import (
 )
 from pg_timepart.dispatching import DISPATCH, sync_dispatcher
 from pg_timepart.frequency import default_seconds
-from pg_timepart.keeping import configs, keep, rows_alias
 from pg_timepart.models import PartitionConfig
+from pg_timepart.models.database import configs, keep, rows_alias
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

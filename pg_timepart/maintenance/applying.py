@@ -19,7 +19,6 @@ from pg_timepart.faults import (
     sentence,
     sqlstate,
 )
-from pg_timepart.keeping import keep
 from pg_timepart.log_lines import logger
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
@@ -29,6 +28,7 @@ from pg_timepart.maintenance.executing import Session, open_session
 from pg_timepart.maintenance.promising import release
 from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
+from pg_timepart.models.database import keep
 from pg_timepart.plans import Action
 from pg_timepart.rights import missing_rights
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from django.db import models
 
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
-from pg_timepart.keeping import rows_alias
 from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import rows_alias
 
 Logs = PartitionLog | Iterable[PartitionLog]
 

@@ -20,7 +20,6 @@ from pg_timepart.errors import (
     Refused,
     UnknownName,
 )
-from pg_timepart.keeping import keep
 from pg_timepart.maintenance.caution import Planner
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
@@ -28,6 +27,7 @@ from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import ABSENT, Work
 from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import keep
 from pg_timepart.periods import Bounds, representable
 from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
 from pg_timepart.plans import Action, Known, Plan, Policy

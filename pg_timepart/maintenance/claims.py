@@ -17,9 +17,9 @@ from django.utils import timezone
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.hierarchy import read_links
-from pg_timepart.keeping import configs, is_home, rows_alias
 from pg_timepart.log_lines import logger
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.models.database import configs, is_home, rows_alias
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action, Plan
 from pg_timepart.relations import Parent, Partition

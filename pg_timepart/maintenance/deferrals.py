@@ -9,8 +9,8 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from pg_timepart.constants import Outcome
-from pg_timepart.keeping import rows_alias
 from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.models.database import rows_alias
 
 REPEATED = 3
 """So many in a row are no chance; a run that takes long makes one or two others give way."""

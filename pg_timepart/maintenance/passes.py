@@ -15,7 +15,6 @@ from pg_timepart.constants import Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.faults import renew, sentence
-from pg_timepart.keeping import configs, connection_of_rows, rows_alias
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.marking import outdated
 from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, record_alone, touch_all
@@ -31,6 +30,7 @@ from pg_timepart.maintenance.targets import (
 )
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import configs, connection_of_rows, rows_alias
 from pg_timepart.planning import plan_pass, plan_provision
 from pg_timepart.plans import Plan
 from pg_timepart.relations import Parent

@@ -14,10 +14,10 @@ from pg_timepart.catalog import read_named
 from pg_timepart.constants import ActionKind
 from pg_timepart.declaring import registry
 from pg_timepart.hierarchy import read_links
-from pg_timepart.keeping import configs, keep
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import configs, keep
 from pg_timepart.ownership import is_owned, peculiarity, read_owned
 from pg_timepart.relations import Parent, Partition
 

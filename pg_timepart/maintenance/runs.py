@@ -18,7 +18,6 @@ from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.faults import defect, ends_the_run, in_words, renew
-from pg_timepart.keeping import connection_of_rows
 from pg_timepart.log_lines import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.maintenance import rows as row_keeping
@@ -38,6 +37,7 @@ from pg_timepart.maintenance.reports import ActionResult, Report, overall
 from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import connection_of_rows
 from pg_timepart.plans import Action, Plan
 from pg_timepart.relations import Parent
 

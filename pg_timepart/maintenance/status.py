@@ -23,7 +23,6 @@ from pg_timepart.declaring import registry
 from pg_timepart.differences import Difference, obstacles, read_differences
 from pg_timepart.errors import TimepartError
 from pg_timepart.holders import Holder, read_advisory_holders
-from pg_timepart.keeping import rows_alias
 from pg_timepart.maintenance.assessing import (
     Finding,
     assess,
@@ -55,6 +54,7 @@ from pg_timepart.maintenance.targets import (
 )
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import rows_alias
 from pg_timepart.other_managers import OtherManager, read_other_managers
 from pg_timepart.relations import Parent, Partition
 from pg_timepart.timetable import Timetable, read_timetable

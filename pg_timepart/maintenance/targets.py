@@ -14,9 +14,9 @@ from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
-from pg_timepart.keeping import configs, is_home
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import configs, is_home
 from pg_timepart.plans import Known, Plan, Policy
 from pg_timepart.relations import Parent
 from pg_timepart.widening import declared_key

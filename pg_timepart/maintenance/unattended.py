@@ -19,9 +19,9 @@ from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.hierarchy import read_links, read_strays
-from pg_timepart.keeping import configs, rows_alias
 from pg_timepart.maintenance.condition import Health, TableStatus, period_in_words
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.relations import Parent, Relation
 from pg_timepart.schedules import TASK_PREFIX
 

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from pg_timepart.anatomy import read_template
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict, Deferred, Refused
-from pg_timepart.keeping import keep
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.recording import TIME_IS_UP
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import keep
 from pg_timepart.ownership import objection
 from pg_timepart.periods import Bounds
 from pg_timepart.plans import Action, Policy

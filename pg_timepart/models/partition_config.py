@@ -1,67 +1,32 @@
-"""Facts: what an operator wants, what was done, and what the catalog cannot know.
-
-Saving and deleting rows in bulk runs no DDL. The methods of PartitionLog do, by way of the
-model's ``partitioning`` manager.
-"""
+"""PartitionConfig: what an operator wants of one partitioned table."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from pg_timepart import conf
-from pg_timepart.constants import ActionKind, Outcome, PeriodType
+from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.fields import AS_BEGINNING, AS_NULL, GraceField, MomentField
-from pg_timepart.periods import Bounds, Period
-from pg_timepart.plans import Known, Policy
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-Row = TypeVar("Row", bound=models.Model)
+from pg_timepart.models.base import OUTCOMES, OwnRow
+from pg_timepart.models.fields import GraceField
+from pg_timepart.periods import Period
+from pg_timepart.plans import Policy
 
 MAX_PREMAKE = 1_000
-MAX_NAME_BYTES = 63
 MAX_GRACE = timedelta(days=36_525)
-
-UNRECORDED = {ActionKind.RELEASE, ActionKind.UNLINK}
-"""What is never unfinished in our rows, since the catalog shows it."""
-
-OUTCOMES = [(each.value, each.value) for each in Outcome]
 
 
 def default_fuse() -> int:
     """Return the fuse of a new config."""
     return conf.options().MAX_RETIRE_PER_PASS
-
-
-class OwnRows(models.QuerySet[Row]):
-    """Our rows where they are written, whatever database the routers read other models from.
-
-    A replica lags behind, and what these rows say decides. ``using()`` asks another database.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._for_write = True
-
-
-class OwnRow(models.Model):
-    """A row of ours. What leads to one, such as ``log.config``, asks where it is written too."""
-
-    objects: ClassVar[Any] = OwnRows.as_manager()
-
-    class Meta:
-        abstract = True
-        base_manager_name = "objects"
 
 
 class PartitionConfig(OwnRow):
@@ -227,152 +192,6 @@ class PartitionConfig(OwnRow):
         fields = [each for each in self._meta.local_concrete_fields if each.editable]
         skipped = {self._meta.pk.attname, *self.get_deferred_fields()}
         return [each.name for each in fields if each.attname not in skipped]
-
-
-class PartitionLogQuerySet(OwnRows["PartitionLog"]):
-    """Rows about partitions."""
-
-    def newest_first(self) -> PartitionLogQuerySet:
-        """Order by the end, without an end first."""
-        return self.order_by(F("end").desc(nulls_first=True), "-pk")
-
-
-class PartitionLog(OwnRow):
-    """One partition, attached or detached, and what the catalog cannot know of it."""
-
-    config = models.ForeignKey(
-        PartitionConfig, on_delete=models.CASCADE, related_name="logs", verbose_name=_("config")
-    )
-    relid = models.BigIntegerField(_("OID"), help_text=_("OID of the table in the catalog."))
-    schema_name = models.CharField(_("schema"), max_length=63)
-    table_name = models.CharField(_("table"), max_length=63)
-    start = MomentField(
-        _("start"),
-        early=AS_NULL,
-        null=True,
-        help_text=_("First moment inside. Empty: from the beginning."),
-    )
-    end = MomentField(
-        _("end"),
-        early=AS_BEGINNING,
-        late=AS_NULL,
-        null=True,
-        help_text=_("First moment after. Empty: without end."),
-    )
-    is_attached = models.BooleanField(_("attached"), default=True)
-    detach_time = MomentField(
-        _("pinned until"), null=True, blank=True, help_text=_("Not retired before this moment.")
-    )
-    detached_at = MomentField(_("detached at"), null=True, blank=True)
-    unfinished = models.CharField(
-        _("unfinished"),
-        max_length=16,
-        blank=True,
-        choices=[(each.value, each.value) for each in ActionKind if each not in UNRECORDED],
-        help_text=_("An operation that began and has not ended; the next pass ends it."),
-    )
-    is_asked = models.BooleanField(
-        _("asked for"),
-        default=False,
-        db_default=False,
-        help_text=_("A person asked for what is unfinished; else the config decides anew."),
-    )
-    wanted_tablespace = models.CharField(_("wanted tablespace"), max_length=63, blank=True)
-
-    objects: ClassVar[models.Manager[PartitionLog]] = PartitionLogQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("partition")
-        verbose_name_plural = _("partitions")
-        ordering = ("config", "start", "pk")
-        constraints = (
-            models.UniqueConstraint(fields=("config", "relid"), name="pg_timepart_log_once"),
-        )
-
-    def __str__(self) -> str:
-        return self.table_name
-
-    @property
-    def bounds(self) -> Bounds:
-        """The range ``[start, end)``; empty in a row that somebody made end before it starts."""
-        start, end = self.start, self.end
-        is_backwards = start is not None and end is not None and end < start
-        return Bounds(start=start, end=start if is_backwards else end)
-
-    def known(self) -> Known:
-        """Return what planning needs to know of this row."""
-        return Known(
-            oid=self.relid,
-            bounds=self.bounds,
-            is_attached=self.is_attached,
-            pinned_until=self.detach_time,
-            detached_at=self.detached_at,
-            unfinished=ActionKind(self.unfinished) if self.unfinished else None,
-            is_asked=self.is_asked,
-            tablespace=self.wanted_tablespace or None,
-        )
-
-    def attach(self, detach_time: datetime | None = None) -> Any:
-        """Attach this partition; see ``Model.partitioning.attach_partition``."""
-        return self._partitioning.attach_partition(self, detach_time=detach_time)
-
-    def detach(self, *, concurrently: bool = True) -> Any:
-        """Detach this partition; see ``Model.partitioning.detach_partition``."""
-        return self._partitioning.detach_partition(self, concurrently=concurrently)
-
-    def set_tablespace(self, name: str) -> Any:
-        """Move the table and its indexes; see ``Model.partitioning.move_partition``."""
-        return self._partitioning.move_partition(self, name)
-
-    def truncate(self) -> Any:
-        """Empty the table; see ``Model.partitioning.truncate_partition``."""
-        return self._partitioning.truncate_partition(self)
-
-    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Drop the table, which must be detached, and this row.
-
-        See ``Model.partitioning.delete_partition``. ``QuerySet.delete()`` removes rows alone.
-        """
-        self._partitioning.delete_partition(self)
-        return 1, {self._meta.label: 1}
-
-    @property
-    def _partitioning(self) -> Any:
-        return self.config.model.partitioning  # type: ignore[attr-defined]
-
-
-class PartitionRun(OwnRow):
-    """One run that did something, gave way or failed."""
-
-    config = models.ForeignKey(
-        PartitionConfig,
-        on_delete=models.SET_NULL,
-        null=True,
-        related_name="runs",
-        verbose_name=_("config"),
-    )
-    model_label = models.CharField(_("model"), max_length=255)
-    operation = models.CharField(_("operation"), max_length=32)
-    outcome = models.CharField(_("outcome"), max_length=16, choices=OUTCOMES)
-    message = models.TextField(_("message"), blank=True)
-    started_at = models.DateTimeField(_("started at"), db_index=True)
-    seconds = models.FloatField(_("seconds"))
-    waited_seconds = models.FloatField(_("seconds waited for locks"), default=0.0)
-    started_by = models.CharField(_("started by"), max_length=255, blank=True)
-    worker = models.CharField(_("worker"), max_length=255, blank=True)
-    task_id = models.CharField(_("task"), max_length=255, blank=True)
-    actions = models.JSONField(_("actions"), default=list)
-
-    class Meta:
-        verbose_name = _("run")
-        verbose_name_plural = _("runs")
-        ordering = ("-started_at", "-pk")
-        indexes = (
-            models.Index(fields=("model_label", "-started_at"), name="pg_timepart_run_by_model"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.model_label}: {self.outcome}"
 
 
 def _check_range(name: str, value: Any, least: int, most: int | None) -> None:

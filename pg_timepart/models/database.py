@@ -6,7 +6,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.models import PartitionConfig
+from pg_timepart.models.partition_config import PartitionConfig
 
 
 def rows_alias() -> str:
