@@ -18,6 +18,7 @@ from pg_timepart.maintenance.condition import Health, PartitionStatus, State, Ta
 from pg_timepart.maintenance.status import all_statuses
 from pg_timepart.maintenance.targets import decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
+from pg_timepart.maintenance.unattended_status import health_of
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _overview(
     elif trouble:
         health, problems = Health.CRITICAL, (trouble,)
     elif lost is not None:
-        health, problems = lost.health, (lost.sentence,)
+        health, problems = health_of(lost), (lost.sentence,)
     else:
         health, problems = Health.OK, ()
     return Overview(

@@ -53,6 +53,7 @@ from pg_timepart.maintenance.targets import (
     usable,
 )
 from pg_timepart.maintenance.unattended import unattended
+from pg_timepart.maintenance.unattended_status import status_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import rows_alias
 from pg_timepart.other_managers import OtherManager, read_other_managers
@@ -93,7 +94,7 @@ def all_statuses(
 def _unattended(own: _Own) -> list[TableStatus]:
     """Return what has no model, if that can be read; else it is a problem of those that have."""
     try:
-        return [each.status() for each in unattended()]
+        return [status_of(each) for each in unattended()]
     except django.db.Error:
         if not own.targets:
             raise

@@ -19,7 +19,6 @@ from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
 from pg_timepart.declaring import registry
 from pg_timepart.hierarchy import read_links, read_strays
-from pg_timepart.maintenance.condition import Health, TableStatus, period_in_words
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.relations import Parent, Relation
@@ -55,35 +54,9 @@ class Unattended:
         return " ".join(self._said())
 
     @property
-    def health(self) -> Health:
-        """How urgent it is: critical where rows are refused."""
-        is_full = any(_is_full(each) for each in self.tables)
-        return Health.CRITICAL if is_full else Health.WARNING
-
-    def status(self) -> TableStatus:
-        """Return it as one of the statuses of tables."""
-        config = self.config or PartitionConfig(model_label=self.label)
-        moments = [runs_out_at(each, each.read_at) for each in self.tables]
-        return TableStatus(
-            label=self.label,
-            table=", ".join(map(qualified, self.tables)) or "no table",
-            alias=self.alias,
-            health=self.health,
-            problems=(self.sentence,),
-            period=period_in_words(config.period, config.periods_per_partition),
-            interval=config.interval,
-            premake=config.premake,
-            is_enabled=config.enabled,
-            read_at=None,
-            runs_out_at=min((each for each in moments if each is not None), default=None),
-            overdue_since=None,
-            partitions=(),
-            gaps=(),
-            last_outcome=config.last_outcome,
-            last_message=config.last_message,
-            last_run_at=config.last_run_at,
-            last_checked_at=config.last_checked_at,
-        )
+    def is_full(self) -> bool:
+        """Whether a table of it has no room left for new rows."""
+        return any(_is_full(each) for each in self.tables)
 
     def _said(self) -> Iterator[str]:
         if self.heir:

@@ -1,0 +1,40 @@
+"""Status of what no decorated model looks after."""
+
+from __future__ import annotations
+
+from pg_timepart.addressing import qualified
+from pg_timepart.covering import runs_out_at
+from pg_timepart.maintenance.condition import Health, TableStatus, period_in_words
+from pg_timepart.maintenance.unattended import Unattended
+from pg_timepart.models import PartitionConfig
+
+
+def health_of(found: Unattended) -> Health:
+    """Return how urgent it is: critical where rows are refused."""
+    return Health.CRITICAL if found.is_full else Health.WARNING
+
+
+def status_of(found: Unattended) -> TableStatus:
+    """Return it as one of the statuses of tables."""
+    config = found.config or PartitionConfig(model_label=found.label)
+    moments = [runs_out_at(each, each.read_at) for each in found.tables]
+    return TableStatus(
+        label=found.label,
+        table=", ".join(map(qualified, found.tables)) or "no table",
+        alias=found.alias,
+        health=health_of(found),
+        problems=(found.sentence,),
+        period=period_in_words(config.period, config.periods_per_partition),
+        interval=config.interval,
+        premake=config.premake,
+        is_enabled=config.enabled,
+        read_at=None,
+        runs_out_at=min((each for each in moments if each is not None), default=None),
+        overdue_since=None,
+        partitions=(),
+        gaps=(),
+        last_outcome=config.last_outcome,
+        last_message=config.last_message,
+        last_run_at=config.last_run_at,
+        last_checked_at=config.last_checked_at,
+    )
