@@ -14,7 +14,7 @@ from pg_timepart.drivers import driver_connection
 from pg_timepart.errors import Deferred
 from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
 from pg_timepart.locks import HAS_TRANSACTION_TIMEOUT, IDLE_TIMEOUT
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.threads import Event, new_event, unless_over_within
 
 CHECK_SECONDS = 1.0

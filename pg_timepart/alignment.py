@@ -15,13 +15,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pg_timepart import ddl
 from pg_timepart.ddl import quoted
 from pg_timepart.differences import Difference, obstacles, read_differences
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     BOUNDS_CHECK,
     SHARE_UPDATE_EXCLUSIVE,
     unhurried,
 )
-from pg_timepart.relations import Relation
 from pg_timepart.search_path import fetch_all
 from pg_timepart.steps import Step
 

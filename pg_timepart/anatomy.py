@@ -13,8 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Conflict
 from pg_timepart.own_checks import BOUNDS_DEFINITION, excludes
-from pg_timepart.procedures import EXCLUSION_PATTERN
-from pg_timepart.relations import (
+from pg_timepart.partitions.tables import (
     ForeignKey,
     Grant,
     Leaf,
@@ -26,6 +25,7 @@ from pg_timepart.relations import (
     RowSecurity,
     Template,
 )
+from pg_timepart.procedures import EXCLUSION_PATTERN
 from pg_timepart.search_path import fetch_one
 from pg_timepart.steps import Sides
 

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta, tzinfo
 
-from pg_timepart.periods import FOR_EVER, Bounds, in_zone
-from pg_timepart.texts import printable
+from pg_timepart.partitions.periods import FOR_EVER, Bounds, in_zone
+from pg_timepart.text import printable
 
 GAP = "  "
 WIDE = {"W", "F"}

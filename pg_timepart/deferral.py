@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.drivers import as_text
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.search_path import fetch_all
 
 Name = tuple[str, str]

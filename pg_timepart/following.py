@@ -11,11 +11,11 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel, Separate
 from pg_timepart import conf
 from pg_timepart.catalog import read_parent
 from pg_timepart.declaring import registry
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.tables import Parent
 from pg_timepart.search_path import fetch_one
 
 HANGS_ANY = """

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.models import PartitionConfig
-from pg_timepart.periods import Period
+from pg_timepart.partitions.periods import Period
 
 NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
 """Intervals that are offered; the longest is a day, so that trouble shows within one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.marks import parse_mark
-from pg_timepart.relations import Mark, Relation
+from pg_timepart.partitions.tables import Mark, Relation
 from pg_timepart.search_path import FOUND_SCHEMAS, FOUND_TABLES, fetch_all
 
 LINKS = """

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.ddl import Lock
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.search_path import fetch_all
 
 NAMESPACE = 0x70677470

@@ -25,7 +25,7 @@ from pg_timepart.drivers import as_text, driver_connection, nothing_prepared
 from pg_timepart.errors import Deferred
 from pg_timepart.faults import GAVE_WAY, sqlstate
 from pg_timepart.holders import Holder, holders_of, oldest_snapshots
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from pg_timepart.periods import Bounds
-from pg_timepart.relations import Mark, Relation
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.tables import Mark, Relation
 
 _PREFIX = "pg_timepart "
 

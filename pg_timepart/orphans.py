@@ -11,7 +11,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.ddl import Statement, named
 from pg_timepart.drivers import as_text
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.search_path import fetch_all
 
 MOST = 1_000

@@ -11,8 +11,16 @@ from collections.abc import Iterator, Sequence
 from pg_timepart import ddl
 from pg_timepart.ddl import Lock, Statement, quoted
 from pg_timepart.marks import mark_text
-from pg_timepart.naming import free_name
-from pg_timepart.relations import Leaf, Mark, Parent, Partition, Relation, RowSecurity, Template
+from pg_timepart.partitions.names import free_name
+from pg_timepart.partitions.tables import (
+    Leaf,
+    Mark,
+    Parent,
+    Partition,
+    Relation,
+    RowSecurity,
+    Template,
+)
 from pg_timepart.steps import Sides, Step
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"

@@ -13,7 +13,6 @@ from django.db import connections, models, router
 from pg_timepart import conf, schedules
 from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
-from pg_timepart.covering import runs_out_at
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
@@ -24,6 +23,7 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
+from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.search_path import FOUND_TABLES, fetch_all
 
 FOUND_COLUMNS = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pg_timepart.ddl import Lock, Statement
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

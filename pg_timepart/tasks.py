@@ -30,7 +30,7 @@ from pg_timepart.maintenance.selecting import Shown, as_shown, logs_named, table
 from pg_timepart.maintenance.targets import Target, decorated, target_of
 from pg_timepart.messages import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
-from pg_timepart.texts import storable
+from pg_timepart.text import storable
 
 if TYPE_CHECKING:
     BaseTask = Task[Any, Any]

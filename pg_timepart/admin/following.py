@@ -13,7 +13,7 @@ from django.core import signing
 from django.utils import timezone
 
 from pg_timepart.constants import Outcome
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 from pg_timepart.models import PartitionConfig, PartitionRun
 
 SALT = "pg_timepart.follow"

@@ -16,8 +16,8 @@ from pg_timepart import conf, tasks
 from pg_timepart.admin import permissions
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.condition import PartitionStatus, State
-from pg_timepart.periods import representable
-from pg_timepart.planning import MAX_DAYS
+from pg_timepart.partitions.periods import representable
+from pg_timepart.partitions.planner import MAX_DAYS
 
 Facts = dict[str, Any]
 

@@ -12,7 +12,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from pg_timepart.errors import TimepartError
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 
 PATIENCE_SECONDS = 3
 """How long a person waits for a broker that does not answer."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin import words
 from pg_timepart.admin.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
-from pg_timepart.periods import Bounds
+from pg_timepart.partitions.periods import Bounds
 
 NARROWEST = 0.6
 """Percent of the width below which neighbours are drawn as one bar."""

@@ -12,8 +12,8 @@ from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
 from pg_timepart.maintenance.targets import decorated, target_of
 from pg_timepart.models import PartitionConfig
-from pg_timepart.plans import Action
-from pg_timepart.retention import edge_of
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.retention import edge_of
 
 MOST_WITH_SQL = 40
 """How many actions are shown with their statements: each costs a query or two."""

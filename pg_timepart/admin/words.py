@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart import conf, console
 from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
-from pg_timepart.periods import Bounds, in_zone
+from pg_timepart.partitions.periods import Bounds, in_zone
 
 NOTHING = "-"
 

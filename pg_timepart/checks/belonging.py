@@ -16,8 +16,8 @@ from pg_timepart.declaring import registry
 from pg_timepart.maintenance.claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models.database import configs, rows_alias
+from pg_timepart.partitions.tables import Parent
 from pg_timepart.provisioning import has_rows
-from pg_timepart.relations import Parent
 
 
 def check_belonging(

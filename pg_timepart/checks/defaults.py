@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import connections, models, router
 
 from pg_timepart.errors import InvalidPolicy, InvalidSetting
-from pg_timepart.keys import KEY_KINDS, KeyKind
 from pg_timepart.models import PartitionConfig
+from pg_timepart.partitions.key_formats import KEY_KINDS, KeyKind
 
 
 def check_defaults(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
-from pg_timepart.addressing import qualified
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
 from pg_timepart.faults import (
@@ -19,7 +18,7 @@ from pg_timepart.faults import (
     sentence,
     sqlstate,
 )
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
 from pg_timepart.maintenance.detaching import detach, finalize
@@ -29,7 +28,8 @@ from pg_timepart.maintenance.promising import release
 from pg_timepart.maintenance.reports import ActionResult
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models.database import keep
-from pg_timepart.plans import Action
+from pg_timepart.partitions.addresses import qualified
+from pg_timepart.partitions.plan import Action
 from pg_timepart.rights import missing_rights
 
 _NOT_DONE = (Outcome.DEFERRED, Outcome.FAILED)

@@ -17,9 +17,9 @@ from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.ownership import objection
-from pg_timepart.periods import in_zone
-from pg_timepart.plans import Policy
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.periods import in_zone
+from pg_timepart.partitions.plan import Policy
+from pg_timepart.partitions.tables import Parent
 from pg_timepart.timetable import Cause, Delay
 
 _NOT_MIGRATED = {"42P01", "42703"}

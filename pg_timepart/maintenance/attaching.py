@@ -16,10 +16,10 @@ from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
 from pg_timepart.ownership import peculiarity
-from pg_timepart.periods import Bounds
-from pg_timepart.plans import Action
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Leaf, Partition
 from pg_timepart.procedures import attach_steps, finalize_step, move_steps
-from pg_timepart.relations import Leaf, Partition
 
 
 def attach(work: Work, action: Action, session: Session) -> str:

@@ -28,11 +28,17 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import ABSENT, Work
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
-from pg_timepart.periods import Bounds, representable
-from pg_timepart.planning import plan_attach, plan_detach, plan_next, plan_range, plan_retirement
-from pg_timepart.plans import Action, Known, Plan, Policy
-from pg_timepart.relations import Parent, Partition
-from pg_timepart.resuming import unlinkings
+from pg_timepart.partitions.periods import Bounds, representable
+from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.planner import (
+    plan_attach,
+    plan_detach,
+    plan_next,
+    plan_range,
+    plan_retirement,
+)
+from pg_timepart.partitions.recovery import unlinkings
+from pg_timepart.partitions.tables import Parent, Partition
 
 
 def create_next(

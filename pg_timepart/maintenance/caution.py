@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.plans import Action, Known, Plan, Policy
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.tables import Parent
 
 Planner = Callable[[Parent, Sequence[Known], Policy, datetime], Plan]
 

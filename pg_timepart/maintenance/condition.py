@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pg_timepart.periods import Bounds
+from pg_timepart.partitions.periods import Bounds
 
 
 class Health(StrEnum):

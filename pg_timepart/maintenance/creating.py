@@ -17,11 +17,11 @@ from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
 from pg_timepart.marks import mark_of
-from pg_timepart.naming import alternatives
 from pg_timepart.ownership import is_owned, peculiarity
-from pg_timepart.plans import Action
+from pg_timepart.partitions.names import alternatives
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Partition, Relation
 from pg_timepart.procedures import create_steps, finish_leaf_steps
-from pg_timepart.relations import Partition, Relation
 
 DUPLICATE_TABLE = "42P07"
 DUPLICATE_OBJECT = "42710"

@@ -9,14 +9,14 @@ from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.work import Work
-from pg_timepart.plans import Action
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Partition
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
     detach_steps,
     finalize_step,
 )
-from pg_timepart.relations import Partition
 
 
 def detach(work: Work, action: Action, session: Session) -> str:

@@ -10,10 +10,10 @@ from pg_timepart.locks import LockTimeout
 from pg_timepart.maintenance.caution import surely
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
-from pg_timepart.periods import FOR_EVER
-from pg_timepart.plans import Action
+from pg_timepart.partitions.periods import FOR_EVER
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Partition
 from pg_timepart.procedures import drop_steps, move_steps, truncate_steps, unlink_steps
-from pg_timepart.relations import Partition
 
 
 def move(work: Work, action: Action, session: Session) -> str:

@@ -8,8 +8,8 @@ from pg_timepart.maintenance.caution import cautious
 from pg_timepart.maintenance.consideration import considerate
 from pg_timepart.maintenance.targets import Target, known_rows
 from pg_timepart.maintenance.work import Work
-from pg_timepart.planning import plan_pass
-from pg_timepart.plans import Plan
+from pg_timepart.partitions.plan import Plan
+from pg_timepart.partitions.planner import plan_pass
 
 
 def look(target: Target, now: datetime | None = None) -> Work:

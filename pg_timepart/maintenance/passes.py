@@ -31,9 +31,9 @@ from pg_timepart.maintenance.targets import (
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, connection_of_rows, rows_alias
-from pg_timepart.planning import plan_pass, plan_provision
-from pg_timepart.plans import Plan
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.plan import Plan
+from pg_timepart.partitions.planner import plan_pass, plan_provision
+from pg_timepart.partitions.tables import Parent
 
 
 def maintain(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:

@@ -30,8 +30,9 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
 from pg_timepart.marks import mark_of
 from pg_timepart.ownership import objection, peculiarity
-from pg_timepart.periods import Bounds
-from pg_timepart.plans import Action, Plan
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.plan import Action, Plan
+from pg_timepart.partitions.tables import Partition, Relation
 from pg_timepart.procedures import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
@@ -46,7 +47,6 @@ from pg_timepart.procedures import (
     truncate_steps,
     unlink_steps,
 )
-from pg_timepart.relations import Partition, Relation
 from pg_timepart.steps import Step
 
 _CANCELLED = (

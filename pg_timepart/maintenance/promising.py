@@ -13,9 +13,9 @@ from pg_timepart.errors import Conflict, Deferred
 from pg_timepart.faults import ends_the_run, in_words, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
-from pg_timepart.plans import Action
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.procedures import ACCESS_EXCLUSIVE
-from pg_timepart.relations import Relation
 from pg_timepart.steps import Step
 
 CHECK_VIOLATION = "23514"

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pg_timepart import conf
-from pg_timepart.covering import uncovered
 from pg_timepart.maintenance.recording import Origin
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import decorated, target_of
-from pg_timepart.periods import Bounds
-from pg_timepart.plans import Known, Plan, Policy
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.partitions.coverage import uncovered
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.plan import Known, Plan, Policy
+from pg_timepart.partitions.tables import Parent, Partition
 
 
 def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:

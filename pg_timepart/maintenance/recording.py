@@ -17,7 +17,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.models.database import configs, keep, rows_alias
-from pg_timepart.texts import each_text, in_ascii, printable, storable
+from pg_timepart.text import each_text, in_ascii, printable, storable
 
 NAMES = ("started_by", "worker", "task_id")
 LONGEST_NAME = 255

@@ -19,7 +19,7 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import configs, keep
 from pg_timepart.ownership import is_owned, peculiarity, read_owned
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.partitions.tables import Parent, Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.faults import defect, ends_the_run, in_words, renew
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.announcing import announce
@@ -38,8 +38,8 @@ from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import connection_of_rows
-from pg_timepart.plans import Action, Plan
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.plan import Action, Plan
+from pg_timepart.partitions.tables import Parent
 
 _URGENCY = {ActionKind.RELEASE: 0, ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 

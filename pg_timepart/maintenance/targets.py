@@ -17,8 +17,8 @@ from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
-from pg_timepart.plans import Known, Plan, Policy
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.plan import Known, Plan, Policy
+from pg_timepart.partitions.tables import Parent
 from pg_timepart.widening import declared_key
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."

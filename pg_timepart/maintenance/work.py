@@ -17,10 +17,10 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.ownership import objection
-from pg_timepart.periods import Bounds
-from pg_timepart.plans import Action, Policy
-from pg_timepart.relations import Parent, Partition, Template
-from pg_timepart.retention import is_pinned
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.plan import Action, Policy
+from pg_timepart.partitions.retention import is_pinned
+from pg_timepart.partitions.tables import Parent, Partition, Template
 from pg_timepart.steps import Sides
 
 ABSENT = "does not exist any more, or hangs on another table."

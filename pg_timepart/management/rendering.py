@@ -10,7 +10,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
 from pg_timepart.maintenance.previewing import ActionPreview, Preview, StepPreview
 from pg_timepart.maintenance.reports import ActionResult, Report
-from pg_timepart.texts import printable
+from pg_timepart.text import printable
 
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
 _NUMBERS = (4, 5)

@@ -17,8 +17,8 @@ from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.models.base import OUTCOMES, OwnRow
 from pg_timepart.models.fields import GraceField
-from pg_timepart.periods import Period
-from pg_timepart.plans import Policy
+from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.plan import Policy
 
 MAX_PREMAKE = 1_000
 MAX_GRACE = timedelta(days=36_525)

@@ -21,8 +21,8 @@ from pg_timepart.maintenance.passes import plan
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.naming import partition_name
-from pg_timepart.plans import Policy
+from pg_timepart.partitions.names import partition_name
+from pg_timepart.partitions.plan import Policy
 from tests.drift.judging import Allowed, judge
 from tests.drift.ledger import Ledger, window
 from tests.drift.place import clear

@@ -24,7 +24,7 @@ from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import config_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.planning import plan_pass
+from pg_timepart.partitions.planner import plan_pass
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 
 PARTITIONED = (Ship, Crossing, Cargo, Mooring)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionLog
-from pg_timepart.planning import MAX_DAYS
+from pg_timepart.partitions.planner import MAX_DAYS
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.hostile.quoting import nothing_breaks_out

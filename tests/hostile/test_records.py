@@ -12,7 +12,7 @@ from django.db import DataError, connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_timepart.log_lines import logger
+from pg_timepart.logger import logger
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship

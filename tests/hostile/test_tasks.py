@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pg_timepart import tasks
 from pg_timepart.errors import TimepartError, UnknownName
 from pg_timepart.models import PartitionRun
-from pg_timepart.planning import MAX_DAYS
+from pg_timepart.partitions.planner import MAX_DAYS
 from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, json_values
 from tests.messages import Post

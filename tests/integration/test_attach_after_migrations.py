@@ -19,7 +19,7 @@ from pg_timepart.maintenance.previewing import preview_plan
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
-from pg_timepart.planning import plan_attach
+from pg_timepart.partitions.planner import plan_attach
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.processes import session

@@ -14,7 +14,7 @@ from pg_timepart.catalog import read_marked, read_named, read_parent, read_paren
 from pg_timepart.catalog import tablespaces as known_tablespaces
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.relations import Parent
+from pg_timepart.partitions.tables import Parent
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Tablespaces, Yard, at
 

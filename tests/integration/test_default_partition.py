@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pg_timepart.covering import runs_out_at
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.partitions.coverage import runs_out_at
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
 from tests.processes import wait_until

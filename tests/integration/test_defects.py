@@ -12,7 +12,7 @@ from pg_timepart import declaring
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reports import Report
-from pg_timepart.planning import plan_pass
+from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.procedures import create_steps
 from tests.fleet.models import Cargo, Ship
 from tests.fleet.yard import Yard, at, outcomes

@@ -15,7 +15,7 @@ from pg_timepart.maintenance import passes
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
-from pg_timepart.planning import plan_pass
+from pg_timepart.partitions.planner import plan_pass
 from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe
 from tests.processes import session

@@ -18,7 +18,7 @@ from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.work import Work
 from pg_timepart.models import PartitionLog
-from pg_timepart.plans import Action
+from pg_timepart.partitions.plan import Action
 from tests.fleet.models import Ship
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes
 from tests.integration.other_runs import TRYING

@@ -12,8 +12,8 @@ from django.db.migrations.operations.base import Operation
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.marks import mark_text
-from pg_timepart.periods import Bounds
-from pg_timepart.relations import Mark
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.tables import Mark
 from tests.integration.migrating import Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,11 @@ from itertools import count
 from typing import Any
 
 from pg_timepart.constants import ActionKind, PeriodType
-from pg_timepart.keys import TimestampKey
-from pg_timepart.periods import Bounds, Period
-from pg_timepart.planning import plan_pass
-from pg_timepart.plans import Action, Known, Plan, Policy
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.partitions.key_formats import TimestampKey
+from pg_timepart.partitions.periods import Bounds, Period
+from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.planner import plan_pass
+from pg_timepart.partitions.tables import Parent, Partition
 
 _oids = count(1000)
 

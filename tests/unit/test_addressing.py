@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pg_timepart.addressing import Addresses
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.addresses import Addresses
+from pg_timepart.partitions.tables import Relation
 
 
 def tables(*places: tuple[str, str]) -> list[Relation]:

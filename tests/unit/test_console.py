@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pg_timepart import console
-from pg_timepart.periods import Bounds
-from pg_timepart.texts import printable
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.text import printable
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

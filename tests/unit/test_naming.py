@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
-from pg_timepart.naming import alternative_name, free_name, partition_name
-from pg_timepart.periods import Bounds, Period
+from pg_timepart.partitions.names import alternative_name, free_name, partition_name
+from pg_timepart.partitions.periods import Bounds, Period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy, UnknownName
-from pg_timepart.periods import (
+from pg_timepart.partitions.periods import (
     Bounds,
     Period,
     day_at,

@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 from pg_timepart.constants import ActionKind, PeriodType
-from pg_timepart.planning import (
-    plan_pass,
-    plan_retirement,
-)
+from pg_timepart.partitions.planner import plan_pass, plan_retirement
 from tests.unit.planned import (
     Table,
     at,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pg_timepart.constants import ActionKind, PeriodType
-from pg_timepart.periods import Period
-from pg_timepart.planning import plan_pass
-from pg_timepart.plans import Policy
-from pg_timepart.retention import Pace, Terms, edge_of, taken_sooner
+from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.plan import Policy
+from pg_timepart.partitions.planner import plan_pass
+from pg_timepart.partitions.retention import Pace, Terms, edge_of, taken_sooner
 from tests.unit.planned import at, detached, known, monthly, parent, policy
 
 NOW = at("2024-03-01 02:00")

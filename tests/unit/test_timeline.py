@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin.shapes import Drawing, Span
 from pg_timepart.admin.timeline import NEAR, near, overlaps, whole
-from pg_timepart.periods import Bounds
+from pg_timepart.partitions.periods import Bounds
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
 DAY = timedelta(days=1)

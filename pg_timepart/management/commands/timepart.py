@@ -38,7 +38,7 @@ from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.models import PartitionLog
-from pg_timepart.plans import Plan
+from pg_timepart.partitions.plan import Plan
 
 ORIGIN = Origin(started_by="command")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from pg_timepart.periods import Bounds
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.tables import Parent, Partition
 
 
 def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -> Iterator[Bounds]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.plans import Action, Known, Policy
-from pg_timepart.relations import Parent, Partition
+from pg_timepart.partitions.plan import Action, Known, Policy
+from pg_timepart.partitions.tables import Parent, Partition
 
 _ENDS_WITHOUT_KEYS = {ActionKind.ATTACH, ActionKind.DROP}
 """What needs the foreign keys of a detached partition, or drops them by itself."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from pg_timepart.texts import printable
+from pg_timepart.text import printable
 
 
 class OneLine(logging.Filter):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.periods import Bounds
-from pg_timepart.plans import Policy
+from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.plan import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

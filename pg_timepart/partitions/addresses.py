@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pg_timepart.relations import Relation
+from pg_timepart.partitions.tables import Relation
 
 
 def qualified(table: Relation) -> str:

@@ -11,14 +11,20 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.covering import covering, uncovered
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.naming import free_name, partition_name
-from pg_timepart.periods import Bounds, in_utc
-from pg_timepart.plans import Action, Known, Plan, Policy
-from pg_timepart.relations import Parent, Partition
-from pg_timepart.resuming import after_detach, finalizations, interrupted, releases, unlinkings
-from pg_timepart.retention import edge_of, is_past, is_pinned
+from pg_timepart.partitions.coverage import covering, uncovered
+from pg_timepart.partitions.names import free_name, partition_name
+from pg_timepart.partitions.periods import Bounds, in_utc
+from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.recovery import (
+    after_detach,
+    finalizations,
+    interrupted,
+    releases,
+    unlinkings,
+)
+from pg_timepart.partitions.retention import edge_of, is_past, is_pinned
+from pg_timepart.partitions.tables import Parent, Partition
 
 MAX_CREATE = 2_000
 """Most partitions that one plan may create, above the largest premake; more is a mistake."""

@@ -7,12 +7,12 @@ from datetime import MAXYEAR, date, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.periods import day_starting_at, in_utc, start_of_day
+from pg_timepart.partitions.periods import day_starting_at, in_utc, start_of_day
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from pg_timepart.periods import Period
+    from pg_timepart.partitions.periods import Period
 
 
 class KeyKind(Protocol):

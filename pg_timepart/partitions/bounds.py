@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, tzinfo
 
-from pg_timepart.keys import KeyKind
-from pg_timepart.periods import Bounds, start_of_day
+from pg_timepart.partitions.key_formats import KeyKind
+from pg_timepart.partitions.periods import Bounds, start_of_day
 
 # Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
 # where None would say that there is no bound. They leave room for every zone's offset.
