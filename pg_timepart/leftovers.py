@@ -9,10 +9,10 @@ from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart.catalog import read_parent
 from pg_timepart.logger import logger
-from pg_timepart.ownership import read_owned
 from pg_timepart.partitions.tables import Partition
+from pg_timepart.postgres.catalog import read_parent
+from pg_timepart.postgres.unattached_tables import read_owned
 
 LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 DROP = sql.SQL("DROP TABLE {}")

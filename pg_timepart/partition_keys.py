@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of
+from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.widening import Field, Model, is_named
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from django.core.management import CommandError
 from django.db import connections, models, router
 
 from pg_timepart import conf, schedules
-from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
 from pg_timepart.declaration import declaration_of, key_column
 from pg_timepart.declaring import registry
@@ -24,7 +23,8 @@ from pg_timepart.maintenance.targets import Target, target_of, target_without_ro
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at
-from pg_timepart.search_path import FOUND_TABLES, fetch_all
+from pg_timepart.postgres.catalog import read_parents
+from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
 
 FOUND_COLUMNS = f"""
 SELECT count(*) FROM unnest({FOUND_TABLES}, %(columns)s::text[]) AS w(relation, name)

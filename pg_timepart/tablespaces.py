@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_timepart.partition_keys import PartitionKeyEditor
-from pg_timepart.search_path import fetch_one
+from pg_timepart.postgres.search_path import fetch_one
 from pg_timepart.widening import Model
 
 HOME = """

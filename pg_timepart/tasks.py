@@ -22,7 +22,6 @@ from django.utils import timezone
 from pg_timepart import conf, dispatching, schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
-from pg_timepart.faults import is_passing_fault
 from pg_timepart.maintenance import by_hand, passes, reconciling
 from pg_timepart.maintenance.recording import LONGEST_NAME, Origin, dropped_by
 from pg_timepart.maintenance.reports import Report
@@ -30,6 +29,7 @@ from pg_timepart.maintenance.selecting import Shown, as_shown, logs_named, table
 from pg_timepart.maintenance.targets import Target, decorated, target_of
 from pg_timepart.messages import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
+from pg_timepart.postgres.sqlstate import is_passing_fault
 from pg_timepart.text import storable
 
 if TYPE_CHECKING:

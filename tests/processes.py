@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from pg_timepart.errors import TimepartError
-from pg_timepart.search_path import SAFE_PATH
+from pg_timepart.postgres.search_path import SAFE_PATH
 
 _fork = get_context("fork")
 

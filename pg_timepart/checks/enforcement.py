@@ -19,7 +19,7 @@ from django.db.backends.utils import strip_quotes
 from pg_timepart.checks.models import declared_column, manager_of
 from pg_timepart.declaration import Declaration
 from pg_timepart.partitions.tables import Parent
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.search_path import fetch_all
 
 Model = type[models.Model]
 Columns = frozenset[str]

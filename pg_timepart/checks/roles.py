@@ -17,9 +17,9 @@ from django.db import connections
 from django.db.utils import NotSupportedError
 
 from pg_timepart import conf
-from pg_timepart.catalog import read_parents
 from pg_timepart.checks.databases import models_by_database
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.catalog import read_parents
+from pg_timepart.postgres.search_path import fetch_all
 
 # By session_user, who may be more than current_user: a function may RESET ROLE. Roles that only
 # let their members see what goes on are left out.

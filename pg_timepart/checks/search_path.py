@@ -17,7 +17,7 @@ from django.db.models import Model
 
 from pg_timepart import conf
 from pg_timepart.declaring import registry
-from pg_timepart.search_path import FOUND_TABLES, fetch_all
+from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
 
 NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
 

@@ -10,14 +10,6 @@ from django.db import DatabaseError, InterfaceError
 
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
-from pg_timepart.faults import (
-    INSUFFICIENT_PRIVILEGE,
-    defect,
-    ends_the_run,
-    is_shortage,
-    sentence,
-    sqlstate,
-)
 from pg_timepart.logger import logger
 from pg_timepart.maintenance.attaching import attach
 from pg_timepart.maintenance.creating import create
@@ -30,7 +22,15 @@ from pg_timepart.maintenance.work import Work
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.plan import Action
-from pg_timepart.rights import missing_rights
+from pg_timepart.postgres.privileges import missing_rights
+from pg_timepart.postgres.sqlstate import (
+    INSUFFICIENT_PRIVILEGE,
+    defect,
+    ends_the_run,
+    is_shortage,
+    sentence,
+    sqlstate,
+)
 
 _NOT_DONE = (Outcome.DEFERRED, Outcome.FAILED)
 

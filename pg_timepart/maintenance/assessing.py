@@ -9,17 +9,17 @@ from datetime import datetime
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.faults import sentence, sqlstate
-from pg_timepart.hierarchy import read_links
-from pg_timepart.holders import Holder, advisory_holders
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.ownership import objection
 from pg_timepart.partitions.periods import in_zone
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.postgres.inheritance import read_links
+from pg_timepart.postgres.lock_holders import Holder, advisory_holders
+from pg_timepart.postgres.sqlstate import sentence, sqlstate
+from pg_timepart.postgres.unattached_tables import objection
 from pg_timepart.timetable import Cause, Delay
 
 _NOT_MIGRATED = {"42P01", "42703"}

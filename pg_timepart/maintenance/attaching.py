@@ -7,19 +7,19 @@ from contextlib import contextmanager
 
 from django.db import IntegrityError
 
-from pg_timepart import orphans
-from pg_timepart.alignment import Alignment, alignment_steps, read_alignment, unlike
-from pg_timepart.anatomy import read_leaf
 from pg_timepart.errors import Conflict
-from pg_timepart.faults import FOREIGN_KEY_VIOLATION, sentence, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
-from pg_timepart.ownership import peculiarity
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Leaf, Partition
-from pg_timepart.procedures import attach_steps, finalize_step, move_steps
+from pg_timepart.postgres import orphaned_rows
+from pg_timepart.postgres.action_steps import attach_steps, finalize_step, move_steps
+from pg_timepart.postgres.alignment import Alignment, alignment_steps, read_alignment, unlike
+from pg_timepart.postgres.sqlstate import FOREIGN_KEY_VIOLATION, sentence, sqlstate
+from pg_timepart.postgres.table_details import read_leaf
+from pg_timepart.postgres.unattached_tables import peculiarity
 
 
 def attach(work: Work, action: Action, session: Session) -> str:
@@ -80,7 +80,7 @@ def _rows_refused(
 ) -> str | None:
     """Return which rows a constraint refuses and what to do, where there is more to say."""
     if state == FOREIGN_KEY_VIOLATION:
-        return orphans.described(work.target.connection, leaf, name)
+        return orphaned_rows.described(work.target.connection, leaf, name)
     column = next((each.column for each in alignment.not_nulls if each.check == name), None)
     if column is None:
         return None

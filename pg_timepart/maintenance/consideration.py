@@ -10,9 +10,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.maintenance.caution import Planner
-from pg_timepart.other_managers import read_other_managers
 from pg_timepart.partitions.plan import Action, Known, Plan, Policy
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.postgres.other_tools import read_other_managers
 
 _OF_ONE_MANAGER = {ActionKind.CREATE, ActionKind.DETACH, ActionKind.MOVE, ActionKind.DROP}
 

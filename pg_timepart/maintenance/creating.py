@@ -8,20 +8,20 @@ from itertools import islice
 
 from django.db import DatabaseError, ProgrammingError
 
-from pg_timepart.catalog import is_taken, read_named
-from pg_timepart.ddl import has_rows
-from pg_timepart.drivers import as_text
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.faults import sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.promising import beside_default
 from pg_timepart.maintenance.work import Work
-from pg_timepart.marks import mark_of
-from pg_timepart.ownership import is_owned, peculiarity
 from pg_timepart.partitions.names import alternatives
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition, Relation
-from pg_timepart.procedures import create_steps, finish_leaf_steps
+from pg_timepart.postgres.action_steps import create_steps, finish_leaf_steps
+from pg_timepart.postgres.catalog import is_taken, read_named
+from pg_timepart.postgres.ddl import has_rows
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.sqlstate import sqlstate
+from pg_timepart.postgres.table_comments import mark_of
+from pg_timepart.postgres.unattached_tables import is_owned, peculiarity
 
 DUPLICATE_TABLE = "42P07"
 DUPLICATE_OBJECT = "42710"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.ddl import Lock
 from pg_timepart.errors import Deferred
-from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.marking import first_mark
 from pg_timepart.maintenance.work import Work
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition
-from pg_timepart.procedures import (
+from pg_timepart.postgres.action_steps import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
     detach_steps,
     finalize_step,
 )
+from pg_timepart.postgres.ddl import Lock
+from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
 
 
 def detach(work: Work, action: Action, session: Session) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pg_timepart.anatomy import read_foreign_keys
 from pg_timepart.errors import Conflict, Deferred, Refused
-from pg_timepart.locks import LockTimeout
 from pg_timepart.maintenance.caution import surely
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.partitions.periods import FOR_EVER
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition
-from pg_timepart.procedures import drop_steps, move_steps, truncate_steps, unlink_steps
+from pg_timepart.postgres.action_steps import drop_steps, move_steps, truncate_steps, unlink_steps
+from pg_timepart.postgres.lock_attempts import LockTimeout
+from pg_timepart.postgres.table_details import read_foreign_keys
 
 
 def move(work: Work, action: Action, session: Session) -> str:

@@ -11,15 +11,15 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.catalog import hangs_on_nothing, has_its_name
-from pg_timepart.ddl import Statement
-from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred, InsideTransaction, Refused
-from pg_timepart.faults import GAVE_WAY, QUERY_CANCELED, sqlstate
-from pg_timepart.guarding import guarded
-from pg_timepart.holders import Holder
-from pg_timepart.locks import Attempt, Budget, Waiting, bounded, wait_for_short
-from pg_timepart.steps import Step
+from pg_timepart.postgres.catalog import hangs_on_nothing, has_its_name
+from pg_timepart.postgres.ddl import Statement
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.lock_attempts import Attempt, Budget, Waiting, bounded, wait_for_short
+from pg_timepart.postgres.lock_holders import Holder
+from pg_timepart.postgres.sqlstate import GAVE_WAY, QUERY_CANCELED, sqlstate
+from pg_timepart.postgres.steps import Step
+from pg_timepart.postgres.watchdog import guarded
 
 MOST_TOO_SLOW = 3
 """How often a step is tried whose statements take too long by themselves."""

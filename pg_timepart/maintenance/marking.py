@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from django.db import DatabaseError
 
-from pg_timepart.ddl import comment_on
 from pg_timepart.errors import Deferred
-from pg_timepart.faults import ends_the_run, in_words
 from pg_timepart.logger import logger
 from pg_timepart.maintenance.executing import Session, budget
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
-from pg_timepart.marks import mark_of, mark_text
 from pg_timepart.models import PartitionLog
-from pg_timepart.ownership import objection
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.tables import Mark, Parent, Partition
-from pg_timepart.steps import Step
+from pg_timepart.postgres.ddl import comment_on
+from pg_timepart.postgres.sqlstate import ends_the_run, in_words
+from pg_timepart.postgres.steps import Step
+from pg_timepart.postgres.table_comments import mark_of, mark_text
+from pg_timepart.postgres.unattached_tables import objection
 
 
 def first_mark(work: Work, leaf: Partition) -> list[Step]:

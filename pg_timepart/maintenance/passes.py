@@ -10,11 +10,9 @@ from django.db import DatabaseError, InterfaceError, connections, models
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.catalog import read_parents
 from pg_timepart.constants import Outcome
 from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
-from pg_timepart.faults import renew, sentence
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.marking import outdated
 from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, record_alone, touch_all
@@ -34,6 +32,8 @@ from pg_timepart.models.database import configs, connection_of_rows, rows_alias
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import plan_pass, plan_provision
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.postgres.catalog import read_parents
+from pg_timepart.postgres.sqlstate import renew, sentence
 
 
 def maintain(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:

@@ -15,12 +15,7 @@ from typing import Any
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart import conf
-from pg_timepart.alignment import alignment_steps, read_alignment, unlike
-from pg_timepart.anatomy import read_foreign_keys, read_leaf
 from pg_timepart.constants import ActionKind
-from pg_timepart.ddl import Lock, Statement
-from pg_timepart.drivers import as_text
-from pg_timepart.locks import share_of
 from pg_timepart.maintenance.creating import places
 from pg_timepart.maintenance.looking import look, plan_of
 from pg_timepart.maintenance.marking import first_mark
@@ -28,12 +23,10 @@ from pg_timepart.maintenance.promising import release_step
 from pg_timepart.maintenance.runs import in_order
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.maintenance.work import Work
-from pg_timepart.marks import mark_of
-from pg_timepart.ownership import objection, peculiarity
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Partition, Relation
-from pg_timepart.procedures import (
+from pg_timepart.postgres.action_steps import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
@@ -47,7 +40,14 @@ from pg_timepart.procedures import (
     truncate_steps,
     unlink_steps,
 )
-from pg_timepart.steps import Step
+from pg_timepart.postgres.alignment import alignment_steps, read_alignment, unlike
+from pg_timepart.postgres.ddl import Lock, Statement
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.lock_attempts import share_of
+from pg_timepart.postgres.steps import Step
+from pg_timepart.postgres.table_comments import mark_of
+from pg_timepart.postgres.table_details import read_foreign_keys, read_leaf
+from pg_timepart.postgres.unattached_tables import objection, peculiarity
 
 _CANCELLED = (
     "Waits until no transaction is left that has used the table. If that takes too long, it is"

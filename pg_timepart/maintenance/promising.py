@@ -7,16 +7,16 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError
 
-from pg_timepart.anatomy import read_template
-from pg_timepart.ddl import Lock, drop_constraint
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.faults import ends_the_run, in_words, sqlstate
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.work import Work
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.procedures import ACCESS_EXCLUSIVE
-from pg_timepart.steps import Step
+from pg_timepart.postgres.action_steps import ACCESS_EXCLUSIVE
+from pg_timepart.postgres.ddl import Lock, drop_constraint
+from pg_timepart.postgres.sqlstate import ends_the_run, in_words, sqlstate
+from pg_timepart.postgres.steps import Step
+from pg_timepart.postgres.table_details import read_template
 
 CHECK_VIOLATION = "23514"
 

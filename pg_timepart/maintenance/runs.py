@@ -12,12 +12,8 @@ from datetime import datetime
 from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.utils import timezone
 
-from pg_timepart.advisory import AdvisoryLockTaken, advisory_lock
-from pg_timepart.cancelling import nothing_left_running
-from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
-from pg_timepart.faults import defect, ends_the_run, in_words, renew
 from pg_timepart.logger import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.maintenance import rows as row_keeping
@@ -40,6 +36,10 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import connection_of_rows
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.postgres.advisory_lock import AdvisoryLockTaken, advisory_lock
+from pg_timepart.postgres.cancel import nothing_left_running
+from pg_timepart.postgres.catalog import tablespaces
+from pg_timepart.postgres.sqlstate import defect, ends_the_run, in_words, renew
 
 _URGENCY = {ActionKind.RELEASE: 0, ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 

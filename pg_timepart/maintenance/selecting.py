@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_timepart.catalog import tablespaces
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import (
     AmbiguousName,
@@ -22,6 +21,7 @@ from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import Addresses, qualified
 from pg_timepart.partitions.tables import Partition, Relation
+from pg_timepart.postgres.catalog import tablespaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

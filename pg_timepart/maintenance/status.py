@@ -16,11 +16,8 @@ import django.db
 from django.db import models
 
 from pg_timepart import conf
-from pg_timepart.catalog import read_parents
 from pg_timepart.declaring import registry
-from pg_timepart.differences import Difference, obstacles, read_differences
 from pg_timepart.errors import TimepartError
-from pg_timepart.holders import Holder, read_advisory_holders
 from pg_timepart.maintenance.assessing import (
     Finding,
     assess,
@@ -54,10 +51,13 @@ from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.maintenance.unattended_status import status_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import rows_alias
-from pg_timepart.other_managers import OtherManager, read_other_managers
 from pg_timepart.partitions.addresses import Addresses
 from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.partitions.tables import Parent, Partition
+from pg_timepart.postgres.catalog import read_parents
+from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
+from pg_timepart.postgres.lock_holders import Holder, read_advisory_holders
+from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
 from pg_timepart.timetable import Timetable, read_timetable
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]

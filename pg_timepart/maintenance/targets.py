@@ -10,7 +10,6 @@ from django.db import DatabaseError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.catalog import read_parent
 from pg_timepart.declaration import Declaration, declaration_of, key_column
 from pg_timepart.declaring import registry
 from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
@@ -19,6 +18,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
 from pg_timepart.partitions.plan import Known, Plan, Policy
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.widening import declared_key
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pg_timepart.anatomy import read_template
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.maintenance import rows as row_keeping
@@ -16,12 +15,13 @@ from pg_timepart.maintenance.recording import TIME_IS_UP
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
-from pg_timepart.ownership import objection
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action, Policy
 from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template
-from pg_timepart.steps import Sides
+from pg_timepart.postgres.steps import Sides
+from pg_timepart.postgres.table_details import read_template
+from pg_timepart.postgres.unattached_tables import objection
 
 ABSENT = "does not exist any more, or hangs on another table."
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from deploy.demo.history import History, steps
 from deploy.demo.stage import Stage
-from pg_timepart.holders import NAMESPACE
+from pg_timepart.postgres.lock_holders import NAMESPACE
 from proof.load import preparing
 from proof.load.cast import Cast
 from proof.load.course import Course

@@ -13,7 +13,7 @@ from threading import Event, Thread
 import pytest
 from django.db import connection
 
-from pg_timepart.locks import Attempt, Budget, Waiting, bounded
+from pg_timepart.postgres.lock_attempts import Attempt, Budget, Waiting, bounded
 
 pytestmark = pytest.mark.usefixtures("database")
 

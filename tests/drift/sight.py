@@ -1,6 +1,6 @@
 """What is really there: the table, all that looks like a partition of it, and where the rows are.
 
-Read by queries of its own, so that a mistake in ``pg_timepart.catalog`` cannot hide itself.
+Read by queries of its own, so that a mistake in ``postgres.catalog`` cannot hide itself.
 """
 
 from __future__ import annotations

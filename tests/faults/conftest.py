@@ -8,7 +8,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from deploy.local.folders import scratch_folder
-from pg_timepart.catalog import tablespaces
+from pg_timepart.postgres.catalog import tablespaces
 from tests.faults.own_server import OwnServer
 from tests.plant.observing import clear_plant
 from tests.plant.scenarios import execute

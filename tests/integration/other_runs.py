@@ -9,8 +9,8 @@ from datetime import UTC
 from django.db import connection, models
 from django.test import override_settings
 
-from pg_timepart.advisory import advisory_lock
-from pg_timepart.catalog import read_parent
+from pg_timepart.postgres.advisory_lock import advisory_lock
+from pg_timepart.postgres.catalog import read_parent
 
 impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.05})
 """Wait for another run no longer than that."""

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError, models
 
-from pg_timepart.catalog import read_marked
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import passes
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
+from pg_timepart.postgres.catalog import read_marked
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 from tests.fleet.yard import Yard, at
 from tests.integration.commanding import run_timepart, second_connection, timepart

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import IntegrityError, transaction
 
-from pg_timepart.anatomy import read_template
-from pg_timepart.catalog import read_parent
 from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.postgres.catalog import read_parent
+from pg_timepart.postgres.table_details import read_template
 from tests.fleet.models import Cargo, Crossing, Port, Ship
 from tests.fleet.yard import Yard, at, outcomes, rolled_back
 

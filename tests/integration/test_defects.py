@@ -13,7 +13,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.partitions.planner import plan_pass
-from pg_timepart.procedures import create_steps
+from pg_timepart.postgres.action_steps import create_steps
 from tests.fleet.models import Cargo, Ship
 from tests.fleet.yard import Yard, at, outcomes
 from tests.integration.commanding import timepart

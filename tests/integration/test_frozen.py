@@ -13,8 +13,8 @@ from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
-from pg_timepart.faults import is_passing_fault
 from pg_timepart.models import PartitionRun
+from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import clear_plant
 from tests.plant.scenery import prepare, run_pass, the_old

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from pg_timepart.holders import NAMESPACE
 from pg_timepart.maintenance import passes
 from pg_timepart.maintenance.runs import Request, run
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_pass
+from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe
 from tests.processes import session

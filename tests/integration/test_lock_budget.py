@@ -15,8 +15,8 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.locks import share_of
 from pg_timepart.maintenance.reports import Report
+from pg_timepart.postgres.lock_attempts import share_of
 from tests.plant.models import Measurement
 from tests.plant.observing import clear_plant
 from tests.plant.scenery import a_machine, prepare, the_old

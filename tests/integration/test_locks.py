@@ -15,15 +15,15 @@ from django.db import connection, connections
 from django.db.backends.postgresql.psycopg_any import IsolationLevel, sql
 from django.test import override_settings
 
-from pg_timepart.advisory import advisory_lock
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.holders import NAMESPACE
-from pg_timepart.locks import Budget, LockTimeout
 from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.maintenance.targets import target_of
-from pg_timepart.steps import Step
+from pg_timepart.postgres.advisory_lock import advisory_lock
+from pg_timepart.postgres.lock_attempts import Budget, LockTimeout
+from pg_timepart.postgres.lock_holders import NAMESPACE
+from pg_timepart.postgres.steps import Step
 from tests.plant.models import Measurement, Reading, Shift
 from tests.plant.observing import clear_plant, locked_tables
 from tests.plant.scenery import (

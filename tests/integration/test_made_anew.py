@@ -14,7 +14,7 @@ from pg_timepart.maintenance.executing import Session
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
-from pg_timepart.steps import Step
+from pg_timepart.postgres.steps import Step
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import entry_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pg_timepart.catalog import read_marked
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionLog
+from pg_timepart.postgres.catalog import read_marked
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
 

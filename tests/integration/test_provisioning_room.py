@@ -15,7 +15,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.holders import NAMESPACE
+from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.integration.other_runs import another_run_on
 from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe

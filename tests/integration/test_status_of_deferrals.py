@@ -11,9 +11,9 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.constants import Outcome
-from pg_timepart.holders import NAMESPACE
 from pg_timepart.maintenance import passes
 from pg_timepart.maintenance.status import Health, all_statuses, table_status
+from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Model, Yard
 from tests.processes import session

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
-from pg_timepart.faults import is_passing_fault
+from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.plant.models import Measurement
 from tests.plant.observing import clear_plant
 from tests.plant.scenarios import execute

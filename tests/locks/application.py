@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import DatabaseError, ProgrammingError
 
-from pg_timepart.faults import sqlstate
+from pg_timepart.postgres.sqlstate import sqlstate
 from tests.locks.tables import TODAY, Table
 from tests.plant.models import Machine
 from tests.plant.scenery import NOW, a_machine

@@ -9,9 +9,9 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
 
-from pg_timepart.cancelling import cancelled_after
 from pg_timepart.constants import Outcome
-from pg_timepart.faults import QUERY_CANCELED, sqlstate
+from pg_timepart.postgres.cancel import cancelled_after
+from pg_timepart.postgres.sqlstate import QUERY_CANCELED, sqlstate
 from tests.plant.models import Measurement, Reading
 from tests.pooler.application import Application
 from tests.pooler.pooled import PooledInstallation

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from pg_timepart.constants import Outcome
-from pg_timepart.faults import is_passing_fault
+from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.plant.models import Measurement, Reading
 from tests.plant.observing import State, locked_tables, observe
 from tests.plant.scenarios import pending

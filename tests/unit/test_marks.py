@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_timepart.marks import MAX_MARK, mark_of, mark_text, parse_mark
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.tables import Mark, Relation
+from pg_timepart.postgres.table_comments import MAX_MARK, mark_of, mark_text, parse_mark
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
 JUNE = datetime(2024, 6, 1, tzinfo=UTC)

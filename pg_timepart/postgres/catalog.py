@@ -14,13 +14,13 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.marks import MARK_PATTERN, MAX_MARK, parse_mark
-from pg_timepart.own_checks import excludes
 from pg_timepart.partitions.bounds import read_bounds
 from pg_timepart.partitions.key_formats import KeyKind, key_kind
 from pg_timepart.partitions.tables import Parent, Partition, Relation
-from pg_timepart.procedures import EXCLUSION_PATTERN
-from pg_timepart.search_path import FOUND_TABLES, fetch_all, fetch_one
+from pg_timepart.postgres.action_steps import EXCLUSION_PATTERN
+from pg_timepart.postgres.check_constraints import excludes
+from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all, fetch_one
+from pg_timepart.postgres.table_comments import MARK_PATTERN, MAX_MARK, parse_mark
 
 # What is said about a table; other than obj_description(), it is joined once for all.
 COMMENT = """

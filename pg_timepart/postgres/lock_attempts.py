@@ -18,14 +18,14 @@ from typing import Generic, TypeVar
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.cancelling import cancelled_after
-from pg_timepart.ddl import Lock
-from pg_timepart.deferral import checked_now
-from pg_timepart.drivers import as_text, driver_connection, nothing_prepared
 from pg_timepart.errors import Deferred
-from pg_timepart.faults import GAVE_WAY, sqlstate
-from pg_timepart.holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.partitions.tables import Relation
+from pg_timepart.postgres.cancel import cancelled_after
+from pg_timepart.postgres.ddl import Lock
+from pg_timepart.postgres.deferred_constraints import checked_now
+from pg_timepart.postgres.driver import as_text, driver_connection, nothing_prepared
+from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.postgres.sqlstate import GAVE_WAY, sqlstate
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.marks import parse_mark
 from pg_timepart.partitions.tables import Mark, Relation
-from pg_timepart.search_path import FOUND_SCHEMAS, FOUND_TABLES, fetch_all
+from pg_timepart.postgres.search_path import FOUND_SCHEMAS, FOUND_TABLES, fetch_all
+from pg_timepart.postgres.table_comments import parse_mark
 
 LINKS = """
 SELECT c.oid, cn.nspname, c.relname, p.oid, pn.nspname, p.relname

@@ -18,13 +18,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 from django.db.backends.utils import CursorWrapper
 
-from pg_timepart.cancelling import cancelled_after, cancelling, repeat_until
-from pg_timepart.ddl import Statement, dollar_quote
-from pg_timepart.drivers import as_text
 from pg_timepart.errors import Deferred
-from pg_timepart.faults import sentence
-from pg_timepart.search_path import SET_SAFE_PATH
-from pg_timepart.threads import Thread, new_event, started
+from pg_timepart.postgres.cancel import cancelled_after, cancelling, repeat_until
+from pg_timepart.postgres.ddl import Statement, dollar_quote
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.search_path import SET_SAFE_PATH
+from pg_timepart.postgres.sqlstate import sentence
+from pg_timepart.postgres.threads import Thread, new_event, started
 
 LOOK_SECONDS = 0.01
 """How often the server looks."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.partitions.tables import Grant, Relation, RowPolicy
-from pg_timepart.search_path import SET_SAFE_PATH
+from pg_timepart.postgres.search_path import SET_SAFE_PATH
 
 
 class Statement(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.search_path import fetch_all
 
 # A table's own database needs no right on the tablespace that is its default.
 MISSING = """

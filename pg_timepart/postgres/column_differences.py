@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.ddl import quoted
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.ddl import quoted
+from pg_timepart.postgres.search_path import fetch_all
 
 # Of each pair of a parent and a leaf, the columns that are not the same in both. Asks no function
 # that would wait for a table which somebody has locked. An identity of the leaf is in the way from

@@ -13,9 +13,9 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart.drivers import as_text
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.search_path import fetch_all
 
 Name = tuple[str, str]
 """Schema and name of a constraint: all that SET CONSTRAINTS can say."""

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.search_path import fetch_all
 
 PSQLEXTRA_COMMENT = "psqlextra_auto_partitioned"
 """What django-postgres-extra writes on each partition of its own, and needs to retire it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pg_timepart.ddl import Lock, Statement
 from pg_timepart.partitions.tables import Relation
+from pg_timepart.postgres.ddl import Lock, Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

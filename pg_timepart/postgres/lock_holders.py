@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.ddl import Lock
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.ddl import Lock
+from pg_timepart.postgres.search_path import fetch_all
 
 NAMESPACE = 0x70677470
 """First key of every advisory lock of ours; the second is the OID of the parent table."""

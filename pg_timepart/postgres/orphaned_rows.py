@@ -9,10 +9,10 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart.ddl import Statement, named
-from pg_timepart.drivers import as_text
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.ddl import Statement, named
+from pg_timepart.postgres.driver import as_text
+from pg_timepart.postgres.search_path import fetch_all
 
 MOST = 1_000
 """How many are counted at most."""

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.drivers import driver_connection
-from pg_timepart.threads import unless_over_within
+from pg_timepart.postgres.driver import driver_connection
+from pg_timepart.postgres.threads import unless_over_within
 
 GRACE_SECONDS = 0.05
 """How long what is over may take to end by itself."""

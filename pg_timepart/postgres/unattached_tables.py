@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.catalog import read_marked, read_partitioned
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.tables import Parent, Partition, Relation
-from pg_timepart.search_path import fetch_all
+from pg_timepart.postgres.catalog import read_marked, read_partitioned
+from pg_timepart.postgres.search_path import fetch_all
 
 # What the leaf has and the parent has not, in words. A trigger is the same if it calls the same
 # function at the same events; no rule of a parent acts on what is written through it to a leaf.

@@ -12,7 +12,6 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Conflict
-from pg_timepart.own_checks import BOUNDS_DEFINITION, excludes
 from pg_timepart.partitions.tables import (
     ForeignKey,
     Grant,
@@ -25,9 +24,10 @@ from pg_timepart.partitions.tables import (
     RowSecurity,
     Template,
 )
-from pg_timepart.procedures import EXCLUSION_PATTERN
-from pg_timepart.search_path import fetch_one
-from pg_timepart.steps import Sides
+from pg_timepart.postgres.action_steps import EXCLUSION_PATTERN
+from pg_timepart.postgres.check_constraints import BOUNDS_DEFINITION, excludes
+from pg_timepart.postgres.search_path import fetch_one
+from pg_timepart.postgres.steps import Sides
 
 # Everything about the parent that LIKE does not copy, as one JSON object, but for its policies.
 # Foreign keys count once, by the constraint on the parent itself.

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pg_timepart import ddl
-from pg_timepart.ddl import Lock, Statement, quoted
-from pg_timepart.marks import mark_text
 from pg_timepart.partitions.names import free_name
 from pg_timepart.partitions.tables import (
     Leaf,
@@ -21,7 +18,10 @@ from pg_timepart.partitions.tables import (
     RowSecurity,
     Template,
 )
-from pg_timepart.steps import Sides, Step
+from pg_timepart.postgres import ddl
+from pg_timepart.postgres.ddl import Lock, Statement, quoted
+from pg_timepart.postgres.steps import Sides, Step
+from pg_timepart.postgres.table_comments import mark_text
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE = "SHARE"

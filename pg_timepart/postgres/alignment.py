@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart import ddl
-from pg_timepart.ddl import quoted
-from pg_timepart.differences import Difference, obstacles, read_differences
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.procedures import (
+from pg_timepart.postgres import ddl
+from pg_timepart.postgres.action_steps import (
     ACCESS_EXCLUSIVE,
     BOUNDS_CHECK,
     SHARE_UPDATE_EXCLUSIVE,
     unhurried,
 )
-from pg_timepart.search_path import fetch_all
-from pg_timepart.steps import Step
+from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
+from pg_timepart.postgres.ddl import quoted
+from pg_timepart.postgres.search_path import fetch_all
+from pg_timepart.postgres.steps import Step
 
 NOT_NULL_CHECK = "pg_timepart_null_"
 """Begins the name of the CHECK that spares SET NOT NULL its scan under an exclusive lock."""

@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.drivers import driver_connection
 from pg_timepart.errors import Deferred
-from pg_timepart.holders import NAMESPACE, Holder, advisory_holders
-from pg_timepart.locks import HAS_TRANSACTION_TIMEOUT, IDLE_TIMEOUT
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.threads import Event, new_event, unless_over_within
+from pg_timepart.postgres.driver import driver_connection
+from pg_timepart.postgres.lock_attempts import HAS_TRANSACTION_TIMEOUT, IDLE_TIMEOUT
+from pg_timepart.postgres.lock_holders import NAMESPACE, Holder, advisory_holders
+from pg_timepart.postgres.threads import Event, new_event, unless_over_within
 
 CHECK_SECONDS = 1.0
 """How long it is believed, without asking, that the lock's connection is still there."""

@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import is_psycopg3, mogrify
 from django.db.backends.utils import CursorWrapper
 
-from pg_timepart.drivers import nothing_prepared
+from pg_timepart.postgres.driver import nothing_prepared
 
 SAFE_PATH = "pg_catalog, pg_temp"
 """Named last, the schema of temporary tables is not searched first."""
