@@ -17,12 +17,13 @@ class TimepartConfig(AppConfig):
 
     def ready(self) -> None:
         """Install the parts of the schema editor and of flush, the checks and the receivers."""
-        from pg_timepart import checks, flushing, schedules, schema
+        from pg_timepart import checks, schedules
         from pg_timepart.maintenance.recording import hold_for_deletion
         from pg_timepart.provisioning import after_migrate
+        from pg_timepart.schema import editor, flush
 
-        schema.install()
-        flushing.install()
+        editor.install()
+        flush.install()
         checks.register()
         config = self.get_model("PartitionConfig")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")

@@ -9,7 +9,6 @@ from django.db import connections, models, router, transaction
 from django.db.migrations import CreateModel, DeleteModel, RenameModel, SeparateDatabaseAndState
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
 from pg_timepart.logger import logger
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -17,6 +16,7 @@ from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.postgres.search_path import fetch_one
+from pg_timepart.schema.registry import registry
 
 HANGS_ANY = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db import models
 
 from pg_timepart.constants import PeriodType
-from pg_timepart.declaring import PartitioningManagerBase, declare
+from pg_timepart.schema.registry import PartitioningManagerBase, declare
 
 if TYPE_CHECKING:
     from pg_timepart.maintenance.arguments import Logs

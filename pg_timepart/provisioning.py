@@ -12,8 +12,6 @@ from django.db import connections, models, router
 
 from pg_timepart import conf, schedules
 from pg_timepart.constants import Outcome
-from pg_timepart.declaration import declaration_of, key_column
-from pg_timepart.declaring import registry
 from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.following import follow_models, give_way, is_renamed
 from pg_timepart.maintenance.passes import provision
@@ -25,6 +23,8 @@ from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
+from pg_timepart.schema.declaration import declaration_of, key_column
+from pg_timepart.schema.registry import registry
 
 FOUND_COLUMNS = f"""
 SELECT count(*) FROM unnest({FOUND_TABLES}, %(columns)s::text[]) AS w(relation, name)

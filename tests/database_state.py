@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import connections
 
-from pg_timepart.declaring import registry
 from pg_timepart.maintenance.passes import provision
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig
+from pg_timepart.schema.registry import registry
 
 CONFIGURED = {alias: connections[alias].settings_dict["NAME"] for alias in connections}
 

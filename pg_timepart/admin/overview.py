@@ -12,7 +12,6 @@ from django.db import router
 from django.utils import timezone
 
 from pg_timepart.admin import beat
-from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
 from pg_timepart.maintenance.status import all_statuses
@@ -20,6 +19,7 @@ from pg_timepart.maintenance.targets import decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.maintenance.unattended_status import health_of
 from pg_timepart.models import PartitionConfig
+from pg_timepart.schema.registry import registry
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

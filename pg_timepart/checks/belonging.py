@@ -11,13 +11,13 @@ from django.core.checks import Warning as Notice
 from django.db import connections, router
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
 from pg_timepart.maintenance.claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.provisioning import has_rows
+from pg_timepart.schema.registry import registry
 
 
 def check_belonging(

@@ -14,11 +14,11 @@ from django.db.utils import NotSupportedError
 
 from pg_timepart.checks.enforcement import check_enforcement
 from pg_timepart.checks.models import declared_column, manager_of
-from pg_timepart.declaring import registry
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
-from pg_timepart.widening import is_named
+from pg_timepart.schema.registry import registry
+from pg_timepart.schema.unique_keys import is_named
 
 # After DETACH a table can lack the triggers of its foreign keys to partitioned tables, and its
 # rows go unchecked; older ones still can break concurrent queries and index builds.

@@ -17,9 +17,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import strip_quotes
 
 from pg_timepart.checks.models import declared_column, manager_of
-from pg_timepart.declaration import Declaration
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.search_path import fetch_all
+from pg_timepart.schema.declaration import Declaration
 
 Model = type[models.Model]
 Columns = frozenset[str]

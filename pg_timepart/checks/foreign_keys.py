@@ -9,7 +9,7 @@ from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error
 from django.db import models
 
-from pg_timepart.declaring import decorated_classes
+from pg_timepart.schema.registry import decorated_classes
 
 
 def check_foreign_keys(

@@ -13,8 +13,8 @@ from django.db import connections, models, router
 
 from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
-from pg_timepart.declaration import Declaration
-from pg_timepart.declaring import MANAGER_NAME, PartitioningManagerBase, decorated_classes
+from pg_timepart.schema.declaration import Declaration
+from pg_timepart.schema.registry import MANAGER_NAME, PartitioningManagerBase, decorated_classes
 
 FIT_TYPES = re.compile(
     r"date|timestamptz *(\( *\d *\))?|timestamp *(\( *\d *\))? *with +time +zone"

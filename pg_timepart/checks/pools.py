@@ -9,7 +9,7 @@ from django.core import checks
 from django.db import connections, router
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
+from pg_timepart.schema.registry import registry
 
 NEEDED = 3
 DEFAULT_MIN_SIZE = 4

@@ -16,8 +16,8 @@ from django.db import connections, router
 from django.db.models import Model
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
+from pg_timepart.schema.registry import registry
 
 NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
 

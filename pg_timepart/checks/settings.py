@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
+from pg_timepart.schema.registry import registry
 
 NO_ZONES = "USE_TZ must be True: bounds of partitions are moments, which need a time zone."
 

@@ -11,7 +11,7 @@ from django.core.checks import Warning as Notice
 from django.db import models
 from django.db.models.expressions import F, OrderBy
 
-from pg_timepart.declaration import Declaration
+from pg_timepart.schema.declaration import Declaration
 
 Model = type[models.Model]
 

@@ -15,7 +15,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.declaring import registry
 from pg_timepart.logger import logger
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import configs, is_home, rows_alias
@@ -23,6 +22,7 @@ from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.inheritance import read_links
+from pg_timepart.schema.registry import registry
 
 FOLLOW = "follow"
 """The operation, in records, of a config that follows its table to another label."""

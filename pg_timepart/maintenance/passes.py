@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
-from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance import rows as row_keeping
 from pg_timepart.maintenance.marking import outdated
@@ -34,6 +33,7 @@ from pg_timepart.partitions.planner import plan_pass, plan_provision
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.sqlstate import renew, sentence
+from pg_timepart.schema.registry import registry
 
 
 def maintain(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:

@@ -11,7 +11,6 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import F
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.declaring import registry
 from pg_timepart.maintenance.claims import Claim
 from pg_timepart.maintenance.targets import Target
 from pg_timepart.models import PartitionLog
@@ -20,6 +19,7 @@ from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.catalog import read_named
 from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.unattached_tables import is_owned, peculiarity, read_owned
+from pg_timepart.schema.registry import registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

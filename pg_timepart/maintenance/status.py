@@ -16,7 +16,6 @@ import django.db
 from django.db import models
 
 from pg_timepart import conf
-from pg_timepart.declaring import registry
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.assessing import (
     Finding,
@@ -58,6 +57,7 @@ from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
 from pg_timepart.postgres.lock_holders import Holder, read_advisory_holders
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
+from pg_timepart.schema.registry import registry
 from pg_timepart.timetable import Timetable, read_timetable
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]

@@ -10,8 +10,6 @@ from django.db import DatabaseError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.declaration import Declaration, declaration_of, key_column
-from pg_timepart.declaring import registry
 from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
 from pg_timepart.maintenance import claims
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -19,7 +17,9 @@ from pg_timepart.models.database import configs, is_home
 from pg_timepart.partitions.plan import Known, Plan, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent
-from pg_timepart.widening import declared_key
+from pg_timepart.schema.declaration import Declaration, declaration_of, key_column
+from pg_timepart.schema.registry import registry
+from pg_timepart.schema.unique_keys import declared_key
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."
 

@@ -14,7 +14,6 @@ from django.db import connections, models, router
 
 from pg_timepart import conf
 from pg_timepart.beat_rows import beat_entries, is_beat_installed
-from pg_timepart.declaring import registry
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.addresses import qualified
@@ -23,6 +22,7 @@ from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.inheritance import read_links, read_strays
 from pg_timepart.schedules import TASK_PREFIX
+from pg_timepart.schema.registry import registry
 
 
 @dataclass(slots=True, kw_only=True)

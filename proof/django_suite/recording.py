@@ -98,7 +98,7 @@ class RecordingRunner(DiscoverRunner):
 
 def has_our_editors() -> bool:
     """Return whether each connection would open a schema editor of pg_timepart's."""
-    module = sys.modules.get("pg_timepart.schema")
+    module = sys.modules.get("pg_timepart.schema.editor")
     if module is None:
         return False
     return all(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from pg_timepart import declaring
+from pg_timepart.schema import registry
 
 FIRST = (
     "from importlib import import_module\n"
@@ -50,8 +50,8 @@ def migrate(*target: str, **options: Any) -> None:
 @contextmanager
 def code_without(*labels: str) -> Iterator[None]:
     """Let the code be of a release that has not these models."""
-    known = declaring._registry
+    known = registry._registry
     kept: Mapping[str, Any] = {key: each for key, each in known.items() if key not in labels}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(declaring, "_registry", kept)
+        patch.setattr(registry, "_registry", kept)
         yield

@@ -7,11 +7,11 @@ from unittest.mock import patch
 import pytest
 from django.test.utils import CaptureQueriesContext
 
-from pg_timepart import declaring
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.models import PartitionConfig
+from pg_timepart.schema import registry
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.fleet.yard import PARTITIONED, Yard, at
 
@@ -25,7 +25,7 @@ LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}
 def fleet(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
     """A project that has the fleet's models alone."""
     alone = {model._meta.label_lower: model for model in PARTITIONED}
-    monkeypatch.setattr(declaring, "_registry", alone)
+    monkeypatch.setattr(registry, "_registry", alone)
     return yard
 
 

@@ -10,12 +10,12 @@ from django.apps import apps
 from django.db import migrations
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart import declaring
 from pg_timepart.errors import Refused
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.provisioning import after_migrate
+from pg_timepart.schema import registry
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Yard, at
 
@@ -99,7 +99,7 @@ def test_rows_follow_the_catalog_there(yard: Yard, other: Yard) -> None:
 
 def test_all_tables_of_both(yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
-    monkeypatch.setattr(declaring, "_registry", models)
+    monkeypatch.setattr(registry, "_registry", models)
     assert {each.outcome for each in maintain_all(now=MAY)} == {"done"}
     assert (len(other.ranges(Ship)), len(yard.ranges(Crossing))) == (3, 3)
     assert {each.outcome for each in maintain_all(now=MAY)} == {"unchanged"}
@@ -109,7 +109,7 @@ def test_a_database_that_is_away_stops_no_other(
     yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
-    monkeypatch.setattr(declaring, "_registry", models)
+    monkeypatch.setattr(registry, "_registry", models)
     name = other.connection.settings_dict["NAME"]
     other.connection.close()
     with monkeypatch.context() as away:

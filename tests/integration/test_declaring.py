@@ -13,9 +13,9 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.test.utils import isolate_apps
 
 from pg_timepart import TimeRangePartitioningSupport
-from pg_timepart.declaration import declaration_of
-from pg_timepart.declaring import declare, registry
 from pg_timepart.manager import TimeRangePartitioningManager
+from pg_timepart.schema.declaration import declaration_of
+from pg_timepart.schema.registry import declare, registry
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +147,6 @@ def test_a_module_that_runs_again_replaces_its_model() -> None:
     try:
         assert registry() == (*before, second)
     finally:
-        from pg_timepart.declaring import _registry
+        from pg_timepart.schema.registry import _registry
 
         del _registry["shop.made"]

@@ -8,12 +8,12 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
-from pg_timepart import declaring
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reports import Report
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.action_steps import create_steps
+from pg_timepart.schema import registry
 from tests.fleet.models import Cargo, Ship
 from tests.fleet.yard import Yard, at, outcomes
 from tests.integration.commanding import timepart
@@ -114,7 +114,7 @@ def test_inside_a_transaction_of_the_caller_it_takes_nothing_with_it(
 @pytest.fixture
 def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = {model._meta.label_lower: model for model in (Ship, Cargo)}
-    monkeypatch.setattr(declaring, "_registry", alone)
+    monkeypatch.setattr(registry, "_registry", alone)
 
     def defective(parent: Any, *rest: Any) -> Any:
         if parent.name == "fleet_ship":

@@ -17,8 +17,8 @@ from django.db.migrations.state import ModelState, ProjectState
 from django.db.migrations.writer import MigrationWriter
 from django.test import override_settings
 
-from pg_timepart.declaration import Declaration, declaration_of
-from pg_timepart.declaring import registry
+from pg_timepart.schema.declaration import Declaration, declaration_of
+from pg_timepart.schema.registry import registry
 from tests.shop.models import Customer, DataTable, Event, Invoice, Order, PageView, Tag, Visit
 
 NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)

@@ -19,12 +19,13 @@ from django.test.utils import override_settings
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from pg_timepart import declaring, schedules, tasks
+from pg_timepart import schedules, tasks
 from pg_timepart.errors import Conflict, OperationFailed
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.schema import registry
 from tests import settings as project
 from tests.integration.administering import page_of, signed_in
 from tests.integration.histories import code_without, migrate, write_history
@@ -69,7 +70,7 @@ def new_code(*also: str) -> Iterator[Any]:
     with code_without(*labels):
         with override_settings(INSTALLED_APPS=[*project.INSTALLED_APPS, "tests.annex"]):
             model = import_module("tests.annex.models").Reading
-            declaring._registry[NEW] = model
+            registry._registry[NEW] = model
             yield model
 
 

@@ -10,10 +10,10 @@ from django.core.management import call_command
 from django.db import connection, migrations, models
 
 from pg_timepart import TimeRangePartitioningSupport
-from pg_timepart.declaring import _registry, registry
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.postgres.catalog import read_marked
 from pg_timepart.provisioning import after_migrate
+from pg_timepart.schema.registry import _registry, registry
 from tests.shop.models import Event, Visit
 
 

@@ -11,13 +11,14 @@ import pytest
 from django.apps.registry import Apps
 from django.db import models
 
-from pg_timepart import TimeRangePartitioningSupport, declaring
+from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.passes import maintain
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.schema import registry
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Yard, at, queries_of_an_idle_pass
 
@@ -176,7 +177,7 @@ def test_pins_outlive_it_where_another_model_has_that_table(
     options = {"app_label": "fleet", "apps": Apps(), "db_table": 'other"."fleet_ship'}
     fields = {"__module__": __name__, "Meta": type("Meta", (), options)}
     model: Any = type("Namesake", (models.Model,), fields)
-    monkeypatch.setitem(declaring._registry, "fleet.namesake", model)
+    monkeypatch.setitem(registry._registry, "fleet.namesake", model)
     PartitionConfig.objects.create(model_label="fleet.namesake")
     with second_table(pinned, "other.fleet_ship"):
         pinned.execute("SET search_path TO other, public")
@@ -241,7 +242,7 @@ def test_a_table_that_another_model_has_by_now_is_not_retired_by_its_defaults(
     pinned: Yard, split: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor are pins lost, until a person has said what is wanted of it."""
-    monkeypatch.setitem(declaring._registry, "fleet.hulk", split)
+    monkeypatch.setitem(registry._registry, "fleet.hulk", split)
     maintain("fleet.ship", now=NOW)
     assert pins(pinned) == [PINNED]
     report = pinned.maintain(split, "2024-03-15")

@@ -10,8 +10,8 @@ from django.db import IntegrityError, connections, models, transaction
 from django.db.migrations.state import ModelState
 from django.db.models.functions import Lower, Now
 
-from pg_timepart import schema
 from pg_timepart.errors import UnknownName
+from pg_timepart.schema.editor import PartitioningSchemaEditor, install
 from tests.integration.migrating import LABEL, Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +30,9 @@ def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
 
 def test_install_twice_changes_nothing() -> None:
     before = type(connections["default"]).SchemaEditorClass
-    schema.install()
+    install()
     assert type(connections["default"]).SchemaEditorClass is before
-    assert issubclass(before, schema.PartitioningSchemaEditor)
+    assert issubclass(before, PartitioningSchemaEditor)
 
 
 def test_install_keeps_the_editor_that_a_backend_brings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_install_keeps_the_editor_that_a_backend_brings(monkeypatch: pytest.Monk
 
     theirs = type("SpatialEditor", (original,), {"create_model": create_model})
     monkeypatch.setattr(wrapper, "SchemaEditorClass", theirs)
-    schema.install()
+    install()
     lab = Laboratory()
     lab.run(create("Reading"))
     assert created == ["Reading"]

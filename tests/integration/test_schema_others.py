@@ -9,7 +9,7 @@ from django.db import connections, migrations, models
 from django.db.backends.ddl_references import Statement
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as StockEditor
 
-from pg_timepart.schema import install
+from pg_timepart.schema.editor import install
 from tests.fleet.yard import Yard
 from tests.integration.migrating import Laboratory, create
 

@@ -16,10 +16,10 @@ from django.test import override_settings
 from django.utils import timezone
 
 from pg_timepart import tasks
-from pg_timepart.declaring import registry
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, UnknownName
 from pg_timepart.maintenance.targets import config_of
 from pg_timepart.models import PartitionConfig
+from pg_timepart.schema.registry import registry
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import entry_of

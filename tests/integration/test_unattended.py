@@ -38,9 +38,9 @@ def lost(database: None) -> Iterator[PartitionConfig]:
 
 def only_plant() -> Any:
     """The other test applications are not migrated in this database."""
-    from pg_timepart import declaring
+    from pg_timepart.schema import registry
 
-    others = [label for label in declaring._registry if not label.startswith("plant.")]
+    others = [label for label in registry._registry if not label.startswith("plant.")]
     return code_without(*others)
 
 

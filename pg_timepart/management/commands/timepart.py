@@ -15,7 +15,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
-from pg_timepart.declaring import registry
 from pg_timepart.errors import (
     AmbiguousName,
     OperationDeferred,
@@ -39,6 +38,7 @@ from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.postgres.catalog import tablespaces
+from pg_timepart.schema.registry import registry
 
 ORIGIN = Origin(started_by="command")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from pg_timepart.declaration import Declaration, declaration_of
 from pg_timepart.postgres.catalog import read_parent
-from pg_timepart.widening import Field, Model, is_named
+from pg_timepart.schema.declaration import Declaration, declaration_of
+from pg_timepart.schema.unique_keys import Field, Model, is_named
 
 if TYPE_CHECKING:
     # Most of what is overridden here is missing from the stubs.

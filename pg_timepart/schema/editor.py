@@ -13,9 +13,9 @@ from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.declaration import declaration_of
-from pg_timepart.leftovers import detached_from, drop_empty
-from pg_timepart.statements import (
+from pg_timepart.schema.declaration import declaration_of
+from pg_timepart.schema.drop_detached import detached_from, drop_empty
+from pg_timepart.schema.statements import (
     NOTHING,
     PartitionedTable,
     fit_for_partitioned,
@@ -23,8 +23,8 @@ from pg_timepart.statements import (
     with_percent_signs,
     without_ending,
 )
-from pg_timepart.tablespaces import HomeTablespaceEditor
-from pg_timepart.widening import (
+from pg_timepart.schema.tablespaces import HomeTablespaceEditor
+from pg_timepart.schema.unique_keys import (
     Field,
     Model,
     count_widened,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.declaring import registry
 from pg_timepart.postgres.catalog import read_marked, read_parents
 from pg_timepart.postgres.unattached_tables import owned_among
+from pg_timepart.schema.registry import registry
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.operations import DatabaseOperations as Operations

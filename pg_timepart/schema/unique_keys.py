@@ -12,8 +12,8 @@ from django.db.models.expressions import Col, Expression, ExpressionList, F
 from django.db.models.indexes import IndexExpression
 from django.db.models.sql import Query
 
-from pg_timepart.declaration import Declaration
 from pg_timepart.errors import UnknownName
+from pg_timepart.schema.declaration import Declaration
 
 MAX_BYTES = 63
 

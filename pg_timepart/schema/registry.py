@@ -10,7 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from pg_timepart.declaration import Declaration
+from pg_timepart.schema.declaration import Declaration
 
 MANAGER_NAME = "partitioning"
 

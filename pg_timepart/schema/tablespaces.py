@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pg_timepart.partition_keys import PartitionKeyEditor
 from pg_timepart.postgres.search_path import fetch_one
-from pg_timepart.widening import Model
+from pg_timepart.schema.partition_keys import PartitionKeyEditor
+from pg_timepart.schema.unique_keys import Model
 
 HOME = """
 SELECT t.spcname::text, pg_catalog.current_setting('default_tablespace')
