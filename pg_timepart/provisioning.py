@@ -10,7 +10,8 @@ from django.apps import AppConfig
 from django.core.management import CommandError
 from django.db import connections, models, router
 
-from pg_timepart import conf, schedules
+from pg_timepart import conf
+from pg_timepart.beat import schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.following import follow_models, give_way, is_renamed

@@ -19,7 +19,8 @@ from celery.utils.time import get_exponential_backoff_interval
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from pg_timepart import conf, dispatching, schedules
+from pg_timepart import conf
+from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
 from pg_timepart.maintenance import by_hand, passes, reconciling
@@ -192,14 +193,14 @@ def maintain_all(self: TimepartTask) -> Result:
     return _send(passes.enabled_labels(), self.schedule)
 
 
-@shared_task(name=dispatching.DISPATCH, base=TimepartTask, bind=True)
+@shared_task(name=dispatcher.DISPATCH, base=TimepartTask, bind=True)
 def dispatch(self: TimepartTask) -> Result:
     """Send one ``maintain`` for each config that is due; see ``PG_TIMEPART["DISPATCHER"]``.
 
     One whose model is gone is recorded as failed.
     """
     installed = set(passes.enabled_labels())
-    due = [each.model_label for each in dispatching.due_configs(timezone.now())]
+    due = [each.model_label for each in dispatcher.due_configs(timezone.now())]
     for label in set(due) - installed:
         passes.maintain_unattended(label, is_scheduled=True, origin=self.origin)
     return _send([label for label in due if label in installed], self.schedule)

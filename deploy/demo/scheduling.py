@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 
 

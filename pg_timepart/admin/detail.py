@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from pg_timepart import schedules
 from pg_timepart.admin import beat, loss, permissions
 from pg_timepart.admin.base import ConfigBase
 from pg_timepart.admin.forms import ConfigForm
@@ -21,6 +20,7 @@ from pg_timepart.admin.overview import is_installed
 from pg_timepart.admin.pages import page_context, planned_actions
 from pg_timepart.admin.scheduling import ScheduleForm, form_for
 from pg_timepart.admin.upcoming import next_pass
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 
 PREVIEWED = {

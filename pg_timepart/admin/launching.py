@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from pg_timepart import conf, schedules
+from pg_timepart import conf
 from pg_timepart.admin import loss, permissions, words
 from pg_timepart.admin.detail import ConfigDetail, tell_errors, to_page
 from pg_timepart.admin.following import Sent, sealed
@@ -27,6 +27,7 @@ from pg_timepart.admin.forms import known_tablespaces
 from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, key_of, phrase_for
 from pg_timepart.admin.overview import is_installed, overviews
 from pg_timepart.admin.sending import NotSent, send
+from pg_timepart.beat import schedules
 from pg_timepart.maintenance.condition import PartitionStatus
 from pg_timepart.models import PartitionConfig
 

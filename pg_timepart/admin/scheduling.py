@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.admin import beat, loss
-from pg_timepart.beat_rows import BEAT_APP
+from pg_timepart.beat.rows import BEAT_APP
+from pg_timepart.beat.timetable import NeverDue, time_left
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.periods import zone_named
 from pg_timepart.partitions.retention import taken_sooner
-from pg_timepart.timetable import NeverDue, time_left
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

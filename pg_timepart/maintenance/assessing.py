@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pg_timepart import conf
+from pg_timepart.beat.timetable import Cause, Delay
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.condition import Health
@@ -20,7 +21,6 @@ from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate
 from pg_timepart.postgres.unattached_tables import objection
-from pg_timepart.timetable import Cause, Delay
 
 _NOT_MIGRATED = {"42P01", "42703"}
 """Undefined table, undefined column."""

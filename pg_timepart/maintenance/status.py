@@ -16,6 +16,7 @@ import django.db
 from django.db import models
 
 from pg_timepart import conf
+from pg_timepart.beat.timetable import Timetable, read_timetable
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.assessing import (
     Finding,
@@ -58,7 +59,6 @@ from pg_timepart.postgres.column_differences import Difference, obstacles, read_
 from pg_timepart.postgres.lock_holders import Holder, read_advisory_holders
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
 from pg_timepart.schema.registry import registry
-from pg_timepart.timetable import Timetable, read_timetable
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]
 

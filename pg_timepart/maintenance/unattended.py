@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from django.db import connections, models, router
 
 from pg_timepart import conf
-from pg_timepart.beat_rows import beat_entries, is_beat_installed
+from pg_timepart.beat.rows import beat_entries, is_beat_installed
+from pg_timepart.beat.schedules import TASK_PREFIX
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.addresses import qualified
@@ -21,7 +22,6 @@ from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.inheritance import read_links, read_strays
-from pg_timepart.schedules import TASK_PREFIX
 from pg_timepart.schema.registry import registry
 
 

@@ -11,7 +11,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import Fields, pairs, submit, values
 from tests.integration.administering import CONFIGS, page_of

@@ -8,7 +8,7 @@ import pytest
 from django_celery_beat.models import IntervalSchedule
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from tests.integration.beat_rows import tidy_up
 
 

@@ -13,7 +13,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 
 PREFIX = "made."

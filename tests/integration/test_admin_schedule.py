@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard

@@ -10,8 +10,9 @@ from django.test import override_settings
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from pg_timepart import dispatching, schedules
-from pg_timepart.beat_rows import SHORTEST_EXPIRY_SECONDS
+from pg_timepart.beat import schedules
+from pg_timepart.beat.dispatcher import DISPATCH, due_configs
+from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.models import PartitionConfig
 from tests.integration.beat_rows import (
     entries_for,
@@ -74,7 +75,7 @@ def test_what_is_due_for_the_dispatcher() -> None:
     for name, moment in moments.items():
         make_config(name, period="Minute", last_checked_at=moment)
     make_config("off", enabled=False)
-    labels = [each.model_label for each in dispatching.due_configs(now)]
+    labels = [each.model_label for each in due_configs(now)]
     assert [each for each in labels if each.startswith("made.")] == [
         "made.future",
         "made.long_ago",
@@ -103,7 +104,7 @@ def test_a_name_that_a_person_took_for_something_else_is_no_hindrance() -> None:
 def test_of_two_dispatchers_one_is_kept_that_is_switched_on(is_first_on: bool) -> None:
     schedules.sync_all()
     first = edit(the_dispatcher(), enabled=is_first_on)
-    second = of_a_person(f"{NAME} 2", dispatching.DISPATCH)
+    second = of_a_person(f"{NAME} 2", DISPATCH)
     kept, spare = (first, second) if is_first_on else (second, first)
     assert schedules.sync_all() == [f"{spare.name} is removed: {kept.name} does the same."]
     assert the_dispatcher() == kept
@@ -113,7 +114,7 @@ def test_of_two_dispatchers_one_is_kept_that_is_switched_on(is_first_on: bool) -
 @dispatcher
 def test_an_entry_of_a_person_that_dispatches_too_stays() -> None:
     schedules.sync_all()
-    of_a_person("What is due, at night", dispatching.DISPATCH)
+    of_a_person("What is due, at night", DISPATCH)
     assert schedules.sync_all() == []
     assert [each.name for each in dispatchers()] == [NAME, "What is due, at night"]
 
@@ -121,7 +122,7 @@ def test_an_entry_of_a_person_that_dispatches_too_stays() -> None:
 def test_all_dispatchers_go_when_the_setting_does() -> None:
     with dispatcher:
         schedules.sync_all()
-        of_a_person(f"{NAME} 2", dispatching.DISPATCH)
+        of_a_person(f"{NAME} 2", DISPATCH)
     schedules.sync_all()
     assert dispatchers() == []
 
@@ -187,12 +188,12 @@ def test_what_was_sent_by_one_dispatch_and_ran_a_moment_later_is_sent_by_the_nex
     for name, age in {"next": 14.5, "just_now": 0.5}.items():
         looked_at = now - timedelta(seconds=age)
         make_config(name, period="Minute", premake=1, last_checked_at=looked_at)
-    labels = [each.model_label for each in dispatching.due_configs(now)]
+    labels = [each.model_label for each in due_configs(now)]
     assert [each for each in labels if each.startswith("made.")] == ["made.next"]
 
 
 def dispatchers() -> list[PeriodicTask]:
-    return list(PeriodicTask.objects.filter(task=dispatching.DISPATCH).order_by("pk"))
+    return list(PeriodicTask.objects.filter(task=DISPATCH).order_by("pk"))
 
 
 def the_dispatcher() -> PeriodicTask:

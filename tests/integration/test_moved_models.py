@@ -19,7 +19,8 @@ from django.test.utils import override_settings
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from pg_timepart import schedules, tasks
+from pg_timepart import tasks
+from pg_timepart.beat import schedules
 from pg_timepart.errors import Conflict, OperationFailed
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.passes import maintain

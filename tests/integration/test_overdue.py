@@ -15,8 +15,8 @@ from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from deploy.health import ask_database
-from pg_timepart import schedules
-from pg_timepart.dispatching import DISPATCH
+from pg_timepart.beat import schedules
+from pg_timepart.beat.dispatcher import DISPATCH
 from pg_timepart.maintenance import passes
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.status import all_statuses, table_status

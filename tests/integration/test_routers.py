@@ -18,7 +18,8 @@ from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart import schedules, tasks
+from pg_timepart import tasks
+from pg_timepart.beat import schedules
 from pg_timepart.maintenance.passes import maintain, maintain_all
 from pg_timepart.maintenance.reconciling import reconcile
 from pg_timepart.maintenance.status import table_status

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 
-from pg_timepart import schedules
-from pg_timepart.beat_rows import SHORTEST_EXPIRY_SECONDS
+from pg_timepart.beat import schedules
+from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.targets import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.provisioning import after_migrate

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from tests.integration.beat_rows import entries_for, entry_of, make_config, seconds_between
 from tests.processes import event, forked, session, wait_until

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import override_settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from pg_timepart import dispatching, schedules, tasks
+from pg_timepart import tasks
+from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.models import PartitionConfig
 from tests.integration.beat_rows import last_change
 from tests.integration.upgrading import APP, migrate
@@ -68,11 +69,11 @@ def test_back_to_an_older_state_of_ours_the_schedules_stay(database: None) -> No
 @override_settings(PG_TIMEPART={"DISPATCHER": True})
 def test_back_to_zero_the_dispatcher_goes_too(database: None) -> None:
     schedules.sync_all()
-    assert PeriodicTask.objects.filter(task=dispatching.DISPATCH).exists()
+    assert PeriodicTask.objects.filter(task=dispatcher.DISPATCH).exists()
     migrate(APP, "zero")
-    assert not PeriodicTask.objects.filter(task=dispatching.DISPATCH).exists()
+    assert not PeriodicTask.objects.filter(task=dispatcher.DISPATCH).exists()
     migrate(APP)
-    assert PeriodicTask.objects.filter(task=dispatching.DISPATCH).exists()
+    assert PeriodicTask.objects.filter(task=dispatcher.DISPATCH).exists()
 
 
 def test_back_to_zero_without_beats_tables_nothing_breaks(database: None) -> None:

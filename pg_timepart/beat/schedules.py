@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from pg_timepart import conf, punctuality
-from pg_timepart.beat_rows import (
+from pg_timepart import conf
+from pg_timepart.beat import punctuality
+from pg_timepart.beat.dispatcher import DISPATCH, sync_dispatcher
+from pg_timepart.beat.intervals import default_seconds
+from pg_timepart.beat.rows import (
     beat_alias,
     beat_entries,
     expiry_of,
@@ -29,8 +32,6 @@ from pg_timepart.beat_rows import (
     save_new,
     seconds_of,
 )
-from pg_timepart.dispatching import DISPATCH, sync_dispatcher
-from pg_timepart.frequency import default_seconds
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs, keep, rows_alias
 

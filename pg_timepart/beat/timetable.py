@@ -13,12 +13,12 @@ from celery import current_app
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.beat_rows import beat_entries, is_beat_installed, seconds_of
-from pg_timepart.dispatching import DISPATCH
+from pg_timepart.beat.dispatcher import DISPATCH
+from pg_timepart.beat.intervals import default_seconds, patience
+from pg_timepart.beat.rows import beat_entries, is_beat_installed, seconds_of
+from pg_timepart.beat.schedules import MAINTAIN, TASK_PREFIX
 from pg_timepart.errors import TimepartError
-from pg_timepart.frequency import default_seconds, patience
 from pg_timepart.models import PartitionConfig
-from pg_timepart.schedules import MAINTAIN, TASK_PREFIX
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

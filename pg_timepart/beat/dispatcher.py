@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from pg_timepart import conf, punctuality
-from pg_timepart.beat_rows import (
+from pg_timepart import conf
+from pg_timepart.beat import punctuality
+from pg_timepart.beat.intervals import NICE_SECONDS, default_seconds, is_due
+from pg_timepart.beat.rows import (
     beat_alias,
     beat_entries,
     expiry_of,
@@ -18,7 +20,6 @@ from pg_timepart.beat_rows import (
     save_new,
     seconds_of,
 )
-from pg_timepart.frequency import NICE_SECONDS, default_seconds, is_due
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs
 
