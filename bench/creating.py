@@ -14,8 +14,8 @@ from bench.models import Event
 from bench.plain import find_psql, run_driver, run_psql, transactions
 from bench.sizes import Sizes
 from bench.table import Table, seconds
-from pg_timepart.maintenance.by_hand import create_range
-from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
+from pg_timepart.maintenance.manual import create_range
+from pg_timepart.maintenance.target import Target, target_of, target_without_rows
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

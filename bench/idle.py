@@ -15,7 +15,7 @@ from bench.models import idle_models
 from bench.sizes import Sizes
 from bench.table import Table, milliseconds, ratio
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain, maintain_all
+from pg_timepart.maintenance.maintain import maintain, maintain_all
 
 AHEAD = 6
 """Periods ahead of the current one: two more than a pass needs, should midnight come meanwhile."""

@@ -19,7 +19,7 @@ class TimepartConfig(AppConfig):
         """Install the parts of the schema editor and of flush, the checks and the receivers."""
         from pg_timepart import checks
         from pg_timepart.beat import schedules
-        from pg_timepart.maintenance.recording import hold_for_deletion
+        from pg_timepart.maintenance.history import hold_for_deletion
         from pg_timepart.provisioning import after_migrate
         from pg_timepart.schema import editor, flush
 

@@ -10,7 +10,7 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel, Separate
 
 from pg_timepart import conf
 from pg_timepart.logger import logger
-from pg_timepart.maintenance import claims
+from pg_timepart.maintenance import config_claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
@@ -44,7 +44,7 @@ def is_renamed(model: type[models.Model], using: str, given: Collection[str]) ->
     if not given or _config(model._meta.label_lower) is not None:
         return False
     parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
-    found = claims.rivals_of(PartitionConfig(), parent, using) if parent else ()
+    found = config_claims.rivals_of(PartitionConfig(), parent, using) if parent else ()
     return any(each.label in given for each in found)
 
 
@@ -57,8 +57,8 @@ def give_way(model: type[models.Model], using: str) -> None:
     if config is None or _is_used(config):
         return
     parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
-    found = claims.rivals_of(config, parent, using) if parent else ()
-    if parent and len(found) == 1 and claims.is_free(found[0], parent, using):
+    found = config_claims.rivals_of(config, parent, using) if parent else ()
+    if parent and len(found) == 1 and config_claims.is_free(found[0], parent, using):
         _relabel(configs().get(pk=found[0].key), config.model_label)
 
 
@@ -128,7 +128,7 @@ def _relabel(config: PartitionConfig, label: str) -> bool:
             if _is_used(other):
                 return False
             other.delete()
-        return claims.relabel(config.pk, config.model_label, label) is not None
+        return config_claims.relabel(config.pk, config.model_label, label) is not None
 
 
 def _is_used(config: PartitionConfig) -> bool:

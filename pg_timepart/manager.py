@@ -11,9 +11,9 @@ from pg_timepart.constants import PeriodType
 from pg_timepart.schema.registry import PartitioningManagerBase, declare
 
 if TYPE_CHECKING:
-    from pg_timepart.maintenance.arguments import Logs
-    from pg_timepart.maintenance.reports import Report
-    from pg_timepart.maintenance.targets import Target
+    from pg_timepart.maintenance.log_arguments import Logs
+    from pg_timepart.maintenance.report import Report
+    from pg_timepart.maintenance.target import Target
     from pg_timepart.models import PartitionConfig, PartitionLog
 
 ModelClass = TypeVar("ModelClass", bound=type[models.Model])
@@ -41,7 +41,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         There is one a model, whatever the database.
         """
-        from pg_timepart.maintenance.targets import config_of
+        from pg_timepart.maintenance.target import config_of
 
         return config_of(self._concrete)
 
@@ -61,9 +61,9 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         period around now. In a transaction, SHARE UPDATE EXCLUSIVE on the table and SHARE ROW
         EXCLUSIVE on each table that a foreign key refers to are held until it ends.
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import manual
 
-        return by_hand.create_next(self._target, max_days_to_next_partition)
+        return manual.create_next(self._target, max_days_to_next_partition)
 
     def create_range(self, start: datetime, end: datetime) -> Report:
         """Create what is missing in ``[start, end)``, widened to whole periods.
@@ -71,9 +71,9 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         For gaps, and for rows older or newer than what a pass provides for. Locks as for
         create_partition().
         """
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import manual
 
-        return by_hand.create_range(self._target, start, end)
+        return manual.create_range(self._target, start, end)
 
     def detach_partition(
         self,
@@ -90,13 +90,13 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         ``concurrently=False`` it can, and holds ACCESS EXCLUSIVE on the table until the end of
         the transaction.
         """
-        from pg_timepart.maintenance import arguments, by_hand
+        from pg_timepart.maintenance import log_arguments, manual
 
-        rows = arguments.listed_or_all(self.model, logs, partition_log)
+        rows = log_arguments.listed_or_all(self.model, logs, partition_log)
         if rows is None:
-            return by_hand.detach_expired(self._target, concurrently=concurrently)
-        with arguments.read_anew(rows):
-            return by_hand.detach(self._target, rows, concurrently=concurrently)
+            return manual.detach_expired(self._target, concurrently=concurrently)
+        with log_arguments.read_anew(rows):
+            return manual.detach(self._target, rows, concurrently=concurrently)
 
     def attach_partition(
         self,
@@ -110,11 +110,11 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         ``detach_time`` (aware) pins them: passes do not retire them before that moment, nor drop
         what could not be attached.
         """
-        from pg_timepart.maintenance import arguments, by_hand
+        from pg_timepart.maintenance import log_arguments, manual
 
-        rows = arguments.listed_or_all(self.model, logs, partition_log)
-        with arguments.read_anew(rows or ()):
-            return by_hand.attach(self._target, rows, detach_time=detach_time)
+        rows = log_arguments.listed_or_all(self.model, logs, partition_log)
+        with log_arguments.read_anew(rows or ()):
+            return manual.attach(self._target, rows, detach_time=detach_time)
 
     def move_partition(
         self,
@@ -127,11 +127,11 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         A detached one at leisure; an attached one only if the copy fits into the lock budget.
         """
-        from pg_timepart.maintenance import arguments, by_hand
+        from pg_timepart.maintenance import log_arguments, manual
 
-        rows = arguments.listed(self.model, logs, partition_log)
-        with arguments.read_anew(rows):
-            return by_hand.move(self._target, rows, tablespace)
+        rows = log_arguments.listed(self.model, logs, partition_log)
+        with log_arguments.read_anew(rows):
+            return manual.move(self._target, rows, tablespace)
 
     def delete_partition(
         self, logs: Logs | None = None, *, partition_log: Logs | None = None
@@ -140,29 +140,29 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         Refused while one is attached, and before the config's ``drop_after`` has passed.
         """
-        from pg_timepart.maintenance import arguments, by_hand
+        from pg_timepart.maintenance import log_arguments, manual
 
-        return by_hand.drop(self._target, arguments.listed(self.model, logs, partition_log))
+        return manual.drop(self._target, log_arguments.listed(self.model, logs, partition_log))
 
     def truncate_partition(
         self, logs: Logs | None = None, *, partition_log: Logs | None = None
     ) -> Report:
         """Empty partitions, attached or not."""
-        from pg_timepart.maintenance import arguments, by_hand
+        from pg_timepart.maintenance import log_arguments, manual
 
-        rows = arguments.listed(self.model, logs, partition_log)
-        with arguments.read_anew(rows):
-            return by_hand.truncate(self._target, rows)
+        rows = log_arguments.listed(self.model, logs, partition_log)
+        with log_arguments.read_anew(rows):
+            return manual.truncate(self._target, rows)
 
     def truncate_all_partition(self) -> Report:
         """Empty every attached partition, one by one. What is detached keeps its rows."""
-        from pg_timepart.maintenance import by_hand
+        from pg_timepart.maintenance import manual
 
-        return by_hand.truncate_all(self._target)
+        return manual.truncate_all(self._target)
 
     @property
     def _target(self) -> Target:
-        from pg_timepart.maintenance.targets import target_of
+        from pg_timepart.maintenance.target import target_of
 
         return target_of(self._concrete, self._db)
 

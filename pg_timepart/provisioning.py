@@ -15,10 +15,10 @@ from pg_timepart.beat import schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.following import follow_models, give_way, is_renamed
-from pg_timepart.maintenance.passes import provision
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import Target, target_of, target_without_rows
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.maintain import provision
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import Target, target_of, target_without_rows
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at

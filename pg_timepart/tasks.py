@@ -23,12 +23,14 @@ from pg_timepart import conf
 from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed, UnknownName
-from pg_timepart.maintenance import by_hand, passes, reconciling
-from pg_timepart.maintenance.recording import LONGEST_NAME, Origin, dropped_by
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.selecting import Shown, as_shown, logs_named, tablespace_named
-from pg_timepart.maintenance.targets import Target, decorated, target_of
-from pg_timepart.messages import Partitions, moment_in, names_in, without
+from pg_timepart.maintenance import maintain as passes
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance import reconcile as reconciling
+from pg_timepart.maintenance.history import LONGEST_NAME, Origin, dropped_by
+from pg_timepart.maintenance.lookup import Shown, as_shown, logs_named, tablespace_named
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import Target, decorated, target_of
+from pg_timepart.maintenance.task_arguments import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from pg_timepart.text import storable
@@ -220,9 +222,9 @@ def create_partitions(
         raise InvalidPolicy("create_partitions takes days, or both start and end.")
     if start is None or end is None:
         ahead = 1 if days is None else days
-        return self.carry_out(lambda: by_hand.create_next(target, ahead, origin=self.origin))
+        return self.carry_out(lambda: manual.create_next(target, ahead, origin=self.origin))
     first, last = moment_in(start), moment_in(end)
-    return self.carry_out(lambda: by_hand.create_range(target, first, last, origin=self.origin))
+    return self.carry_out(lambda: manual.create_range(target, first, last, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.detach_partitions", base=TimepartTask, bind=True)
@@ -232,9 +234,9 @@ def detach_partitions(
     """Detach these partitions, or all that are past retention."""
     target = _target(model_label)
     if partitions is None:
-        return self.carry_out(lambda: by_hand.detach_expired(target, origin=self.origin))
+        return self.carry_out(lambda: manual.detach_expired(target, origin=self.origin))
     named = self.logs(target, names_in(partitions))
-    return self.carry_out(lambda: by_hand.detach(target, named(), origin=self.origin))
+    return self.carry_out(lambda: manual.detach(target, named(), origin=self.origin))
 
 
 @shared_task(name="pg_timepart.attach_partitions", base=TimepartTask, bind=True)
@@ -249,7 +251,7 @@ def attach_partitions(
     pin = None if detach_time is None else moment_in(detach_time)
     named = (lambda: None) if partitions is None else self.logs(target, names_in(partitions))
     return self.carry_out(
-        lambda: by_hand.attach(target, named(), detach_time=pin, origin=self.origin)
+        lambda: manual.attach(target, named(), detach_time=pin, origin=self.origin)
     )
 
 
@@ -260,7 +262,7 @@ def set_tablespace(
     """Move these partitions and all their indexes to a tablespace."""
     target = _target(model_label)
     named, place = self.logs(target, names_in(partitions)), tablespace_named(target, tablespace)
-    return self.carry_out(lambda: by_hand.move(target, named(), place, origin=self.origin))
+    return self.carry_out(lambda: manual.move(target, named(), place, origin=self.origin))
 
 
 @shared_task(name="pg_timepart.drop_partitions", base=TimepartTask, bind=True)
@@ -273,7 +275,7 @@ def drop_partitions(self: TimepartTask, model_label: str, partitions: Partitions
     if again:
         names = without(names, dropped_by(self.origin.task_id, target.label))
     named = self.logs(target, names, may_be_gone=again)
-    return self.carry_out(lambda: by_hand.drop(target, named(), origin=self.origin))
+    return self.carry_out(lambda: manual.drop(target, named(), origin=self.origin))
 
 
 @shared_task(name="pg_timepart.reconcile", base=TimepartTask, bind=True)

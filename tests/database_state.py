@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import connections
 
-from pg_timepart.maintenance.passes import provision
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.maintain import provision
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
 

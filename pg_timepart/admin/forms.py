@@ -9,7 +9,7 @@ from django import forms
 
 from pg_timepart.admin import loss, upcoming
 from pg_timepart.errors import InvalidPolicy, TimepartError
-from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.postgres.catalog import tablespaces
 

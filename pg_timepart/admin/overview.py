@@ -15,7 +15,7 @@ from pg_timepart.admin import beat
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
 from pg_timepart.maintenance.status import all_statuses
-from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.maintenance.unattended_status import health_of
 from pg_timepart.models import PartitionConfig

@@ -8,9 +8,9 @@ from datetime import datetime
 import django.db
 
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance.looking import look, plan_of
-from pg_timepart.maintenance.previewing import ActionPreview, preview_plan
-from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.maintenance.next_plan import look, plan_of
+from pg_timepart.maintenance.preview import ActionPreview, preview_plan
+from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.retention import edge_of

@@ -11,7 +11,7 @@ from django.core.checks import Warning as Notice
 from django.db import connections, router
 
 from pg_timepart import conf
-from pg_timepart.maintenance.claims import Claim, claims_on, dispute, is_free
+from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent

@@ -12,7 +12,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
-from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.periods import in_zone
 from pg_timepart.partitions.plan import Policy

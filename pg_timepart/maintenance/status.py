@@ -28,7 +28,6 @@ from pg_timepart.maintenance.assessing import (
     unscheduled,
     worst_first,
 )
-from pg_timepart.maintenance.claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.condition import (
     Health,
     PartitionStatus,
@@ -36,10 +35,11 @@ from pg_timepart.maintenance.condition import (
     TableStatus,
     period_in_words,
 )
+from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.deferrals import gave_way_repeatedly
-from pg_timepart.maintenance.reconciling import gaps
+from pg_timepart.maintenance.reconcile import gaps
 from pg_timepart.maintenance.sizes import Figures, read_figures
-from pg_timepart.maintenance.targets import (
+from pg_timepart.maintenance.target import (
     Target,
     decorated,
     defaults_of,

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from tests.acceptance.installation import ROOT, Installation, Process, wait_until
 from tests.acceptance.table import (
     READING,
@@ -63,7 +63,7 @@ def crowd(installation: Installation, worker: Process, beat: Process) -> Iterato
 def undisturbed(database: None) -> State:
     """What one pass, alone, makes of a neglected table."""
     neglect()
-    passes.maintain(READING)
+    maintain.maintain(READING)
     assert is_rotated()
     state = observe(Reading)
     neglect()

@@ -13,7 +13,7 @@ from celery import Celery
 from django.db import models
 from django.utils import timezone
 
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from tests.acceptance.installation import (
     Installation,
     Process,
@@ -78,7 +78,7 @@ def no_schedule_left(installation: Installation, database: None) -> Iterator[Non
 def undisturbed(database: None) -> State:
     """What one pass makes of a neglected table, by a host with the right clock."""
     neglect()
-    passes.maintain(READING)
+    maintain.maintain(READING)
     assert is_rotated()
     state = observe(Reading)
     neglect()
@@ -205,7 +205,7 @@ def test_a_beat_whose_clock_jumps_ahead_sends_once_what_is_due_by_then(
 ) -> None:
     for model in (Reading, Measurement):
         neglect(model)
-    passes.maintain(READING)
+    maintain.maintain(READING)
     before = children()
     every(A_DAY)
     every(1, Measurement)
@@ -258,7 +258,7 @@ def _is_sent_in_the_future() -> bool:
 
 def test_status_is_right_on_a_host_whose_clock_is_wrong(installation: Installation) -> None:
     neglect()
-    passes.maintain(READING)
+    maintain.maintain(READING)
     arguments = ("-m", "django", "timepart", "status", READING, "--json")
     clock = Clock(installation.folder / "status-clock", timedelta(days=1))
     told = [json.loads(installation.run(*arguments, clock=each))[0] for each in (None, clock)]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance import by_hand
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.drift.judging import Allowed
 from tests.drift.place import elsewhere
@@ -44,7 +44,7 @@ class Ours(Settling, World):
 
     @rule(days=st.integers(0, 3))
     def our_create_next(self, days: int) -> None:
-        report = self.ours(lambda: by_hand.create_next(self.target, days, now=self.now), Allowed())
+        report = self.ours(lambda: manual.create_next(self.target, days, now=self.now), Allowed())
         self.note("our create", report)
 
     @rule(quarters=QUARTERS, length=LENGTHS, odd=st.booleans())
@@ -52,7 +52,7 @@ class Ours(Settling, World):
         start = self.moment(quarters, odd)
         end = start + length * self.quarter
         report = self.ours(
-            lambda: by_hand.create_range(self.target, start, end, now=self.now),
+            lambda: manual.create_range(self.target, start, end, now=self.now),
             Allowed(),
         )
         self.note("our create of a range", report)
@@ -62,7 +62,7 @@ class Ours(Settling, World):
     def our_detach(self, pick: int, plain: bool) -> None:
         log = self.a_log(pick)
         report = self.ours(
-            lambda: by_hand.detach(self.target, [log], concurrently=not plain, now=self.now),
+            lambda: manual.detach(self.target, [log], concurrently=not plain, now=self.now),
             Allowed(detach=frozenset([log.relid])),
         )
         self.note("our detach", report)
@@ -72,7 +72,7 @@ class Ours(Settling, World):
     def our_detach_of_expired(self) -> None:
         allowed = [each.oid for each in (*self.late(), *self.there.pending)]
         report = self.ours(
-            lambda: by_hand.detach_expired(self.target, now=self.now),
+            lambda: manual.detach_expired(self.target, now=self.now),
             Allowed(detach=frozenset(allowed)),
         )
         assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report.reason
@@ -98,7 +98,7 @@ class Ours(Settling, World):
         there = self.there.by_oid.get(log.relid)
         home = there is None or there.tablespace == "pg_default"
         report = self.ours(
-            lambda: by_hand.move(
+            lambda: manual.move(
                 self.target, [log], elsewhere() if home else "pg_default", now=self.now
             ),
             Allowed(),
@@ -114,7 +114,7 @@ class Ours(Settling, World):
         may = there is not None and not there.is_attached
         may = may and self.ledger.is_past_grace(log.relid, grace, self.now)
         report = self.ours(
-            lambda: by_hand.drop(self.target, [log], now=self.now),
+            lambda: manual.drop(self.target, [log], now=self.now),
             Allowed(drop=frozenset([log.relid] if may else [])),
         )
         self.note("our drop", report)
@@ -124,7 +124,7 @@ class Ours(Settling, World):
     def our_truncate(self, pick: int) -> None:
         log = self.a_log(pick)
         report = self.ours(
-            lambda: by_hand.truncate(self.target, [log], now=self.now),
+            lambda: manual.truncate(self.target, [log], now=self.now),
             Allowed(empty=frozenset([log.relid])),
         )
         self.note("our truncate", report)
@@ -134,7 +134,7 @@ class Ours(Settling, World):
     def our_truncate_of_all(self) -> None:
         attached = [each.oid for each in self.there if each.is_attached]
         report = self.ours(
-            lambda: by_hand.truncate_all(self.target, now=self.now),
+            lambda: manual.truncate_all(self.target, now=self.now),
             Allowed(empty=frozenset(attached)),
         )
         self.note("our truncate of all", report)
@@ -211,7 +211,7 @@ class Ours(Settling, World):
         must = self._must_attach([loose[each] for each in oids])
         pinnable = [each.relid for each in self.logs if not each.is_attached]
         report = self.ours(
-            lambda: by_hand.attach(self.target, logs, detach_time=pin, now=self.now),
+            lambda: manual.attach(self.target, logs, detach_time=pin, now=self.now),
             Allowed(attach=frozenset(oids), detach=frozenset()),
         )
         self.note_pins(pinnable if logs is None else oids, pin)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.maintenance.passes import maintain, plan
-from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.maintenance.reports import ActionResult, Report
+from pg_timepart.maintenance.maintain import maintain, plan
+from pg_timepart.maintenance.reconcile import reconcile
+from pg_timepart.maintenance.report import ActionResult, Report
 from pg_timepart.partitions.names import partition_name
 from pg_timepart.partitions.periods import Bounds
 from tests.drift.agreeing import disagreements, is_marked, lost

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance import by_hand
-from pg_timepart.maintenance.passes import plan
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import Target, target_of
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance.maintain import plan
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.names import partition_name
 from pg_timepart.partitions.plan import Policy
@@ -103,10 +103,10 @@ class World(RuleBasedStateMachine):
         change_policy(model, interval=interval, drop_after=grace, max_retire_per_pass=fuse)
 
     def _create(self, start: datetime, end: datetime) -> Report:
-        return by_hand.create_range(self.target, start, end, now=self.now)
+        return manual.create_range(self.target, start, end, now=self.now)
 
     def _detach(self, log: PartitionLog) -> Report:
-        return by_hand.detach(self.target, [log], now=self.now)
+        return manual.detach(self.target, [log], now=self.now)
 
     def teardown(self) -> None:
         """Leave nothing."""

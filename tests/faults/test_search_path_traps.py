@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.targets import config_of
+from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionRun
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.provisioning import NoRoom, after_migrate

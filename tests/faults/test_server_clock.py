@@ -13,9 +13,9 @@ from pytest_django import DjangoDbBlocker
 
 from deploy.local.folders import scratch_folder
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.condition import Health
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.acceptance.installation import Installation
@@ -80,7 +80,7 @@ def rotated(request: pytest.FixtureRequest) -> State:
     now, length = server_time(), PERIODS[request.param]
     Reading.partitioning.create_range(now - OLD * length, now)
     Reading.objects.bulk_create(Reading(at=now - n * length, value=n) for n in range(OLD))
-    assert passes.maintain(READING).outcome == "done"
+    assert maintain.maintain(READING).outcome == "done"
     assert retired().count() == OLD - KEPT
     return observe(Reading)
 
@@ -120,7 +120,7 @@ def test_a_day_ahead_takes_nothing_away_and_leaves_no_less_room(
     attached, until = set(children()), table_status(READING).runs_out_at
     assert until is not None
     clock.set(A_DAY)
-    ahead = passes.maintain(READING)
+    ahead = maintain.maintain(READING)
     assert (ahead.outcome, {each.kind.value for each in ahead.actions}) == ("failed", {"create"})
     assert "clock of the server is 1 day, 0:00:00 ahead of this host's" in ahead.reason
     run = PartitionRun.objects.latest("pk")
@@ -131,7 +131,7 @@ def test_a_day_ahead_takes_nothing_away_and_leaves_no_less_room(
     assert all_values() == list(range(OLD))
     assert_takes_rows_now(clock, A_DAY)
     clock.set(timedelta())
-    assert passes.maintain(READING).outcome == "unchanged"
+    assert maintain.maintain(READING).outcome == "unchanged"
     status = table_status(READING)
     assert (status.health, status.problems) == (Health.OK, ())
     assert status.runs_out_at is not None
@@ -144,16 +144,16 @@ def test_a_day_ahead_takes_nothing_away_and_leaves_no_less_room(
 def test_a_day_behind_takes_nothing_away_and_is_made_good(clock: Clock, rotated: State) -> None:
     attached = set(children())
     clock.set(-A_DAY)
-    behind = passes.maintain(READING)
+    behind = maintain.maintain(READING)
     assert {each.kind.value for each in behind.actions} <= {"create"}
     assert behind.outcome in {"done", "unchanged"}
     assert attached <= set(children())
     assert_takes_rows_now(clock, -A_DAY)
     clock.set(timedelta())
-    passes.maintain(READING)
+    maintain.maintain(READING)
     assert set(children()) == attached
     assert (table_status(READING).health, all_values()) == (Health.OK, list(range(OLD)))
-    assert passes.maintain(READING).outcome == "unchanged"
+    assert maintain.maintain(READING).outcome == "unchanged"
 
 
 @pytest.mark.parametrize("rotated", ["Day"], indirect=True)
@@ -164,7 +164,7 @@ def test_what_is_due_to_be_dropped_by_the_jump_alone_is_kept(clock: Clock, rotat
         Reading.partitioning.delete_partition(log)
     clock.set(timedelta())
     PartitionConfig.objects.filter(model_label=READING).update(drop_after=timedelta())
-    assert {each.kind.value for each in passes.maintain(READING).actions} == {"drop"}
+    assert {each.kind.value for each in maintain.maintain(READING).actions} == {"drop"}
     assert retired().count() == 0
 
 
@@ -179,7 +179,7 @@ def test_the_grace_of_what_was_detached_ahead_ends_later(clock: Clock, rotated: 
     assert server_time() < log.detached_at < server_time() + A_DAY
     PartitionConfig.objects.filter(model_label=READING).update(drop_after=timedelta(hours=1))
     for hours, is_kept in ((2, True), (24, True), (26, False)):
-        passes.maintain(READING, now=server_time() + timedelta(hours=hours))
+        maintain.maintain(READING, now=server_time() + timedelta(hours=hours))
         assert retired().filter(pk=log.pk).exists() is is_kept
 
 
@@ -194,12 +194,12 @@ def test_the_grace_of_what_was_detached_behind_does_not_end_early(
     clock.set(-A_DAY)
     Reading.partitioning.detach_partition(by_hand)
     execute(f"ALTER TABLE plant_reading DETACH PARTITION {by_others.table_name}")
-    assert passes.maintain(READING).repairs
+    assert maintain.maintain(READING).repairs
     clock.set(timedelta())
-    passes.maintain(READING)
+    maintain.maintain(READING)
     both = retired().filter(pk__in=[by_hand.pk, by_others.pk])
     assert both.count() == 2
-    passes.maintain(READING, now=server_time() + A_DAY)
+    maintain.maintain(READING, now=server_time() + A_DAY)
     assert both.count() == 0
 
 
@@ -213,7 +213,7 @@ def test_where_server_and_worker_share_a_clock_it_decides(
     assert sorted(set(actions)) == ["create", "detach", "drop"]
     assert (actions.count("detach"), actions.count("drop")) == (1, OLD - KEPT)
     clock.set(timedelta())
-    assert passes.maintain(READING).outcome == "unchanged"
+    assert maintain.maintain(READING).outcome == "unchanged"
     assert (table_status(READING).health, all_values()) == (Health.OK, list(range(KEPT + 1)))
 
 
@@ -233,7 +233,7 @@ def test_application_goes_on_where_the_clock_is_set_back_while_a_pass_waits(
         with pytest.raises(OperationDeferred):
             run.result()
     clock.set(timedelta())
-    assert passes.maintain(READING).outcome == "unchanged"
+    assert maintain.maintain(READING).outcome == "unchanged"
     assert all_values() == [*range(OLD), 100]
 
 

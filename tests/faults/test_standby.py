@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from deploy.local import Server
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain_all
+from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.models import PartitionRun
 from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer

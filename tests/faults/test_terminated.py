@@ -6,8 +6,8 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain_all
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain_all
+from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.faults.losing import SENTENCE, losing_connections
 from tests.plant import scenarios

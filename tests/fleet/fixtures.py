@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.yard import Tablespaces, Yard, at
 from tests.tablespaces import tablespaces_named
 

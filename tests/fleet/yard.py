@@ -19,10 +19,10 @@ from django.test.utils import CaptureQueriesContext
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.runs import Request, run
-from pg_timepart.maintenance.targets import config_of, target_of
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.run import Request, run
+from pg_timepart.maintenance.target import config_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.partitions.planner import plan_pass
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship

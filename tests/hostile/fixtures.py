@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django_celery_beat.models import CrontabSchedule
 
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at

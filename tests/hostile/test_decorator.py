@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.checks.models import check_model
 from pg_timepart.constants import PeriodType
-from pg_timepart.maintenance.targets import defaults_of
+from pg_timepart.maintenance.target import defaults_of
 from pg_timepart.models import PartitionConfig
 from tests.hostile.words import python_values, texts
 

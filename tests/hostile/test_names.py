@@ -9,7 +9,7 @@ import pytest
 from django.db import models
 from hypothesis import given, settings
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.models import Cargo, Port
 from tests.fleet.yard import Yard, at
 from tests.hostile.quoting import always_quoted, canary, identifier

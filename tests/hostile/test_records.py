@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.logger import logger
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.fleet.yard import Yard

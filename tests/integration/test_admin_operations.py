@@ -17,7 +17,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from pg_timepart.errors import Refused
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Cargo, Ship
 from tests.fleet.yard import Tablespaces, Yard

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Tablespaces, Yard

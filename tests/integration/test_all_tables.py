@@ -8,8 +8,8 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain_all
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain_all
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema import registry
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.models import Cargo, Crossing, Port, Ship
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes, rolled_back
 

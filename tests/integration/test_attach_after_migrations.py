@@ -14,10 +14,10 @@ from django.db.models.functions import Upper
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.looking import look
-from pg_timepart.maintenance.previewing import preview_plan
+from pg_timepart.maintenance.next_plan import look
+from pg_timepart.maintenance.preview import preview_plan
 from pg_timepart.maintenance.status import table_status
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
 from tests.fleet.models import Ship

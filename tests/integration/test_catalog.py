@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test.utils import CaptureQueriesContext
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_marked, read_named, read_parent, read_parents
 from pg_timepart.postgres.catalog import tablespaces as known_tablespaces

@@ -10,8 +10,8 @@ import pytest
 from django.db import OperationalError, models
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance import passes
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_marked
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
@@ -116,13 +116,13 @@ def test_run_by_hand_the_sql_gives_the_catalog_that_a_pass_gives(
     assert kinds.count("create") > 1
     run_by_hand(yard, label(model))
     by_hand = shape(yard, model)
-    after_it = passes.maintain(label(model))
+    after_it = maintain.maintain(label(model))
     assert (after_it.actions, after_it.reason) == ((), "")
     assert shape(yard, model) == by_hand
 
     prepare(yard, model, **policy)
     assert shape(yard, model) == before
-    assert passes.maintain(label(model)).outcome is Outcome.DONE
+    assert maintain.maintain(label(model)).outcome is Outcome.DONE
     assert shape(yard, model) == by_hand
 
 
@@ -180,7 +180,7 @@ def test_exit_status_and_output_of_the_program(yard: Yard) -> None:
     assert (ended.status, ended.error) == (0, "")
     assert ended.lines[0] == "-- fleet.ship: 6 actions"
     assert any(line.endswith(" CONCURRENTLY;") for line in ended.lines)
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     assert run_timepart("plan", "fleet.ship").lines == ["-- fleet.ship: nothing to do"]
 
 
@@ -218,7 +218,7 @@ def test_a_pending_detach_is_ended_first(yard: Yard, settings: Any) -> None:
     assert (first["action"], first["partition"]) == ("finalize", name)
     run_by_hand(yard, "fleet.ship")
     assert name not in yard.children(Ship)
-    assert passes.maintain("fleet.ship").actions == ()
+    assert maintain.maintain("fleet.ship").actions == ()
 
 
 def test_a_move_waits_for_its_detach(yard: Yard, archive: str) -> None:
@@ -263,7 +263,7 @@ def test_what_an_interrupted_create_left_on_a_default_partition_goes_once(yard: 
     )
     run_by_hand(yard, "fleet.crossing")
     assert len(yard.ranges(Crossing)) == 3
-    assert passes.maintain("fleet.crossing").actions == ()
+    assert maintain.maintain("fleet.crossing").actions == ()
 
 
 def test_a_table_that_was_made_and_never_attached_is_attached(yard: Yard) -> None:
@@ -301,7 +301,7 @@ def test_an_interrupted_attach_is_gone_on_with(yard: Yard, settings: Any) -> Non
     assert "attach" in kinds
     run_by_hand(yard, "fleet.cargo")
     assert name in yard.children(Cargo)
-    assert passes.maintain("fleet.cargo").actions == ()
+    assert maintain.maintain("fleet.cargo").actions == ()
 
 
 def test_an_interrupted_attach_of_what_is_half_detached(yard: Yard, settings: Any) -> None:
@@ -316,7 +316,7 @@ def test_an_interrupted_attach_of_what_is_half_detached(yard: Yard, settings: An
     assert "FINALIZE" in str(attaching["steps"][0])
     run_by_hand(yard, "fleet.cargo")
     assert name in yard.children(Cargo)
-    assert passes.maintain("fleet.cargo").actions == ()
+    assert maintain.maintain("fleet.cargo").actions == ()
 
 
 def test_an_unknown_model(yard: Yard) -> None:

@@ -10,11 +10,11 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.assessing import assess
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.status import all_statuses, table_status
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.coverage import runs_out_at
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship
@@ -44,7 +44,7 @@ def health(label: str = "fleet.crossing") -> Health:
 
 
 def test_a_table_that_is_well(yard: Yard) -> None:
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     name = yard.logs(Ship)[0].table_name
     ended = timepart("status", "fleet.ship")
     assert (ended.status, ended.error) == (0, "")
@@ -69,7 +69,7 @@ def test_a_table_that_is_well(yard: Yard) -> None:
 
 
 def test_exit_status_and_output_of_the_program(yard: Yard) -> None:
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     well = run_timepart("status", "fleet.ship")
     assert (well.status, well.error) == (0, "")
     assert well.lines[0] == "fleet.ship: ok"
@@ -88,7 +88,7 @@ def test_all_models_by_default_each_once(yard: Yard) -> None:
 
 def test_what_one_table_has_detached_is_no_matter_of_another(yard: Yard) -> None:
     for model in (Ship, Crossing):
-        passes.maintain(model._meta.label_lower)
+        maintain.maintain(model._meta.label_lower)
         yard.logs(model)[0].detach()
     labels = ("fleet.ship", "fleet.crossing")
     both = {each.label: each.problems for each in all_statuses(labels)}
@@ -148,24 +148,24 @@ def test_a_gap_ahead_shortens_the_runway(yard: Yard, today: dt.datetime) -> None
 def test_a_failed_run_is_a_warning_until_one_is_well(yard: Yard, today: dt.datetime) -> None:
     cover_days(today - dt.timedelta(days=9), 12)
     yard.configure(Crossing, interval=1, max_retire_per_pass=2)
-    passes.maintain("fleet.crossing")
+    maintain.maintain("fleet.crossing")
     status = table_status("fleet.crossing")
     assert status.health is Health.WARNING
     assert "more than the 2 that one pass may detach" in status.problems[0]
     yard.configure(Crossing, interval=None)
-    passes.maintain("fleet.crossing")
+    maintain.maintain("fleet.crossing")
     assert table_status("fleet.crossing").problems == ()
 
 
 def test_disabled_maintenance_is_a_warning(yard: Yard) -> None:
-    passes.maintain("fleet.crossing")
+    maintain.maintain("fleet.crossing")
     yard.configure(Crossing, enabled=False)
     assert health() is Health.WARNING
     assert "switched off" in table_status("fleet.crossing").problems[0]
 
 
 def test_a_config_that_cannot_be_used_is_critical(yard: Yard) -> None:
-    passes.maintain("fleet.crossing")
+    maintain.maintain("fleet.crossing")
     PartitionConfig.objects.filter(model_label="fleet.crossing").update(period="Fortnight")
     status = table_status("fleet.crossing")
     assert status.health is Health.CRITICAL
@@ -204,7 +204,7 @@ def test_a_pending_detach(yard: Yard, today: dt.datetime) -> None:
 
 
 def test_interrupted_work_of_ours(yard: Yard) -> None:
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     row = yard.logs(Ship)[0]
     row.unfinished = "move"
     row.save()
@@ -220,7 +220,7 @@ def missing_ship(yard: Yard) -> Iterator[None]:
 
 
 def test_one_table_in_trouble_stops_no_other(yard: Yard, missing_ship: None) -> None:
-    passes.maintain("fleet.cargo")
+    maintain.maintain("fleet.cargo")
     cargo, ship = all_statuses([Cargo, Ship])
     assert (cargo.health, ship.health) == (Health.OK, Health.CRITICAL)
     assert "The table fleet_ship of fleet.Ship does not exist" in ship.problems[0]
@@ -236,7 +236,7 @@ def test_without_a_config_row_nothing_is_written(yard: Yard) -> None:
 
 def test_the_number_of_queries_is_the_same_for_any_number_of_tables(yard: Yard) -> None:
     for label in FLEET:
-        passes.maintain(label)
+        maintain.maintain(label)
     with CaptureQueriesContext(connection) as for_one:
         all_statuses(["fleet.cargo"])
     with CaptureQueriesContext(connection) as for_four:
@@ -245,7 +245,7 @@ def test_the_number_of_queries_is_the_same_for_any_number_of_tables(yard: Yard) 
 
 
 def test_a_locked_partition_is_not_waited_for(yard: Yard) -> None:
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     locked, *others = yard.logs(Ship)
     with second_connection(f"LOCK TABLE {locked.table_name} IN ACCESS EXCLUSIVE MODE"):
         sizes = {each.oid: each.size_bytes for each in table_status("fleet.ship").partitions}
@@ -254,7 +254,7 @@ def test_a_locked_partition_is_not_waited_for(yard: Yard) -> None:
 
 
 def test_a_lock_on_an_index_is_not_waited_for(yard: Yard) -> None:
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     index = f"{yard.logs(Ship)[0].table_name}_pkey"
     with second_connection(f"REINDEX INDEX {index}"):
         status = table_status("fleet.ship")
@@ -305,7 +305,7 @@ def test_names_that_need_care_and_columns_that_stay_aligned(yard: Yard) -> None:
         'CREATE TABLE "we""ird 100% naïve 表" PARTITION OF "fleet yard"."The Moorings"'
         " FOR VALUES FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
     )
-    passes.maintain("fleet.mooring")
+    maintain.maintain("fleet.mooring")
     lines = timepart("status", "fleet.mooring").lines
     assert lines[1].startswith("  fleet yard.The Moorings in the database default")
     (row,) = (line for line in lines if name in line)
@@ -317,7 +317,7 @@ def test_names_that_need_care_and_columns_that_stay_aligned(yard: Yard) -> None:
 
 def test_bounds_are_shown_in_the_configured_zone(yard: Yard, settings: object) -> None:
     settings.PARTITION_TIMEZONE = "America/New_York"  # type: ignore[attr-defined]
-    passes.maintain("fleet.ship")
+    maintain.maintain("fleet.ship")
     shown = [line.split() for line in timepart("status", "fleet.ship").lines[6:]]
     assert [(start[-3:], end[-3:]) for _, start, _, end, *_ in shown] == [("-01", "-01")] * 3
     (found,) = timepart("status", "fleet.ship", "--json").json

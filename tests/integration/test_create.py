@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from pg_timepart.errors import Conflict
-from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.postgres.table_details import read_template
 from tests.fleet.models import Cargo, Crossing, Port, Ship

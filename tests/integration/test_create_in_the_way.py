@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pg_timepart.errors import InvalidPolicy, OperationFailed
-from pg_timepart.maintenance.creating import MAX_NAMES
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.previewing import preview_pass
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.actions.create import MAX_NAMES
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.preview import preview_pass
+from pg_timepart.maintenance.target import target_of
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
 

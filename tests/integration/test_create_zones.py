@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Yard, at
 

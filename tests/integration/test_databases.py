@@ -11,8 +11,8 @@ from django.db import migrations
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.errors import Refused
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.provisioning import after_migrate
 from pg_timepart.schema import registry

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain, plan
+from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.partitions.coverage import runs_out_at
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, failure, outcomes
@@ -173,7 +173,7 @@ def test_it_is_never_retired_nor_dropped(rest: Yard) -> None:
 
 
 def test_with_it_no_insert_fails(rest: Yard) -> None:
-    from pg_timepart.maintenance.targets import target_of
+    from pg_timepart.maintenance.target import target_of
 
     target = target_of(Ship)
     assert runs_out_at(target.read([]), MAY) is None

@@ -9,8 +9,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.report import Report
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.action_steps import create_steps
 from pg_timepart.schema import registry
@@ -52,7 +52,7 @@ def defective_june(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
         if leaf.name == JUNE and raised:
             raise raised[0]
 
-    monkeypatch.setattr("pg_timepart.maintenance.creating.create_steps", steps)
+    monkeypatch.setattr("pg_timepart.maintenance.actions.create.create_steps", steps)
     return raised
 
 
@@ -121,7 +121,7 @@ def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Unforeseen
         return plan_pass(parent, *rest)
 
-    monkeypatch.setattr("pg_timepart.maintenance.passes.plan_pass", defective)
+    monkeypatch.setattr("pg_timepart.maintenance.maintain.plan_pass", defective)
 
 
 def test_a_run_that_meets_a_defect_is_recorded_and_stops_no_other_table(

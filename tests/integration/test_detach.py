@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, transaction
 
 from pg_timepart.errors import OperationFailed, UnknownName
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.models import Cargo, Crossing, Port, Ship
 from tests.fleet.yard import Tablespaces, Yard, at, failure, outcomes, rolled_back
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Reading
 from tests.plant.observing import clear_plant, wipe

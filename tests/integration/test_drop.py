@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Cargo, Port, Ship
 from tests.fleet.yard import Yard, at, failure, outcomes, rolled_back

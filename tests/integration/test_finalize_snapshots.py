@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.shop.models import Event
 

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_marked
 from tests.integration.histories import code_without, migrate, write_history

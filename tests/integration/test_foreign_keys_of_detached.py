@@ -10,9 +10,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import override_settings
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.previewing import preview_pass
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.preview import preview_pass
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Cargo, Port, Ship
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes, queries_of_an_idle_pass

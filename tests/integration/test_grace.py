@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from pg_timepart.maintenance import passes
-from pg_timepart.maintenance.runs import Request, run
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance import maintain
+from pg_timepart.maintenance.run import Request, run
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.lock_holders import NAMESPACE
@@ -81,4 +81,4 @@ def test_a_grace_that_ends_while_a_run_waits_its_turn_is_for_the_next_run() -> N
         report = run(target_of(Reading), waiting)
         timer.join()
     assert (report.outcome, {each.kind.value for each in report.actions}) == ("done", {"create"})
-    assert [each.kind.value for each in passes.maintain("plant.reading").actions] == ["drop"]
+    assert [each.kind.value for each in maintain.maintain("plant.reading").actions] == ["drop"]

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.recording import Origin, prune, record
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.history import Origin, prune, record
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, queries_of_an_idle_pass
@@ -186,8 +186,8 @@ def test_an_edit_that_an_operator_saves_meanwhile_is_not_overwritten(yard: Yard)
     stale = Ship.partitioning.config
     yard.configure(Ship, premake=5)
     assert stale.premake == 2
-    from pg_timepart.maintenance.passes import provision
-    from pg_timepart.maintenance.targets import target_of
+    from pg_timepart.maintenance.maintain import provision
+    from pg_timepart.maintenance.target import target_of
 
     provision(target_of(Ship, config=stale))
     assert Ship.partitioning.config.premake == 5

@@ -13,9 +13,9 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.maintenance import by_hand
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionRun
 from tests.plant.models import Measurement
 from tests.plant.observing import clear_plant, wipe
@@ -86,7 +86,7 @@ def test_a_concurrent_detach_is_cancelled_and_ended_by_the_next_pass() -> None:
     with session("reader") as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM plant_measurement")
-        by_hand_and_interrupted(by_hand.detach)
+        by_hand_and_interrupted(manual.detach)
         assert_it_was_recorded_and_nothing_is_at_work()
     assert run_pass(Measurement).outcome is Outcome.DONE
     assert not the_old(Measurement).is_attached
@@ -99,7 +99,7 @@ def test_a_wait_for_a_lock_is_cancelled_and_the_next_pass_does_it() -> None:
         with session("reader") as reader:
             reader.execute("BEGIN")
             reader.execute(f"SELECT count(*) FROM {the_old(Measurement).table_name}")
-            by_hand_and_interrupted(by_hand.move, "cellar")
+            by_hand_and_interrupted(manual.move, "cellar")
             assert_it_was_recorded_and_nothing_is_at_work()
         assert ask(PLACE, the_old(Measurement).relid) is None
         assert run_pass(Measurement).outcome is Outcome.DONE

@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_attempts import share_of
 from tests.plant.models import Measurement
 from tests.plant.observing import clear_plant

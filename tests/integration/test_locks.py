@@ -17,9 +17,9 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.executor import Session
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.advisory_lock import advisory_lock
 from pg_timepart.postgres.lock_attempts import Budget, LockTimeout
 from pg_timepart.postgres.lock_holders import NAMESPACE

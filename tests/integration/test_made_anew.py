@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, Refused, UnknownName
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.executor import Session
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.steps import Step
 from tests.fleet.models import Ship

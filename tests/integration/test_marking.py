@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.catalog import read_marked
 from tests.fleet.models import Ship

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from tests.fleet.models import Cargo, Port, Ship
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes, rolled_back
 

@@ -23,7 +23,7 @@ from pg_timepart import tasks
 from pg_timepart.beat import schedules
 from pg_timepart.errors import Conflict, OperationFailed
 from pg_timepart.maintenance.condition import Health
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.schema import registry

@@ -8,8 +8,8 @@ import pytest
 from django.db import models
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from tests.fleet.models import Mooring, Port
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes
 from tests.sampling import some_of

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from pg_timepart import signals, tasks
 from pg_timepart.errors import AmbiguousName, UnknownName
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at

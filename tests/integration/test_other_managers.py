@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from pg_timepart.checks import check_databases
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain, plan, provision
-from pg_timepart.maintenance.previewing import preview_pass
+from pg_timepart.maintenance.maintain import maintain, plan, provision
+from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.status import table_status
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.provisioning import NoRoom, after_migrate
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, outcomes

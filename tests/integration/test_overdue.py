@@ -17,7 +17,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from deploy.health import ask_database
 from pg_timepart.beat import schedules
 from pg_timepart.beat.dispatcher import DISPATCH
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig
@@ -39,7 +39,7 @@ WITHOUT_BEAT = [each for each in settings.INSTALLED_APPS if each != "django_cele
 @pytest.fixture
 def ship(yard: Yard, synced_beat: None) -> Iterator[PartitionConfig]:
     """The config of a table that is well: a pass each day, and one just now."""
-    passes.maintain(LABEL)
+    maintain.maintain(LABEL)
     yield PartitionConfig.objects.get(model_label=LABEL)
     schedules.sync_all()
 
@@ -110,7 +110,7 @@ def test_json_says_since_when(ship: PartitionConfig) -> None:
 
 def test_a_pass_by_hand_ends_it(ship: PartitionConfig) -> None:
     looked_at(ship, 26 * HOUR)
-    passes.maintain(LABEL)
+    maintain.maintain(LABEL)
     assert problems() == []
 
 
@@ -227,7 +227,7 @@ def test_where_beat_is_not_installed(ship: PartitionConfig) -> None:
 def test_the_number_of_queries_is_the_same_when_all_are_late(ship: PartitionConfig) -> None:
     labels = [model._meta.label_lower for model in (Ship, Crossing, Cargo, Mooring)]
     for label in labels:
-        passes.maintain(label)
+        maintain.maintain(label)
     PartitionConfig.objects.update(last_checked_at=ago(40 * DAY))
     PeriodicTask.objects.update(date_changed=ago(40 * DAY))
     with CaptureQueriesContext(connection) as for_one:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Yard, at, outcomes

@@ -12,8 +12,8 @@ from django.core.management.color import no_style
 from django.db import models
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass

@@ -12,11 +12,11 @@ from django.test import override_settings
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance.applying import PERFORMERS
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.apply import PERFORMERS
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Action
 from tests.fleet.models import Ship

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 
 from pg_timepart.errors import InvalidPolicy, InvalidSetting, UnknownName
-from pg_timepart.maintenance.passes import maintain, plan
-from pg_timepart.maintenance.targets import config_of
+from pg_timepart.maintenance.maintain import maintain, plan
+from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionConfig
 from tests.fleet.models import Crossing, Port, Ship
 from tests.fleet.yard import Yard, at, failure

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.previewing import preview_pass
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.preview import preview_pass
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.driver import driver_connection
 from tests.fleet.models import Ship
 from tests.fleet.yard import Tablespaces, Yard, at, outcomes

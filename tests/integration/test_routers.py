@@ -20,8 +20,8 @@ from pytest_django import DjangoDbBlocker
 
 from pg_timepart import tasks
 from pg_timepart.beat import schedules
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.fleet.models import Ship

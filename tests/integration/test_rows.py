@@ -14,8 +14,8 @@ from django.db import models
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.schema import registry

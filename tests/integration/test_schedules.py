@@ -16,7 +16,7 @@ from django_celery_beat.schedulers import ModelEntry
 
 from pg_timepart.beat import schedules
 from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.provisioning import after_migrate
 from tests.celery_app import app

@@ -15,10 +15,10 @@ from django.db import connections, models
 from django.test import override_settings
 
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance import by_hand
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from tests.integration.other_runs import TRYING, another_run_on
 from tests.integration.test_interrupted import PLACE, Enough, ask, enough_after
@@ -111,7 +111,7 @@ def test_an_interval_that_is_taken_back_while_a_run_waits_its_turn() -> None:
     change_policy(Reading, interval=2)
 
     def detaching() -> str:
-        return by_hand.detach_expired(target_of(Reading), now=NOW).outcome
+        return manual.detach_expired(target_of(Reading), now=NOW).outcome
 
     with ExitStack() as stack:
         with another_run_on(Reading):
@@ -176,7 +176,7 @@ def test_a_detach_by_hand_that_is_cut_short_is_gone_on_with_whatever_the_config_
 
 def _try_to_detach(**more: Any) -> None:
     with pytest.raises(OperationDeferred):
-        by_hand.detach(target_of(Reading), [the_old(Reading)], **more)
+        manual.detach(target_of(Reading), [the_old(Reading)], **more)
 
 
 @patient

@@ -12,8 +12,8 @@ import pytest
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
 from tests.plant.models import Measurement
 from tests.plant.observing import clear_plant, wipe
 from tests.plant.scenery import NOW, a_machine, prepare

@@ -9,9 +9,9 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from pg_timepart import signals
-from pg_timepart.maintenance.creating import MAX_NAMES
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.recording import Origin
+from pg_timepart.maintenance.actions.create import MAX_NAMES
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at

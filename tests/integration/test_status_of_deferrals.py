@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance import passes
+from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.status import Health, all_statuses, table_status
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.fleet.models import Crossing, Ship
@@ -45,7 +45,7 @@ def taken(*models: Model, **login: str) -> Iterator[None]:
 def give_way(*labels: str, times: int) -> None:
     for label in labels:
         for _ in range(times):
-            assert passes.maintain(label).outcome is Outcome.DEFERRED
+            assert maintain.maintain(label).outcome is Outcome.DEFERRED
 
 
 def said(label: str = "fleet.ship") -> list[str]:
@@ -79,7 +79,7 @@ def test_one_run_that_is_well_ends_it(yard: Yard) -> None:
         give_way("fleet.ship", times=3)
     (problem,) = said()
     assert "held now" not in problem
-    assert passes.maintain("fleet.ship").outcome is Outcome.DONE
+    assert maintain.maintain("fleet.ship").outcome is Outcome.DONE
     assert said() == []
 
 
@@ -89,7 +89,7 @@ def test_it_costs_two_queries_whatever_the_number_of_tables(yard: Yard) -> None:
             all_statuses(["fleet.ship", "fleet.crossing"])
         return len(captured)
 
-    passes.maintain("fleet.mooring")
+    maintain.maintain("fleet.mooring")
     before = queries()
     with taken(Ship, Crossing):
         give_way("fleet.ship", times=3)

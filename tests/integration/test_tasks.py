@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from pg_timepart import tasks
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, UnknownName
-from pg_timepart.maintenance.targets import config_of
+from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
 from tests.fleet.models import Ship

@@ -11,8 +11,8 @@ from django.db import connection
 
 from pg_timepart import tasks
 from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
-from pg_timepart.maintenance.selecting import logs_named
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance.lookup import logs_named
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard

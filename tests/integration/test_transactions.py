@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.signals import post_create_partition
 from tests.plant.models import Machine, Measurement, Reading

@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from pg_timepart.errors import InvalidPolicy, OperationFailed
-from pg_timepart.maintenance.passes import maintain, maintain_all
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain, maintain_all
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionLog
 from tests.fleet.models import Ship

@@ -8,8 +8,8 @@ import logging
 import pytest
 from django.db import connection
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.integration.upgrading import migrate
 from tests.plant.models import Reading

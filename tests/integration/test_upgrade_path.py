@@ -6,8 +6,8 @@ import datetime as dt
 
 from django.core.management import call_command
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.integration.upgrading import (
     APP,

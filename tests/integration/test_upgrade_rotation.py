@@ -17,8 +17,8 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from django.test import override_settings
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests import plant
 from tests.integration.upgrading import migrate

@@ -52,7 +52,7 @@ def _live() -> None:
 def _rotate() -> None:
     from django.core.management import call_command
 
-    from pg_timepart.maintenance.passes import maintain
+    from pg_timepart.maintenance.maintain import maintain
     from pg_timepart.models import PartitionLog
     from tests.plant.models import Measurement
 

@@ -12,7 +12,7 @@ from django.db import connection, models
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.passes import maintain
+from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement, Reading
 from tests.plant.observing import State, change_policy, observe, wipe

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement
 from tests.plant.observing import change_policy, wipe

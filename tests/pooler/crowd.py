@@ -11,9 +11,9 @@ from django.db import OperationalError, connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
-from pg_timepart.maintenance import by_hand
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance import manual
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.drift.sight import look
 from tests.plant.models import Measurement
@@ -47,11 +47,11 @@ def prepare_everything(model: Model, archive: str) -> None:
     wipe(model)
     run_pass(model)
     target = target_of(model)
-    by_hand.create_range(target, DROPPED, EXPIRED + DAY)
+    manual.create_range(target, DROPPED, EXPIRED + DAY)
     for value, day in enumerate((NOW, *OLD_DAYS)):
         insert(model, day, value)
     for now, days in ((NOW - 2 * DAY, [FORGOTTEN]), (NOW, [PUT_BACK, MOVED, DROPPED])):
-        by_hand.detach(target, logs_at(model, *days), concurrently=False, now=now)
+        manual.detach(target, logs_at(model, *days), concurrently=False, now=now)
     cut_short(model, *logs_at(model, PENDING))
     change_policy(model, interval=2, detach_tablespace=archive, drop_after=DAY)
     PartitionRun.objects.filter(model_label=label_of(model)).delete()
@@ -61,16 +61,16 @@ def hands_on(archive: str) -> tuple[Part, ...]:
     """Return what each of some people asks for, one after the other."""
     return (
         (
-            lambda model: by_hand.attach(
+            lambda model: manual.attach(
                 target_of(model), logs_at(model, PUT_BACK), detach_time=NOW + DAY
             ),
-            lambda model: by_hand.drop(target_of(model), logs_at(model, DROPPED)),
-            lambda model: by_hand.create_range(target_of(model), AHEAD, AHEAD + DAY),
+            lambda model: manual.drop(target_of(model), logs_at(model, DROPPED)),
+            lambda model: manual.create_range(target_of(model), AHEAD, AHEAD + DAY),
         ),
         (
-            lambda model: by_hand.move(target_of(model), logs_at(model, MOVED), archive),
-            lambda model: by_hand.detach(target_of(model), logs_at(model, ASKED_OFF)),
-            lambda model: by_hand.truncate(target_of(model), logs_at(model, TODAY)),
+            lambda model: manual.move(target_of(model), logs_at(model, MOVED), archive),
+            lambda model: manual.detach(target_of(model), logs_at(model, ASKED_OFF)),
+            lambda model: manual.truncate(target_of(model), logs_at(model, TODAY)),
         ),
     )
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import connection, models
 from django.test import override_settings
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.plant.models import Machine, Measurement, Reading, Shift
 from tests.plant.observing import change_policy, wipe

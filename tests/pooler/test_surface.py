@@ -13,8 +13,8 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from pg_timepart.maintenance.passes import maintain
-from pg_timepart.maintenance.reconciling import reconcile
+from pg_timepart.maintenance.maintain import maintain
+from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionRun
 from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
 from tests.plant.models import Reading

@@ -9,8 +9,8 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from pg_timepart.maintenance import passes
-from pg_timepart.maintenance.targets import target_of
+from pg_timepart.maintenance import maintain
+from pg_timepart.maintenance.target import target_of
 from tests.acceptance.installation import Process, wait_until
 from tests.acceptance.table import is_rotated, neglect, runs, task
 from tests.acceptance.writers import Writers, missing
@@ -48,7 +48,7 @@ def test_many_tasks_end_as_one_of_each_would(
         neglect(model)
     with server.through():
         writers = Writers(2)
-    passes.provision(target_of(Reading))
+    maintain.provision(target_of(Reading))
     with writers.at_work():
         sent = [_send(client, model) for _ in range(EACH) for model in (Reading, *TABLES)]
         _assert_all_end_well(sent, worker)
@@ -67,7 +67,7 @@ def test_the_pooler_is_restarted_under_a_worker(
     neglect()
     with server.through():
         writers = Writers(2)
-    passes.provision(target_of(Reading))
+    maintain.provision(target_of(Reading))
     said = len(worker.said())
     with writers.at_work(), session("onlooker") as onlooker:
         with parent_held():
@@ -101,7 +101,7 @@ def test_a_worker_that_goes_past_the_pooler(server: PooledInstallation, client: 
 
 def _passed(model: Any) -> State:
     neglect(model)
-    passes.maintain(label_of(model))
+    maintain.maintain(label_of(model))
     return observe(model)
 
 

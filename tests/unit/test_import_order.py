@@ -29,7 +29,6 @@ LAYOUT = (
     "manager",
     "following",
     "provisioning",
-    "messages",
     "tasks",
     "console",
     "admin",

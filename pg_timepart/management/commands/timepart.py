@@ -23,15 +23,15 @@ from pg_timepart.errors import (
     TimepartError,
     UnknownName,
 )
-from pg_timepart.maintenance import by_hand, passes
+from pg_timepart.maintenance import maintain, manual
 from pg_timepart.maintenance.assessing import in_one_line
-from pg_timepart.maintenance.previewing import Preview, preview_pass
-from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.selecting import logs_named
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.lookup import logs_named
+from pg_timepart.maintenance.preview import Preview, preview_pass
+from pg_timepart.maintenance.reconcile import reconcile
+from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.status import Health, TableStatus, all_statuses, table_status
-from pg_timepart.maintenance.targets import Target, decorated, target_of
+from pg_timepart.maintenance.target import Target, decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import Option, add_commands
@@ -104,9 +104,9 @@ class Command(BaseCommand):
 
     def _maintain(self, options: dict[str, Any]) -> None:
         if options["models"]:
-            self._report(options, _reports(options, "maintain", passes.maintain))
+            self._report(options, _reports(options, "maintain", maintain.maintain))
         else:
-            reports = passes.maintain_all(origin=ORIGIN)
+            reports = maintain.maintain_all(origin=ORIGIN)
             self._report(options, [*reports, *_unattended_reports("maintain")])
 
     def _reconcile(self, options: dict[str, Any]) -> None:
@@ -119,30 +119,30 @@ class Command(BaseCommand):
         _check_range(days, start, end)
         target = _target(options)
         if start is not None:
-            self._by_hand(options, lambda: by_hand.create_range(target, start, end, origin=ORIGIN))
+            self._by_hand(options, lambda: manual.create_range(target, start, end, origin=ORIGIN))
         else:
             ahead = 1 if days is None else days
-            self._by_hand(options, lambda: by_hand.create_next(target, ahead, origin=ORIGIN))
+            self._by_hand(options, lambda: manual.create_next(target, ahead, origin=ORIGIN))
 
     def _detach(self, options: dict[str, Any]) -> None:
         target, concurrently = _target(options), not options["plain"]
         if options["expired"]:
             self._by_hand(
                 options,
-                lambda: by_hand.detach_expired(target, concurrently=concurrently, origin=ORIGIN),
+                lambda: manual.detach_expired(target, concurrently=concurrently, origin=ORIGIN),
             )
             return
         logs = logs_named(target, options["partitions"], origin=ORIGIN)
         self._by_hand(
             options,
-            lambda: by_hand.detach(target, logs, concurrently=concurrently, origin=ORIGIN),
+            lambda: manual.detach(target, logs, concurrently=concurrently, origin=ORIGIN),
         )
 
     def _attach(self, options: dict[str, Any]) -> None:
         target, names = _target(options), options["partitions"]
         logs = None if names is None else logs_named(target, names, origin=ORIGIN)
         pin = options["pin"]
-        self._by_hand(options, lambda: by_hand.attach(target, logs, detach_time=pin, origin=ORIGIN))
+        self._by_hand(options, lambda: manual.attach(target, logs, detach_time=pin, origin=ORIGIN))
 
     def _move(self, options: dict[str, Any]) -> None:
         target, tablespace = _target(options), options["tablespace"]
@@ -150,7 +150,7 @@ class Command(BaseCommand):
         if tablespace not in known:
             raise UnknownName("tablespace", tablespace, known)
         logs = logs_named(target, options["partitions"], origin=ORIGIN)
-        self._by_hand(options, lambda: by_hand.move(target, logs, tablespace, origin=ORIGIN))
+        self._by_hand(options, lambda: manual.move(target, logs, tablespace, origin=ORIGIN))
 
     def _drop(self, options: dict[str, Any]) -> None:
         target = _target(options)
@@ -158,7 +158,7 @@ class Command(BaseCommand):
         _refuse_attached(logs)
         if not options["yes"]:
             self._confirm_drop(target, logs)
-        self._by_hand(options, lambda: by_hand.drop(target, logs, origin=ORIGIN))
+        self._by_hand(options, lambda: manual.drop(target, logs, origin=ORIGIN))
 
     def _confirm_drop(self, target: Target, logs: Sequence[PartitionLog]) -> None:
         """Go on only if a person at a terminal has typed yes."""

@@ -20,12 +20,12 @@ from pg_timepart.errors import (
     Refused,
     UnknownName,
 )
-from pg_timepart.maintenance.caution import Planner
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.runs import Request, run
-from pg_timepart.maintenance.targets import Target
-from pg_timepart.maintenance.work import ABSENT, Work
+from pg_timepart.maintenance.clock_skew import Planner
+from pg_timepart.maintenance.context import ABSENT, Work
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.run import Request, run
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.periods import Bounds, representable

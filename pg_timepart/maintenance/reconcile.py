@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pg_timepart import conf
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.runs import Request, run
-from pg_timepart.maintenance.targets import decorated, target_of
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.run import Request, run
+from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.partitions.coverage import uncovered
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Known, Plan, Policy

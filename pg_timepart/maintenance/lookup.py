@@ -14,10 +14,10 @@ from pg_timepart.errors import (
     Refused,
     UnknownName,
 )
-from pg_timepart.maintenance.reconciling import reconcile
-from pg_timepart.maintenance.recording import Origin
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.reconcile import reconcile
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import Addresses, qualified
 from pg_timepart.partitions.tables import Partition, Relation

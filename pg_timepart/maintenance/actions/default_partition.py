@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from django.db import DatabaseError
 
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres.action_steps import ACCESS_EXCLUSIVE

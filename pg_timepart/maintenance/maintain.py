@@ -12,12 +12,12 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance import rows as row_keeping
-from pg_timepart.maintenance.marking import outdated
-from pg_timepart.maintenance.recording import TIME_IS_UP, Origin, record_alone, touch_all
-from pg_timepart.maintenance.reports import Report
-from pg_timepart.maintenance.runs import Request, preview, run
-from pg_timepart.maintenance.targets import (
+from pg_timepart.maintenance import log_sync as row_keeping
+from pg_timepart.maintenance.actions.comment import outdated
+from pg_timepart.maintenance.history import TIME_IS_UP, Origin, record_alone, touch_all
+from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.run import Request, preview, run
+from pg_timepart.maintenance.target import (
     Target,
     decorated,
     detached_by_table,

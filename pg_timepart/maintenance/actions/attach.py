@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from django.db import IntegrityError
 
 from pg_timepart.errors import Conflict
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.promising import beside_default
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.actions.default_partition import beside_default
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Leaf, Partition

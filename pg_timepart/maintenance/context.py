@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict, Deferred, Refused
-from pg_timepart.maintenance import rows as row_keeping
-from pg_timepart.maintenance.claims import Claim
-from pg_timepart.maintenance.recording import TIME_IS_UP
-from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance import log_sync as row_keeping
+from pg_timepart.maintenance.config_claims import Claim
+from pg_timepart.maintenance.history import TIME_IS_UP
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.periods import Bounds

@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
 from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
-from pg_timepart.maintenance import claims
+from pg_timepart.maintenance import config_claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
 from pg_timepart.partitions.plan import Known, Plan, Policy
@@ -36,7 +36,7 @@ class Target:
     alias: str
     """The database of the table, through which statements run."""
 
-    claimed_by: tuple[claims.Claim, ...] = ()
+    claimed_by: tuple[config_claims.Claim, ...] = ()
     """Configs that claim the table of a model that has none, where none can be relabelled."""
 
     is_disputed: bool = False
@@ -76,17 +76,17 @@ class Target:
             parent.kind.check_period(policy.period)
         return policy
 
-    def rivals(self, parent: Parent) -> tuple[claims.Claim, ...]:
+    def rivals(self, parent: Parent) -> tuple[config_claims.Claim, ...]:
         """Return the claims of other configs on the table, in one query."""
         if not self.keeps_rows and not self.is_disputed:
             return ()
-        return claims.rivals_of(self.config, parent, self.alias)
+        return config_claims.rivals_of(self.config, parent, self.alias)
 
     def agreed(self, plan: Plan, parent: Parent) -> Plan:
         """Return what of a plan may be done: nothing is retired while others claim the table."""
-        if not claims.retires(plan):
+        if not config_claims.retires(plan):
             return plan
-        return claims.without_retirement(plan, self.label, self.rivals(parent))
+        return config_claims.without_retirement(plan, self.label, self.rivals(parent))
 
     def rows(self) -> list[PartitionLog]:
         """Return our rows of this table, in one query."""
@@ -205,7 +205,7 @@ def config_of(model: type[models.Model]) -> PartitionConfig:
         return found
     target = target_of(model)
     if target.is_disputed:
-        raise Conflict(claims.dispute(target.label, target.claimed_by))
+        raise Conflict(config_claims.dispute(target.label, target.claimed_by))
     return target.config if target.keeps_rows else _new_config(model)
 
 
@@ -219,12 +219,12 @@ def _first_target(model: type[models.Model], alias: str) -> Target:
     try:
         parent = read_parent(connections[alias], model._meta.db_table, zone=conf.zone())
     except DatabaseError:  # the run itself meets it again, and records it
-        if claims.has_loose_configs():
+        if config_claims.has_loose_configs():
             return replace(without_rows, is_disputed=True)
         return replace(without_rows, config=_new_config(model))
     if parent is None:
         return without_rows
-    owner = claims.owner_of(model, parent, alias)
+    owner = config_claims.owner_of(model, parent, alias)
     if owner.rivals:
         return replace(without_rows, is_disputed=True, claimed_by=owner.rivals)
     return replace(without_rows, config=owner.config or _new_config(model))

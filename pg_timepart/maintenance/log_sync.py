@@ -11,8 +11,8 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import F
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.claims import Claim
-from pg_timepart.maintenance.targets import Target
+from pg_timepart.maintenance.config_claims import Claim
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import configs, keep
 from pg_timepart.partitions.tables import Parent, Partition

@@ -11,14 +11,14 @@ from django.db import DatabaseError, InterfaceError
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
 from pg_timepart.logger import logger
-from pg_timepart.maintenance.attaching import attach
-from pg_timepart.maintenance.creating import create
-from pg_timepart.maintenance.detaching import detach, finalize
-from pg_timepart.maintenance.disposing import drop, move, truncate, unlink
-from pg_timepart.maintenance.executing import Session, open_session
-from pg_timepart.maintenance.promising import release
-from pg_timepart.maintenance.reports import ActionResult
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.actions.attach import attach
+from pg_timepart.maintenance.actions.create import create
+from pg_timepart.maintenance.actions.default_partition import release
+from pg_timepart.maintenance.actions.detach import detach, finalize
+from pg_timepart.maintenance.actions.storage import drop, move, truncate, unlink
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session, open_session
+from pg_timepart.maintenance.report import ActionResult
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.plan import Action

@@ -9,9 +9,9 @@ from itertools import islice
 from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.errors import Conflict, Deferred
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.promising import beside_default
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.actions.default_partition import beside_default
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.names import alternatives
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition, Relation

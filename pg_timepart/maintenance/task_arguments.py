@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_timepart import conf
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.maintenance.selecting import Shown
+from pg_timepart.maintenance.lookup import Shown
 from pg_timepart.partitions.periods import representable
 
 Partitions = Sequence[str | dict[str, Any]]

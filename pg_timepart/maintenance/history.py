@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.maintenance.reports import Report
+from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.models.database import configs, keep, rows_alias
 from pg_timepart.text import each_text, in_ascii, printable, storable

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.caution import Planner
+from pg_timepart.maintenance.clock_skew import Planner
 from pg_timepart.partitions.plan import Action, Known, Plan, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.other_tools import read_other_managers

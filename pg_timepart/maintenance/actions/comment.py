@@ -9,9 +9,9 @@ from django.db import DatabaseError
 
 from pg_timepart.errors import Deferred
 from pg_timepart.logger import logger
-from pg_timepart.maintenance.executing import Session, budget
-from pg_timepart.maintenance.targets import Target
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session, budget
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.tables import Mark, Parent, Partition

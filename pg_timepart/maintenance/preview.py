@@ -16,13 +16,13 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.creating import places
-from pg_timepart.maintenance.looking import look, plan_of
-from pg_timepart.maintenance.marking import first_mark
-from pg_timepart.maintenance.promising import release_step
-from pg_timepart.maintenance.runs import in_order
-from pg_timepart.maintenance.targets import Target
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.actions.comment import first_mark
+from pg_timepart.maintenance.actions.create import places
+from pg_timepart.maintenance.actions.default_partition import release_step
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.next_plan import look, plan_of
+from pg_timepart.maintenance.run import in_order
+from pg_timepart.maintenance.target import Target
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Partition, Relation

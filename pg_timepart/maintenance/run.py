@@ -15,23 +15,17 @@ from django.utils import timezone
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.logger import logger
-from pg_timepart.maintenance import claims
-from pg_timepart.maintenance import rows as row_keeping
-from pg_timepart.maintenance.announcing import announce
-from pg_timepart.maintenance.applying import apply
-from pg_timepart.maintenance.caution import Planner, at_latest, cautious
-from pg_timepart.maintenance.consideration import considerate
-from pg_timepart.maintenance.marking import mark_anew, outdated
-from pg_timepart.maintenance.recording import (
-    TIME_IS_UP,
-    Origin,
-    is_deleted,
-    record,
-    record_alone,
-)
-from pg_timepart.maintenance.reports import ActionResult, Report, overall
-from pg_timepart.maintenance.targets import CONFIG_IS_GONE, Target, known_rows
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance import config_claims
+from pg_timepart.maintenance import log_sync as row_keeping
+from pg_timepart.maintenance.actions.comment import mark_anew, outdated
+from pg_timepart.maintenance.announce import announce
+from pg_timepart.maintenance.apply import apply
+from pg_timepart.maintenance.clock_skew import Planner, at_latest, cautious
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.history import TIME_IS_UP, Origin, is_deleted, record, record_alone
+from pg_timepart.maintenance.other_tools import considerate
+from pg_timepart.maintenance.report import ActionResult, Report, overall
+from pg_timepart.maintenance.target import CONFIG_IS_GONE, Target, known_rows
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import connection_of_rows
 from pg_timepart.partitions.plan import Action, Plan
@@ -208,7 +202,9 @@ def _run_locked(
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
-    plan = claims.without_retirement(plan, target.label, work.rivals, is_by_hand=request.is_by_hand)
+    plan = config_claims.without_retirement(
+        plan, target.label, work.rivals, is_by_hand=request.is_by_hand
+    )
     for group in in_order(plan.actions):
         _apply_group(work, group, course)
     return replace(plan, notes=(*plan.notes, *work.notes))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Deferred
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.marking import first_mark
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.actions.comment import first_mark
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition
 from pg_timepart.postgres.action_steps import (

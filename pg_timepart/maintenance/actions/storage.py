@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pg_timepart.errors import Conflict, Deferred, Refused
-from pg_timepart.maintenance.caution import surely
-from pg_timepart.maintenance.executing import Session
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.clock_skew import surely
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.periods import FOR_EVER
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from pg_timepart import signals
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.maintenance.reports import ActionResult
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.report import ActionResult
 
 _SIGNALS = {
     ActionKind.CREATE: signals.post_create_partition,

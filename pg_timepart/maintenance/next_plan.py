@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pg_timepart.maintenance.caution import cautious
-from pg_timepart.maintenance.consideration import considerate
-from pg_timepart.maintenance.targets import Target, known_rows
-from pg_timepart.maintenance.work import Work
+from pg_timepart.maintenance.clock_skew import cautious
+from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.other_tools import considerate
+from pg_timepart.maintenance.target import Target, known_rows
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import plan_pass
 
