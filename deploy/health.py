@@ -24,8 +24,8 @@ from django.views.decorators.http import require_safe
 
 from deploy.health_check import Answer, Check, Finding, State, ask_all, place_to_wait
 from pg_timepart.admin.permissions import may_see_runs, may_view
-from pg_timepart.maintenance.condition import TableStatus
-from pg_timepart.maintenance.status import all_statuses
+from pg_timepart.status.tables import all_statuses
+from pg_timepart.status.types import TableStatus
 
 _CONNECT_SECONDS = 2
 _TOLD = ("read_at", "runs_out_at", "runway_seconds", "attached", "detached", "last_outcome")

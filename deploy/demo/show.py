@@ -17,7 +17,7 @@ from deploy.demo.stage import Stage
 from deploy.demo.verdict import Verdict, count
 from deploy.local.ports import HOST
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.status import all_statuses
+from pg_timepart.status.tables import all_statuses
 
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.5

@@ -28,8 +28,8 @@ from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, ke
 from pg_timepart.admin.overview import is_installed, overviews
 from pg_timepart.admin.sending import NotSent, send
 from pg_timepart.beat import schedules
-from pg_timepart.maintenance.condition import PartitionStatus
 from pg_timepart.models import PartitionConfig
+from pg_timepart.status.types import PartitionStatus
 
 Configs = QuerySet[PartitionConfig]
 

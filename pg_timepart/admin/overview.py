@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from pg_timepart.admin import beat
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance.condition import Health, PartitionStatus, State, TableStatus
-from pg_timepart.maintenance.status import all_statuses
 from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
-from pg_timepart.maintenance.unattended_status import health_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
+from pg_timepart.status.tables import all_statuses
+from pg_timepart.status.types import Health, PartitionStatus, State, TableStatus
+from pg_timepart.status.unattended import health_of
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

@@ -19,9 +19,9 @@ from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.shapes import Drawing, Span
 from pg_timepart.admin.upcoming import Upcoming, next_pass
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.partitions.plan import Action
+from pg_timepart.status.types import PartitionStatus, TableStatus
 
 PARTITIONS_ON_A_PAGE = 100
 LATEST_RUNS = 10

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pg_timepart import conf, console
-from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
+from pg_timepart import conf
 from pg_timepart.partitions.periods import Bounds, in_zone
+from pg_timepart.status import formatting
+from pg_timepart.status.types import PartitionStatus, TableStatus
 
 NOTHING = "-"
 
 
 def minute(moment: datetime | None) -> str:
     """Return a local date and time to the minute, in the zone of the partitions."""
-    return NOTHING if moment is None else console.minute(moment, conf.zone())
+    return NOTHING if moment is None else formatting.minute(moment, conf.zone())
 
 
 def moment(moment: datetime | None) -> str:
     """Return a local date, and the time where that is not midnight."""
-    return NOTHING if moment is None else console.moment(moment, conf.zone())
+    return NOTHING if moment is None else formatting.moment(moment, conf.zone())
 
 
 def bounds(limits: Bounds | None) -> str:
     """Return both ends of a range; a default partition has none."""
-    return "everything else" if limits is None else console.bounds(limits, conf.zone())
+    return "everything else" if limits is None else formatting.bounds(limits, conf.zone())
 
 
 def duration(span: timedelta | None) -> str:
     """Return the two largest units of a duration."""
-    return NOTHING if span is None else console.duration(span)
+    return NOTHING if span is None else formatting.duration(span)
 
 
 def seconds(count: float) -> str:
     """Return a number of seconds as a duration."""
-    return console.duration(timedelta(seconds=count))
+    return formatting.duration(timedelta(seconds=count))
 
 
 def size(count: int | None) -> str:
     """Return a number of bytes, in units of 1024."""
-    return console.size(count)
+    return formatting.size(count)
 
 
 def rows(estimate: int | None) -> str:
@@ -50,7 +51,7 @@ def runway(status: TableStatus) -> str:
     """Return for how long INSERTs will succeed."""
     if status.read_at is None:
         return "unknown"
-    return "without end" if status.runway is None else console.duration(status.runway)
+    return "without end" if status.runway is None else formatting.duration(status.runway)
 
 
 def retention(period: str, count: int, interval: int | None, drop_after: timedelta | None) -> str:
@@ -69,7 +70,7 @@ def remarks(partition: PartitionStatus) -> str:
     if partition.detached_at is not None:
         found.append(f"detached {minute(partition.detached_at)}")
     if partition.pinned_until is not None:
-        found.append(console.pin(partition.pinned_until, conf.zone()))
+        found.append(formatting.pin(partition.pinned_until, conf.zone()))
     if partition.unfinished:
         found.append(f"{partition.unfinished} interrupted")
     if partition.obstacles:

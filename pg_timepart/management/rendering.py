@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta, tzinfo
 
-from pg_timepart import console
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.maintenance.condition import PartitionStatus, TableStatus
 from pg_timepart.maintenance.preview import ActionPreview, Preview, StepPreview
 from pg_timepart.maintenance.report import ActionResult, Report
+from pg_timepart.status import formatting
+from pg_timepart.status.types import PartitionStatus, TableStatus
 from pg_timepart.text import printable
 
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
@@ -36,7 +36,7 @@ def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
     if status.read_at is not None:
         yield f"  {_runway(status, zone)}; {_counts(status)}"
     yield f"  {_history(status, zone)}"
-    yield from (f"  nothing covers {console.bounds(each, zone)}" for each in status.gaps)
+    yield from (f"  nothing covers {formatting.bounds(each, zone)}" for each in status.gaps)
     if status.partitions:
         yield ""
         yield from (f"  {line}" for line in partition_table(status.partitions, zone))
@@ -45,7 +45,7 @@ def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
 def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list[str]:
     """Return the partitions in aligned columns."""
     rows = [_partition_row(each, zone) for each in partitions]
-    return console.table(_HEADINGS, rows, right=_NUMBERS)
+    return formatting.table(_HEADINGS, rows, right=_NUMBERS)
 
 
 def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:
@@ -77,24 +77,24 @@ def _policy(status: TableStatus) -> str:
 def _runway(status: TableStatus, zone: tzinfo) -> str:
     if status.runs_out_at is None or status.runway is None:
         return "room for new rows without end"
-    until = console.moment(status.runs_out_at, zone)
-    return f"room for new rows until {until}, for {console.duration(status.runway)}"
+    until = formatting.moment(status.runs_out_at, zone)
+    return f"room for new rows until {until}, for {formatting.duration(status.runway)}"
 
 
 def _counts(status: TableStatus) -> str:
     return (
         f"{status.attached_count} attached, {status.detached_count} detached,"
-        f" {console.size(status.total_bytes)}"
+        f" {formatting.size(status.total_bytes)}"
     )
 
 
 def _history(status: TableStatus, zone: tzinfo) -> str:
     if status.last_checked_at is None:
         return "never checked"
-    checked = f"last checked {console.minute(status.last_checked_at, zone)}"
+    checked = f"last checked {formatting.minute(status.last_checked_at, zone)}"
     if status.last_run_at is None:
         return checked
-    ran = console.minute(status.last_run_at, zone)
+    ran = formatting.minute(status.last_run_at, zone)
     return f"{checked}, last run {status.last_outcome} {ran}"
 
 
@@ -102,10 +102,12 @@ def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
     estimate = partition.rows_estimate
     return (
         partition.address,
-        "everything else" if partition.bounds is None else console.bounds(partition.bounds, zone),
+        "everything else"
+        if partition.bounds is None
+        else formatting.bounds(partition.bounds, zone),
         partition.state.value,
         partition.tablespace,
-        console.size(partition.size_bytes),
+        formatting.size(partition.size_bytes),
         "?" if estimate is None else f"~{estimate}",
         ", ".join(_remarks(partition, zone)),
     )
@@ -113,9 +115,9 @@ def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
 
 def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
     if partition.detached_at is not None:
-        yield f"detached {console.minute(partition.detached_at, zone)}"
+        yield f"detached {formatting.minute(partition.detached_at, zone)}"
     if partition.pinned_until is not None:
-        yield console.pin(partition.pinned_until, zone)
+        yield formatting.pin(partition.pinned_until, zone)
     if partition.unfinished:
         yield f"{partition.unfinished} interrupted"
     if partition.obstacles:
@@ -131,7 +133,7 @@ def _count(preview: Preview) -> str:
 
 def _action_lines(preview: ActionPreview, zone: tzinfo) -> Iterator[str]:
     action = preview.action
-    bounds = f" ({console.bounds(action.bounds, zone)})" if action.bounds else ""
+    bounds = f" ({formatting.bounds(action.bounds, zone)})" if action.bounds else ""
     yield f"-- {action.kind} {printable(action.partition)}{bounds}: {printable(action.reason)}"
     if preview.note:
         yield f"-- note: {printable(preview.note)}"
@@ -152,7 +154,7 @@ def _result(result: ActionResult) -> str:
         return f"gave way, did not {result.kind} {name}: {detail}"
     if result.outcome is Outcome.FAILED:
         return f"failed to {result.kind} {name}: {detail}"
-    took = console.duration(timedelta(seconds=result.seconds))
+    took = formatting.duration(timedelta(seconds=result.seconds))
     waited = timedelta(seconds=result.waited_seconds)
-    waiting = f", {console.duration(waited)} of it waiting for locks" if waited else ""
+    waiting = f", {formatting.duration(waited)} of it waiting for locks" if waited else ""
     return f"{_DONE[result.kind]} {name}, {took}{waiting}"

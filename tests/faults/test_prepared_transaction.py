@@ -11,9 +11,9 @@ from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.constants import Outcome
-from pg_timepart.maintenance.sizes import read_figures
 from pg_timepart.models import PartitionConfig
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from pg_timepart.status.sizes import read_figures
 from tests.faults.own_server import OwnServer
 from tests.plant.every import EVERY
 from tests.plant.models import Machine, Measurement, Reading

@@ -14,10 +14,10 @@ from pytest_django import DjangoDbBlocker
 from deploy.local.folders import scratch_folder
 from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.maintenance import maintain
-from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.status.tables import table_status
+from pg_timepart.status.types import Health
 from tests.acceptance.installation import Installation
 from tests.acceptance.table import READING, children, config_of, parent_held
 from tests.clocks import Clock

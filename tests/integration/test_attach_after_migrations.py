@@ -16,10 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.next_plan import look
 from pg_timepart.maintenance.preview import preview_plan
-from pg_timepart.maintenance.status import table_status
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
+from pg_timepart.status.tables import table_status
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.processes import session

@@ -11,12 +11,12 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.maintenance import maintain
-from pg_timepart.maintenance.assessing import assess
-from pg_timepart.maintenance.condition import Health
-from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.coverage import runs_out_at
+from pg_timepart.status.health import assess
+from pg_timepart.status.tables import all_statuses, table_status
+from pg_timepart.status.types import Health
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.fleet.yard import Yard
 from tests.integration.commanding import run_timepart, second_connection, timepart

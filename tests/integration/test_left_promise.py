@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
-from pg_timepart.maintenance.status import table_status
+from pg_timepart.status.tables import table_status
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
 from tests.integration.commanding import timepart

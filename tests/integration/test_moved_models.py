@@ -22,11 +22,11 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from pg_timepart import tasks
 from pg_timepart.beat import schedules
 from pg_timepart.errors import Conflict, OperationFailed
-from pg_timepart.maintenance.condition import Health
 from pg_timepart.maintenance.maintain import maintain
-from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.schema import registry
+from pg_timepart.status.tables import all_statuses, table_status
+from pg_timepart.status.types import Health
 from tests import settings as project
 from tests.integration.administering import page_of, signed_in
 from tests.integration.histories import code_without, migrate, write_history

@@ -18,9 +18,9 @@ from deploy.health import ask_database
 from pg_timepart.beat import schedules
 from pg_timepart.beat.dispatcher import DISPATCH
 from pg_timepart.maintenance import maintain
-from pg_timepart.maintenance.condition import Health
-from pg_timepart.maintenance.status import all_statuses, table_status
 from pg_timepart.models import PartitionConfig
+from pg_timepart.status.tables import all_statuses, table_status
+from pg_timepart.status.types import Health
 from tests.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in

@@ -22,8 +22,8 @@ from pg_timepart import tasks
 from pg_timepart.beat import schedules
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
-from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from pg_timepart.status.tables import table_status
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
 from tests.integration.administering import no_users_left, page_of, signed_in

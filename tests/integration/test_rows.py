@@ -16,9 +16,9 @@ from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
-from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.schema import registry
+from pg_timepart.status.tables import table_status
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Yard, at, queries_of_an_idle_pass
 

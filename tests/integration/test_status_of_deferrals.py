@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import maintain
-from pg_timepart.maintenance.status import Health, all_statuses, table_status
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from pg_timepart.status.tables import Health, all_statuses, table_status
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Model, Yard
 from tests.processes import session

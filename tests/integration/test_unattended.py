@@ -15,8 +15,8 @@ from django_celery_beat.models import PeriodicTask
 from deploy.health import ask_database
 from pg_timepart import tasks
 from pg_timepart.errors import UnknownName
-from pg_timepart.maintenance.status import all_statuses
 from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.status.tables import all_statuses
 from tests.integration.administering import page_of, signed_in
 from tests.integration.commanding import Ended, timepart
 from tests.integration.histories import code_without

@@ -15,8 +15,8 @@ from django.urls import reverse
 from pg_timepart.errors import InvalidPolicy, OperationFailed
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
-from pg_timepart.maintenance.status import table_status
 from pg_timepart.models import PartitionLog
+from pg_timepart.status.tables import table_status
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard
 from tests.integration.administering import CONFIGS, key_of, no_users_left, page_of, signed_in

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pg_timepart import console
 from pg_timepart.partitions.periods import Bounds
+from pg_timepart.status import formatting
 from pg_timepart.text import printable
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -32,7 +32,7 @@ def utc(*parts: int) -> dt.datetime:
     ],
 )
 def test_size(count: int | None, text: str) -> None:
-    assert console.size(count) == text
+    assert formatting.size(count) == text
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_size(count: int | None, text: str) -> None:
     ],
 )
 def test_duration(span: dt.timedelta, text: str) -> None:
-    assert console.duration(span) == text
+    assert formatting.duration(span) == text
 
 
 @pytest.mark.parametrize(
@@ -76,28 +76,28 @@ def test_duration(span: dt.timedelta, text: str) -> None:
     ],
 )
 def test_bounds(start: dt.datetime | None, end: dt.datetime | None, text: str) -> None:
-    assert console.bounds(Bounds(start=start, end=end), BERLIN) == text
+    assert formatting.bounds(Bounds(start=start, end=end), BERLIN) == text
 
 
 def test_bounds_that_are_not_known() -> None:
-    assert console.bounds(None, BERLIN) == "?"
+    assert formatting.bounds(None, BERLIN) == "?"
 
 
 def test_a_moment_at_the_edge_of_what_datetime_holds_is_shown_in_utc() -> None:
-    assert console.moment(utc(1, 1, 1, 2), ZoneInfo("America/New_York")) == "0001-01-01 02:00"
+    assert formatting.moment(utc(1, 1, 1, 2), ZoneInfo("America/New_York")) == "0001-01-01 02:00"
 
 
 def test_when_something_happened_is_shown_to_the_minute() -> None:
-    assert console.minute(utc(2024, 1, 1, 14, 3, 59, 999), BERLIN) == "2024-01-01 15:03"
+    assert formatting.minute(utc(2024, 1, 1, 14, 3, 59, 999), BERLIN) == "2024-01-01 15:03"
 
 
 def test_columns_are_aligned_and_numbers_stand_right() -> None:
-    assert console.table(("NAME", "SIZE", "NOTE"), [("a", "12", ""), ("bcdef", "1", "x")]) == [
+    assert formatting.table(("NAME", "SIZE", "NOTE"), [("a", "12", ""), ("bcdef", "1", "x")]) == [
         "NAME   SIZE  NOTE",
         "a      12",
         "bcdef  1     x",
     ]
-    assert console.table(("NAME", "SIZE"), [("a", "12"), ("b", "1")], right=[1]) == [
+    assert formatting.table(("NAME", "SIZE"), [("a", "12"), ("b", "1")], right=[1]) == [
         "NAME  SIZE",
         "a       12",
         "b        1",
@@ -105,7 +105,7 @@ def test_columns_are_aligned_and_numbers_stand_right() -> None:
 
 
 def test_a_table_without_rows_is_its_headings() -> None:
-    assert console.table(("NAME", "SIZE"), []) == ["NAME  SIZE"]
+    assert formatting.table(("NAME", "SIZE"), []) == ["NAME  SIZE"]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,9 @@ def test_a_table_without_rows_is_its_headings() -> None:
     ],
 )
 def test_columns_are_aligned_for_names_in_any_script(name: str, columns: int) -> None:
-    assert console.width(name) == columns
-    wide, narrow = console.table((name, "X"), [("a", "b")])
-    assert console.width(wide.removesuffix("X")) == console.width(narrow.removesuffix("b"))
+    assert formatting.width(name) == columns
+    wide, narrow = formatting.table((name, "X"), [("a", "b")])
+    assert formatting.width(wide.removesuffix("X")) == formatting.width(narrow.removesuffix("b"))
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_columns_are_aligned_for_names_in_any_script(name: str, columns: int) ->
 )
 def test_what_a_name_could_do_to_a_terminal_is_escaped(name: str, shown: str) -> None:
     assert printable(name) == shown
-    assert console.table(("NAME",), [(name,)])[1] == shown
+    assert formatting.table(("NAME",), [(name,)])[1] == shown

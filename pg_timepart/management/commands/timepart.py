@@ -24,13 +24,11 @@ from pg_timepart.errors import (
     UnknownName,
 )
 from pg_timepart.maintenance import maintain, manual
-from pg_timepart.maintenance.assessing import in_one_line
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.preview import Preview, preview_pass
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.status import Health, TableStatus, all_statuses, table_status
 from pg_timepart.maintenance.target import Target, decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
@@ -39,6 +37,8 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.postgres.catalog import tablespaces
 from pg_timepart.schema.registry import registry
+from pg_timepart.status.health import in_one_line
+from pg_timepart.status.tables import Health, TableStatus, all_statuses, table_status
 
 ORIGIN = Origin(started_by="command")
 

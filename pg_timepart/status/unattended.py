@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pg_timepart.maintenance.condition import Health, TableStatus, period_in_words
 from pg_timepart.maintenance.unattended import Unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.coverage import runs_out_at
+from pg_timepart.status.types import Health, TableStatus, period_in_words
 
 
 def health_of(found: Unattended) -> Health:

@@ -18,27 +18,8 @@ from django.db import models
 from pg_timepart import conf
 from pg_timepart.beat.timetable import Timetable, read_timetable
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance.assessing import (
-    Finding,
-    assess,
-    gave_way,
-    late,
-    no_table,
-    unreadable,
-    unscheduled,
-    worst_first,
-)
-from pg_timepart.maintenance.condition import (
-    Health,
-    PartitionStatus,
-    State,
-    TableStatus,
-    period_in_words,
-)
 from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_free
-from pg_timepart.maintenance.deferrals import gave_way_repeatedly
 from pg_timepart.maintenance.reconcile import gaps
-from pg_timepart.maintenance.sizes import Figures, read_figures
 from pg_timepart.maintenance.target import (
     Target,
     decorated,
@@ -48,7 +29,6 @@ from pg_timepart.maintenance.target import (
     usable,
 )
 from pg_timepart.maintenance.unattended import unattended
-from pg_timepart.maintenance.unattended_status import status_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import rows_alias
 from pg_timepart.partitions.addresses import Addresses
@@ -59,6 +39,20 @@ from pg_timepart.postgres.column_differences import Difference, obstacles, read_
 from pg_timepart.postgres.lock_holders import Holder, read_advisory_holders
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
 from pg_timepart.schema.registry import registry
+from pg_timepart.status.deferrals import gave_way_repeatedly
+from pg_timepart.status.health import (
+    Finding,
+    assess,
+    gave_way,
+    late,
+    no_table,
+    unreadable,
+    unscheduled,
+    worst_first,
+)
+from pg_timepart.status.sizes import Figures, read_figures
+from pg_timepart.status.types import Health, PartitionStatus, State, TableStatus, period_in_words
+from pg_timepart.status.unattended import status_of
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]
 

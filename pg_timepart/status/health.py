@@ -10,8 +10,6 @@ from pg_timepart import conf
 from pg_timepart.beat.timetable import Cause, Delay
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.maintenance.condition import Health
-from pg_timepart.maintenance.deferrals import REPEATED, was_well_since
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.periods import in_zone
@@ -21,6 +19,8 @@ from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate
 from pg_timepart.postgres.unattached_tables import objection
+from pg_timepart.status.deferrals import REPEATED, was_well_since
+from pg_timepart.status.types import Health
 
 _NOT_MIGRATED = {"42P01", "42703"}
 """Undefined table, undefined column."""
