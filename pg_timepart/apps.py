@@ -20,7 +20,7 @@ class TimepartConfig(AppConfig):
         from pg_timepart import checks
         from pg_timepart.beat import schedules
         from pg_timepart.maintenance.history import hold_for_deletion
-        from pg_timepart.provisioning import after_migrate
+        from pg_timepart.post_migrate.provision import after_migrate
         from pg_timepart.schema import editor, flush
 
         editor.install()

@@ -15,8 +15,8 @@ from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.post_migrate.provision import has_rows
 from pg_timepart.postgres.catalog import read_parents
-from pg_timepart.provisioning import has_rows
 from pg_timepart.schema.registry import registry
 
 

@@ -18,8 +18,8 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionRun
+from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from pg_timepart.provisioning import NoRoom, after_migrate
 from tests.faults.own_server import OwnServer
 from tests.faults.test_search_path import search_path
 from tests.faults.traps import Trapped, make_traps, others_marked

@@ -14,7 +14,7 @@ from pg_timepart.errors import Refused
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.provisioning import after_migrate
+from pg_timepart.post_migrate.provision import after_migrate
 from pg_timepart.schema import registry
 from tests.fleet.models import Crossing, Ship
 from tests.fleet.yard import Yard, at

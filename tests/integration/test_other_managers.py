@@ -15,7 +15,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain, plan, provision
 from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
-from pg_timepart.provisioning import NoRoom, after_migrate
+from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.status.tables import table_status
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at, outcomes

@@ -11,8 +11,8 @@ from django.db import connection, migrations, models
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.post_migrate.provision import after_migrate
 from pg_timepart.postgres.catalog import read_marked
-from pg_timepart.provisioning import after_migrate
 from pg_timepart.schema.registry import _registry, registry
 from tests.shop.models import Event, Visit
 

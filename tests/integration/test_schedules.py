@@ -18,7 +18,7 @@ from pg_timepart.beat import schedules
 from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
-from pg_timepart.provisioning import after_migrate
+from pg_timepart.post_migrate.provision import after_migrate
 from tests.celery_app import app
 from tests.fleet.models import Ship
 from tests.integration.beat_rows import (

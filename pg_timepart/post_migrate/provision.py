@@ -14,7 +14,6 @@ from pg_timepart import conf
 from pg_timepart.beat import schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import NotPartitioned, OperationFailed
-from pg_timepart.following import follow_models, give_way, is_renamed
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import provision
 from pg_timepart.maintenance.report import Report
@@ -22,6 +21,7 @@ from pg_timepart.maintenance.target import Target, target_of, target_without_row
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at
+from pg_timepart.post_migrate.rename_configs import follow_models, give_way, is_renamed
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
 from pg_timepart.schema.declaration import declaration_of, key_column
