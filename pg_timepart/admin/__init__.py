@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_timepart.admin.configs import PartitionConfigAdmin
-from pg_timepart.admin.runs import PartitionRunAdmin
+from pg_timepart.admin.config_admin import PartitionConfigAdmin
+from pg_timepart.admin.run_admin import PartitionRunAdmin
 
 __all__ = ["PartitionConfigAdmin", "PartitionRunAdmin"]

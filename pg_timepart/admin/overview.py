@@ -11,7 +11,7 @@ import django.db
 from django.db import router
 from django.utils import timezone
 
-from pg_timepart.admin import beat
+from pg_timepart.admin import schedule_display
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.maintenance.unattended import Unattended, unattended
@@ -57,7 +57,7 @@ class Overview:
     @property
     def next_run(self) -> datetime | None:
         """About when beat sends the next pass."""
-        return beat.next_run(self.entry, self.read_at)
+        return schedule_display.next_run(self.entry, self.read_at)
 
 
 def overviews(
@@ -68,7 +68,7 @@ def overviews(
     ``found`` is what nobody looks after; it is read here where it is not given, and needed.
     """
     statuses, trouble = _statuses(each.model_label for each in configs)
-    entries = beat.entries_of(configs)
+    entries = schedule_display.entries_of(configs)
     if found is None:
         found = () if all(map(is_installed, configs)) else unattended()
     lost = {each.label: each for each in found}

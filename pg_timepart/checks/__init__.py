@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.core import checks
 
 from pg_timepart.checks.beat import check_beat
-from pg_timepart.checks.belonging import check_belonging
 from pg_timepart.checks.databases import check_databases
 from pg_timepart.checks.foreign_keys import check_foreign_keys
 from pg_timepart.checks.models import check_models
@@ -13,6 +12,7 @@ from pg_timepart.checks.pools import check_pools
 from pg_timepart.checks.roles import check_roles
 from pg_timepart.checks.search_path import check_search_paths
 from pg_timepart.checks.settings import check_settings
+from pg_timepart.checks.unattended import check_belonging
 
 __all__ = [
     "check_beat",

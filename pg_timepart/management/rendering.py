@@ -99,12 +99,10 @@ def _history(status: TableStatus, zone: tzinfo) -> str:
 
 
 def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
-    estimate = partition.rows_estimate
+    bounds, estimate = partition.bounds, partition.rows_estimate
     return (
         partition.address,
-        "everything else"
-        if partition.bounds is None
-        else formatting.bounds(partition.bounds, zone),
+        "everything else" if bounds is None else formatting.bounds(bounds, zone),
         partition.state.value,
         partition.tablespace,
         formatting.size(partition.size_bytes),

@@ -72,7 +72,7 @@ def main(way: str, label: str) -> None:
 
 def _ways() -> dict[str, Callable[[str], str]]:
     from pg_timepart import tasks
-    from pg_timepart.admin.sending import send
+    from pg_timepart.admin.send import send
     from tests.celery_app import app
 
     app.set_current()
@@ -88,7 +88,7 @@ def _ways() -> dict[str, Callable[[str], str]]:
 
 
 def _told(send: Callable[[], str]) -> dict[str, str]:
-    from pg_timepart.admin.sending import NotSent
+    from pg_timepart.admin.send import NotSent
 
     try:
         return {"id": send()}

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pg_timepart.admin.following import Sent, sealed
+from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pg_timepart.admin.shapes import Drawing, Span
-from pg_timepart.admin.timeline import NEAR, near, overlaps, whole
+from pg_timepart.admin.timeline.layout import NEAR, near, overlaps, whole
+from pg_timepart.admin.timeline.shapes import Drawing, Span
 from pg_timepart.partitions.periods import Bounds
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)

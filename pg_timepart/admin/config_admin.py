@@ -10,12 +10,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from pg_timepart.admin import beat, permissions, words
+from pg_timepart.admin import formatting, permissions, schedule_display
 from pg_timepart.admin.base import List
+from pg_timepart.admin.config_operations import ConfigLaunching
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
-from pg_timepart.admin.launching import ConfigLaunching
 from pg_timepart.admin.overview import Overview, is_disputed, is_installed, overviews
-from pg_timepart.admin.runs import outcome_badge
+from pg_timepart.admin.run_admin import outcome_badge
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig
 
@@ -97,7 +97,7 @@ class PartitionConfigAdmin(ConfigLaunching):
     def runway(self, config: PartitionConfig) -> SafeString:
         """Return the time until the first INSERT would fail, in the colour of the health."""
         seen = _seen(config)
-        text = words.runway(seen.status) if seen.status else words.NOTHING
+        text = formatting.runway(seen.status) if seen.status else formatting.NOTHING
         return format_html('<span class="timepart-text-{}">{}</span>', seen.health.value, text)
 
     @admin.display(description=_("period"), ordering="period")
@@ -110,50 +110,52 @@ class PartitionConfigAdmin(ConfigLaunching):
     def newest(self, config: PartitionConfig) -> str:
         """Return where the newest attached partition ends."""
         attached = _seen(config).attached
-        return words.moment(attached[-1].bounds.end) if attached else words.NOTHING  # type: ignore[union-attr]
+        return formatting.moment(attached[-1].bounds.end) if attached else formatting.NOTHING  # type: ignore[union-attr]
 
     @admin.display(description=_("oldest attached from"))
     def oldest(self, config: PartitionConfig) -> str:
         """Return where the oldest attached partition starts."""
         attached = _seen(config).attached
-        return words.moment(attached[0].bounds.start) if attached else words.NOTHING  # type: ignore[union-attr]
+        return formatting.moment(attached[0].bounds.start) if attached else formatting.NOTHING  # type: ignore[union-attr]
 
     @admin.display(description=_("attached / detached"))
     def counts(self, config: PartitionConfig) -> str:
         """Return how many partitions there are."""
         status = _seen(config).status
-        return f"{status.attached_count} / {status.detached_count}" if status else words.NOTHING
+        if status is None:
+            return formatting.NOTHING
+        return f"{status.attached_count} / {status.detached_count}"
 
     @admin.display(description=_("total size"))
     def total_size(self, config: PartitionConfig) -> str:
         """Return the size of all partitions, detached ones included."""
         status = _seen(config).status
-        return words.size(status.total_bytes) if status else words.NOTHING
+        return formatting.size(status.total_bytes) if status else formatting.NOTHING
 
     @admin.display(description=_("retention"), ordering="interval")
     def retention(self, config: PartitionConfig) -> str:
         """Return how long partitions stay."""
-        return words.retention(
+        return formatting.retention(
             config.period, config.periods_per_partition, config.interval, config.drop_after
         )
 
     @admin.display(description=_("schedule"))
     def schedule(self, config: PartitionConfig) -> str:
         """Return the schedule in words."""
-        return beat.in_words(_seen(config).entry)
+        return schedule_display.in_words(_seen(config).entry)
 
     @admin.display(description=_("last run"), ordering="last_run_at")
     def last_run(self, config: PartitionConfig) -> SafeString | str:
         """Return when a run last had something to do, and how it ended."""
         if config.last_run_at is None:
-            return words.NOTHING
-        when = words.minute(config.last_run_at)
+            return formatting.NOTHING
+        when = formatting.minute(config.last_run_at)
         return format_html("{} {}", when, outcome_badge(config.last_outcome))
 
     @admin.display(description=_("next run"))
     def next_run(self, config: PartitionConfig) -> str:
         """Return about when beat sends the next pass."""
-        return words.minute(_seen(config).next_run)
+        return formatting.minute(_seen(config).next_run)
 
 
 def _seen(config: PartitionConfig) -> Overview:

@@ -20,13 +20,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from pg_timepart import conf
-from pg_timepart.admin import loss, permissions, words
-from pg_timepart.admin.detail import ConfigDetail, tell_errors, to_page
-from pg_timepart.admin.following import Sent, sealed
-from pg_timepart.admin.forms import known_tablespaces
+from pg_timepart.admin import drop_permission, formatting, permissions
+from pg_timepart.admin.config_form import known_tablespaces
+from pg_timepart.admin.config_page import ConfigDetail, tell_errors, to_page
 from pg_timepart.admin.operations import OPERATIONS, OperationForm, in_words, key_of, phrase_for
 from pg_timepart.admin.overview import is_installed, overviews
-from pg_timepart.admin.sending import NotSent, send
+from pg_timepart.admin.send import NotSent, send
+from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from pg_timepart.status.types import PartitionStatus
@@ -165,7 +165,7 @@ class ConfigLaunching(ConfigDetail):
             "media": self.media,
             "original": config,
             "chosen": [_shown(each) for each in form.chosen],
-            "total": words.size(sum(each.size_bytes or 0 for each in form.chosen)),
+            "total": formatting.size(sum(each.size_bytes or 0 for each in form.chosen)),
             "phrase": phrase_for(str(config), form.chosen),
             "is_mistyped": form.is_mistyped,
         }
@@ -182,12 +182,12 @@ def _refused(
     """Return why the user may not do this, where passes would then drop something sooner."""
     if permissions.may_drop(request):
         return ""
-    if name == "maintain" and loss.terms_of(config).drops and _is_off(config):
-        return loss.sentence("pass")
-    if name == "detach" and (early := loss.detached_early(config, chosen)):
-        return f"{', '.join(each.address for each in early)}: {loss.sentence('detach')}"
-    if name == "attach" and (early := loss.unpinned_early(config, chosen, pin)):
-        return f"{', '.join(each.address for each in early)}: {loss.sentence('attach')}"
+    if name == "maintain" and drop_permission.terms_of(config).drops and _is_off(config):
+        return drop_permission.sentence("pass")
+    if name == "detach" and (early := drop_permission.detached_early(config, chosen)):
+        return f"{', '.join(each.address for each in early)}: {drop_permission.sentence('detach')}"
+    if name == "attach" and (early := drop_permission.unpinned_early(config, chosen, pin)):
+        return f"{', '.join(each.address for each in early)}: {drop_permission.sentence('attach')}"
     return ""
 
 
@@ -201,8 +201,8 @@ def _shown(partition: PartitionStatus) -> dict[str, str]:
     return {
         "key": key_of(partition),
         "name": partition.address,
-        "bounds": words.bounds(partition.bounds),
-        "size": words.size(partition.size_bytes),
-        "rows": words.rows(partition.rows_estimate),
-        "remarks": words.remarks(partition),
+        "bounds": formatting.bounds(partition.bounds),
+        "size": formatting.size(partition.size_bytes),
+        "rows": formatting.rows(partition.rows_estimate),
+        "remarks": formatting.remarks(partition),
     }

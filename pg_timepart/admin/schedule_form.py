@@ -11,7 +11,7 @@ from django.db import models, router
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.admin import beat, loss
+from pg_timepart.admin import drop_permission, schedule_display
 from pg_timepart.beat.rows import BEAT_APP
 from pg_timepart.beat.timetable import NeverDue, time_left
 from pg_timepart.errors import UnknownName
@@ -86,9 +86,9 @@ class ScheduleForm(forms.Form):
         """Return whether passes, which drop, would come sooner or more often than they do."""
         facts, now = self.cleaned_data, timezone.now()
         since = entry.last_run_at or entry.date_changed or now
-        before = beat.pace_of(entry, since, now) if entry.enabled else None
-        after = beat.pace_of(_schedule(facts), since, now) if facts["is_on"] else None
-        terms = (loss.terms_of(config, before), loss.terms_of(config, after))
+        before = schedule_display.pace_of(entry, since, now) if entry.enabled else None
+        after = schedule_display.pace_of(_schedule(facts), since, now) if facts["is_on"] else None
+        terms = (drop_permission.terms_of(config, before), drop_permission.terms_of(config, after))
         return bool(taken_sooner(*terms, now))
 
     def apply(self, entry: PeriodicTask) -> bool:

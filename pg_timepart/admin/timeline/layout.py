@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from pg_timepart.admin import words
-from pg_timepart.admin.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
+from pg_timepart.admin import formatting
+from pg_timepart.admin.timeline.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
 from pg_timepart.partitions.periods import Bounds
 
 NARROWEST = 0.6
@@ -109,7 +109,7 @@ def whole(
         edge=None if edge is None else _mark(scale, edge, "retention"),
         ticks=tuple(_ticks(scale)),
         sizes=tuple(sizes),
-        largest=words.size(_largest(spans)),
+        largest=formatting.size(_largest(spans)),
         axis=axis,
         summary=_summary(spans, gaps),
     )
@@ -198,12 +198,12 @@ def _title(spans: Sequence[Span]) -> str:
     first, last = spans[0], spans[-1]
     whole = Bounds(start=first.bounds.start, end=last.bounds.end)
     name = first.name if len(spans) == 1 else f"{len(spans)} partitions"
-    lines = [f"{name} ({first.kind})", words.bounds(whole)]
+    lines = [f"{name} ({first.kind})", formatting.bounds(whole)]
     if first.kind != "planned":
         known = [each.size_bytes for each in spans if each.size_bytes is not None]
         rows = [each.rows_estimate for each in spans if each.rows_estimate is not None]
-        lines.append(f"{words.size(sum(known) if known else None)},")
-        lines.append(f"{words.rows(sum(rows) if rows else None)} rows")
+        lines.append(f"{formatting.size(sum(known) if known else None)},")
+        lines.append(f"{formatting.rows(sum(rows) if rows else None)} rows")
     places = sorted({each.tablespace for each in spans if each.tablespace})
     return " ".join([*lines, *(["in", ", ".join(places)] if places else [])])
 
@@ -219,7 +219,7 @@ def _troubles(ranges: Iterable[Bounds], kind: str, scale: Scale, y: int) -> Iter
         yield replace(
             _bar(group, y, LANE),
             kind=kind,
-            title=f"{count}: {words.bounds(whole)}",
+            title=f"{count}: {formatting.bounds(whole)}",
             label=kind if has_room else "",
             anchor=_anchor(group.left),
         )
@@ -244,7 +244,7 @@ def _ticks(scale: Scale) -> Iterator[Mark]:
     is_long = step > timedelta(days=2)
     for number in range(TICKS):
         moment = min(_moved(scale.first, step * number), scale.last)
-        label = words.day(moment) if is_long else words.minute(moment)
+        label = formatting.day(moment) if is_long else formatting.minute(moment)
         anchor = {0: "start", TICKS - 1: "end"}.get(number, "middle")
         yield Mark(
             x=_percent(scale.at(moment, or_else=0)),

@@ -12,12 +12,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.admin import beat, permissions, timeline, words
-from pg_timepart.admin.forms import known_tablespaces
+from pg_timepart.admin import formatting, permissions, schedule_display
+from pg_timepart.admin.config_form import known_tablespaces
+from pg_timepart.admin.next_pass import Upcoming, next_pass
 from pg_timepart.admin.operations import key_of
 from pg_timepart.admin.overview import Overview, overviews
-from pg_timepart.admin.shapes import Drawing, Span
-from pg_timepart.admin.upcoming import Upcoming, next_pass
+from pg_timepart.admin.timeline import layout
+from pg_timepart.admin.timeline.shapes import Drawing, Span
 from pg_timepart.constants import ActionKind
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.partitions.plan import Action
@@ -63,8 +64,8 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         "facts": facts(config, seen),
         "drawing": drawing(seen, plan, is_near=is_near),
         "is_near": is_near,
-        "has_more_than_near": bool(seen.status and len(seen.status.partitions) > timeline.NEAR),
-        "gaps": [words.bounds(each) for each in seen.status.gaps] if seen.status else [],
+        "has_more_than_near": bool(seen.status and len(seen.status.partitions) > layout.NEAR),
+        "gaps": [formatting.bounds(each) for each in seen.status.gaps] if seen.status else [],
         "rows": partitions,
         "page_parameter": PAGE,
         "plan": plan,
@@ -87,15 +88,15 @@ def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:
     """Return the first lines of the page."""
     status = seen.status
     if status is None:
-        return {"Table": words.NOTHING}
+        return {"Table": formatting.NOTHING}
     return {
         "Table": f"{status.table} in {status.alias}",
-        "Runway": words.runway(status),
+        "Runway": formatting.runway(status),
         "Partitions": f"{status.attached_count} attached, {status.detached_count} detached",
-        "Size": words.size(status.total_bytes),
-        "Schedule": beat.in_words(seen.entry),
-        "Next run": words.minute(beat.next_run(seen.entry, timezone.now())),
-        "Last looked at": words.minute(config.last_checked_at),
+        "Size": formatting.size(status.total_bytes),
+        "Schedule": schedule_display.in_words(seen.entry),
+        "Next run": formatting.minute(schedule_display.next_run(seen.entry, timezone.now())),
+        "Last looked at": formatting.minute(config.last_checked_at),
     }
 
 
@@ -104,7 +105,7 @@ def drawing(seen: Overview, plan: Upcoming, *, is_near: bool) -> Drawing | None:
     if seen.status is None or seen.status.read_at is None:
         return None
     spans = [*_present(seen.status), *_planned(plan)]
-    view = timeline.near if is_near else timeline.whole
+    view = layout.near if is_near else layout.whole
     return view(spans, seen.status.gaps, seen.status.read_at, plan.edge)
 
 
@@ -147,7 +148,7 @@ def planned_actions(plan: Upcoming) -> list[PlannedAction]:
 
 def in_words(action: Action) -> str:
     """Return what one action does, to what and why."""
-    bounds = f" ({words.bounds(action.bounds)})" if action.bounds else ""
+    bounds = f" ({formatting.bounds(action.bounds)})" if action.bounds else ""
     place = f" to {action.tablespace}" if action.kind is ActionKind.MOVE else ""
     return f"{action.kind} {action.partition}{bounds}{place}: {action.reason}"
 
@@ -167,8 +168,8 @@ def _row(partition: PartitionStatus) -> Row:
     return Row(
         partition=partition,
         key=key_of(partition),
-        bounds=words.bounds(partition.bounds),
-        size=words.size(partition.size_bytes),
-        rows=words.rows(partition.rows_estimate),
-        remarks=words.remarks(partition),
+        bounds=formatting.bounds(partition.bounds),
+        size=formatting.size(partition.size_bytes),
+        rows=formatting.rows(partition.rows_estimate),
+        remarks=formatting.remarks(partition),
     )

@@ -13,13 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from pg_timepart.admin import beat, loss, permissions
+from pg_timepart.admin import drop_permission, permissions, schedule_display
 from pg_timepart.admin.base import ConfigBase
-from pg_timepart.admin.forms import ConfigForm
+from pg_timepart.admin.config_form import ConfigForm
+from pg_timepart.admin.next_pass import next_pass
 from pg_timepart.admin.overview import is_installed
-from pg_timepart.admin.pages import page_context, planned_actions
-from pg_timepart.admin.scheduling import ScheduleForm, form_for
-from pg_timepart.admin.upcoming import next_pass
+from pg_timepart.admin.page_context import page_context, planned_actions
+from pg_timepart.admin.schedule_form import ScheduleForm, form_for
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 
@@ -136,9 +136,9 @@ class ConfigDetail(ConfigBase):
         if not form.is_valid():
             tell_errors(request, form.errors.get_json_data())
         elif not permissions.may_drop(request) and form.takes_sooner(config, entry):
-            messages.error(request, loss.sentence("schedule"))
+            messages.error(request, drop_permission.sentence("schedule"))
         elif form.apply(entry):
-            words = f"The schedule is now: {beat.in_words(entry)}."
+            words = f"The schedule is now: {schedule_display.in_words(entry)}."
             self.log_change(request, config, words)
             self.message_user(request, words, messages.SUCCESS)
         else:
@@ -189,7 +189,7 @@ def schedule_context(entry: Any, request: HttpRequest) -> dict[str, Any]:
     """Return what the template of the schedule needs."""
     may_change = permissions.may_change(request)
     return {
-        "schedule_words": beat.in_words(entry),
+        "schedule_words": schedule_display.in_words(entry),
         "schedule_form": form_for(entry) if entry is not None and may_change else None,
     }
 

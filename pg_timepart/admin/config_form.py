@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import django.db
 from django import forms
 
-from pg_timepart.admin import loss, upcoming
+from pg_timepart.admin import drop_permission, next_pass
 from pg_timepart.errors import InvalidPolicy, TimepartError
 from pg_timepart.maintenance.target import decorated, target_of
 from pg_timepart.models import PartitionConfig
@@ -64,7 +64,7 @@ class ConfigForm(BaseForm):
         if not self.may_drop:
             self._refuse_loss()
         try:
-            upcoming.check(self.instance)
+            next_pass.check(self.instance)
         except InvalidPolicy as error:
             self.add_error(None, str(error))
         except (TimepartError, django.db.Error):  # no table to ask: the page says so itself
@@ -74,7 +74,7 @@ class ConfigForm(BaseForm):
         """Refuse what takes rows away sooner, compared with the row as it is stored by now."""
         rows = PartitionConfig.objects.using(self.instance._state.db)
         stored = rows.filter(pk=self.instance.pk).first()
-        for name, words in loss.edited_sooner(stored, self.instance) if stored else ():
+        for name, words in drop_permission.edited_sooner(stored, self.instance) if stored else ():
             self.add_error(name if name in self.fields else None, words)
 
 

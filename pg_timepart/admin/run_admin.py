@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from pg_timepart.admin import permissions, words
+from pg_timepart.admin import formatting, permissions
 from pg_timepart.admin.base import List, RunBase
 from pg_timepart.admin.filters import ActionFilter
-from pg_timepart.admin.following import Sent, progress_of, unsealed
+from pg_timepart.admin.task_progress import Sent, progress_of, unsealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 
 LONGEST_MESSAGE = 120
@@ -125,12 +125,12 @@ class PartitionRunAdmin(RunBase):
     @admin.display(description=_("took"), ordering="seconds")
     def duration(self, run: PartitionRun) -> str:
         """Return how long it took, waiting included."""
-        return words.seconds(run.seconds)
+        return formatting.seconds(run.seconds)
 
     @admin.display(description=_("waited for locks"), ordering="waited_seconds")
     def waited(self, run: PartitionRun) -> str:
         """Return how much of it was waiting."""
-        return words.seconds(run.waited_seconds)
+        return formatting.seconds(run.waited_seconds)
 
     @admin.display(description=_("message"))
     def short_message(self, run: PartitionRun) -> str:
