@@ -14,6 +14,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.bounds import read_bounds
+from pg_timepart.ddl import quoted
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.keys import KeyKind, key_kind
 from pg_timepart.marks import MARK_PATTERN, MAX_MARK, parse_mark
@@ -212,9 +213,9 @@ def has_its_name(connection: BaseDatabaseWrapper, table: Relation) -> bool:
 def _root_and_namesake(
     connection: BaseDatabaseWrapper, table: Relation
 ) -> tuple[int | None, int | None]:
-    quoted = (each.replace('"', '""') for each in (table.schema, table.name))
+    name = quoted(table.schema, table.name)
     with connection.cursor() as cursor:
-        cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
+        cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": name})
         root, namesake = cursor.fetchone()
     return root, namesake
 

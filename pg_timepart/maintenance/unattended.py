@@ -17,6 +17,7 @@ from pg_timepart.addressing import qualified
 from pg_timepart.beat_rows import beat_entries, is_beat_installed
 from pg_timepart.catalog import read_parents
 from pg_timepart.covering import runs_out_at
+from pg_timepart.ddl import quoted
 from pg_timepart.declaring import registry
 from pg_timepart.hierarchy import read_links, read_strays
 from pg_timepart.keeping import configs, rows_alias
@@ -215,8 +216,7 @@ def _is_in(model: type[models.Model], alias: str) -> bool:
 
 def _quoted(table: Relation) -> str:
     """Return the name as ``Meta.db_table`` could have it: with its schema, quoted throughout."""
-    schema, name = (each.replace('"', '""') for each in (table.schema, table.name))
-    return f'"{schema}"."{name}"'
+    return quoted(table.schema, table.name)
 
 
 def _is_full(table: Parent) -> bool:
