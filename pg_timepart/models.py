@@ -22,6 +22,7 @@ from pg_timepart.errors import InvalidPolicy
 from pg_timepart.fields import AS_BEGINNING, AS_NULL, GraceField, MomentField
 from pg_timepart.periods import Bounds, Period
 from pg_timepart.plans import Known, Policy
+from pg_timepart.relations import Relation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -298,6 +299,11 @@ class PartitionLog(OwnRow):
         start, end = self.start, self.end
         is_backwards = start is not None and end is not None and end < start
         return Bounds(start=start, end=start if is_backwards else end)
+
+    @property
+    def relation(self) -> Relation:
+        """The table, as it was when the row was last in step with the catalog."""
+        return Relation(oid=self.relid, schema=self.schema_name, name=self.table_name)
 
     def known(self) -> Known:
         """Return what planning needs to know of this row."""
