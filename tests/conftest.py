@@ -10,7 +10,6 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests import database_state
-from tests.database_state import CONFIGURED
 from tests.messages import Post
 
 
@@ -31,14 +30,10 @@ def both_databases(
     django_db_createdb: bool,
 ) -> Iterator[None]:
     """Make those test databases that pytest-django made for no marked test of the session."""
-    missing = {
-        alias
-        for alias, name in CONFIGURED.items()
-        if connections[alias].settings_dict["NAME"] == name
-    }
+    missing = dict.fromkeys(database_state.not_made(), False)
     keeps = django_db_keepdb and not django_db_createdb
     with django_db_blocker.unblock():
-        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)  # type: ignore[arg-type]
+        made = setup_databases(0, interactive=False, keepdb=keeps, aliases=missing)
         database_state.remember()
     yield
     connections.close_all()

@@ -85,14 +85,19 @@ def remove_rows() -> None:
     connections.close_all()
 
 
-def _made() -> list[str]:
-    """Return the aliases whose test database exists, but for mirrors of another."""
-    return [
+def not_made() -> set[str]:
+    """Return the aliases that have no test database yet."""
+    return {
         alias
         for alias, name in CONFIGURED.items()
-        if connections[alias].settings_dict["NAME"] != name
-        and not connections[alias].settings_dict["TEST"]["MIRROR"]
-    ]
+        if connections[alias].settings_dict["NAME"] == name
+    }
+
+
+def _made() -> set[str]:
+    """Return the aliases whose test database exists, but for mirrors of another."""
+    made = CONFIGURED.keys() - not_made()
+    return {each for each in made if not connections[each].settings_dict["TEST"]["MIRROR"]}
 
 
 def _objects(alias: str) -> Facts:

@@ -20,6 +20,7 @@ from pg_timepart.checks.models import declared_column, manager_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.search_path import fetch_all
 from pg_timepart.schema.declaration import Declaration
+from pg_timepart.schema.unique_keys import columns_of
 
 Model = type[models.Model]
 Columns = frozenset[str]
@@ -76,26 +77,24 @@ def _declared(model: Model, declaration: Declaration) -> Iterator[Unique]:
 def _written(model: Model) -> Iterator[Unique]:
     primary: Any = model._meta.pk
     names = getattr(primary, "field_names", (primary.name,))
-    yield Unique(_columns(model, names), is_primary=True)
+    yield _unique(model, names, is_primary=True)
     for field in model._meta.local_concrete_fields:
         if field.unique and not field.primary_key:
-            yield Unique(_columns(model, (field.name,)))
+            yield _unique(model, (field.name,))
     for together in model._meta.unique_together:
-        yield Unique(_columns(model, together))
+        yield _unique(model, together)
     for constraint in model._meta.constraints:
         if isinstance(constraint, models.UniqueConstraint) and _is_plain(constraint):
-            yield Unique(_columns(model, constraint.fields))
+            yield _unique(model, constraint.fields)
+
+
+def _unique(model: Model, names: Iterable[str], *, is_primary: bool = False) -> Unique:
+    return Unique(frozenset(columns_of(model, names)), is_primary)
 
 
 def _is_plain(constraint: models.UniqueConstraint) -> bool:
     """Whether it is of columns only, and of all rows."""
     return bool(constraint.fields) and constraint.condition is None
-
-
-def _columns(model: Model, names: Iterable[str]) -> Columns:
-    """Return the columns of these fields; a foreign key may be named as its column is."""
-    found: Iterable[Any] = map(model._meta.get_field, names)
-    return frozenset(strip_quotes(each.column) for each in found)
 
 
 def _lacking(connection: BaseDatabaseWrapper, model: Model, wanted: Unique) -> CheckMessage:

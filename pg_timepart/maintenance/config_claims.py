@@ -97,8 +97,7 @@ def is_free(claim: Claim, parent: Parent, alias: str) -> bool:
     if claim.label in _installed():
         return False
     rows = PartitionLog.objects.using(rows_alias()).filter(config=claim.key)
-    recorded = rows.values_list("relid", "schema_name", "table_name")
-    links = read_links(connections[alias], recorded)
+    links = read_links(connections[alias], [each.relation for each in rows])
     return all(each.parent.oid == parent.oid for each in links)
 
 

@@ -112,20 +112,16 @@ def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) ->
     """
     links = [
         each
-        for each in read_links(target.connection, map(_place, rows))
+        for each in read_links(target.connection, [row.relation for row in rows])
         if each.parent.oid != parent.oid
     ]
     settled = _tables_of_others(target) if links else frozenset()
     hanging = {
-        (each.partition.oid, each.partition.schema, each.partition.name)
+        each.partition
         for each in links
         if settled.isdisjoint({("", each.parent.name), (each.parent.schema, each.parent.name)})
     }
-    return {each.pk for each in rows if _place(each) in hanging}
-
-
-def _place(row: PartitionLog) -> tuple[int, str, str]:
-    return row.relid, row.schema_name, row.table_name
+    return {each.pk for each in rows if each.relation in hanging}
 
 
 def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:

@@ -21,6 +21,7 @@ from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.catalog import read_parents
+from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.inheritance import read_links, read_strays
 from pg_timepart.schema.registry import registry
 
@@ -100,7 +101,7 @@ class _Search:
     def __init__(self) -> None:
         self.installed = {each._meta.label_lower: each for each in registry()}
         self.found: dict[str, Unattended] = {}
-        self.recorded: dict[tuple[int, str, str], str] = {}
+        self.recorded: dict[Relation, str] = {}
 
     def run(self) -> list[Unattended]:
         """Read our rows and beat's, then the catalog of each database."""
@@ -123,8 +124,8 @@ class _Search:
         keys = [each.config.pk for each in self.found.values() if each.config]
         if keys:
             rows = PartitionLog.objects.using(rows_alias()).filter(config__in=keys).order_by()
-            said = ("relid", "schema_name", "table_name", "config__model_label")
-            self.recorded = {(oid, *names): label for oid, *names, label in rows.values_list(*said)}
+            found = rows.select_related("config")
+            self.recorded = {each.relation: each.config.model_label for each in found}
 
     def _look_into(self, alias: str) -> None:
         connection = connections[conf.maintenance_alias(alias)]
@@ -135,9 +136,7 @@ class _Search:
             label = bare[stray.table.name] if stray.mark is None else stray.mark.label
             tables[stray.table.oid] = label, stray.table
         for link in read_links(connection, self.recorded):
-            place = link.partition
-            label = self.recorded[place.oid, place.schema, place.name]
-            tables[link.parent.oid] = label, link.parent
+            tables[link.parent.oid] = self.recorded[link.partition], link.parent
         self._add(alias, here, tables)
 
     def _add(
@@ -188,8 +187,7 @@ def _is_in(model: type[models.Model], alias: str) -> bool:
 
 def _quoted(table: Relation) -> str:
     """Return the name as ``Meta.db_table`` could have it: with its schema, quoted throughout."""
-    schema, name = (each.replace('"', '""') for each in (table.schema, table.name))
-    return f'"{schema}"."{name}"'
+    return quoted(table.schema, table.name)
 
 
 def _is_full(table: Parent) -> bool:

@@ -14,6 +14,7 @@ from pg_timepart.models.fields import AS_BEGINNING, AS_NULL, MomentField
 from pg_timepart.models.partition_config import PartitionConfig
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Known
+from pg_timepart.partitions.tables import Relation
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,6 +92,11 @@ class PartitionLog(OwnRow):
         start, end = self.start, self.end
         is_backwards = start is not None and end is not None and end < start
         return Bounds(start=start, end=start if is_backwards else end)
+
+    @property
+    def relation(self) -> Relation:
+        """The table, as it was when the row was last in step with the catalog."""
+        return Relation(oid=self.relid, schema=self.schema_name, name=self.table_name)
 
     def known(self) -> Known:
         """Return what planning needs to know of this row."""

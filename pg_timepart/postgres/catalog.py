@@ -19,6 +19,7 @@ from pg_timepart.partitions.key_formats import KeyKind, key_kind
 from pg_timepart.partitions.tables import Parent, Partition, Relation
 from pg_timepart.postgres.action_steps import EXCLUSION_PATTERN
 from pg_timepart.postgres.check_constraints import excludes
+from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all, fetch_one
 from pg_timepart.postgres.table_comments import MARK_PATTERN, MAX_MARK, parse_mark
 
@@ -212,9 +213,9 @@ def has_its_name(connection: BaseDatabaseWrapper, table: Relation) -> bool:
 def _root_and_namesake(
     connection: BaseDatabaseWrapper, table: Relation
 ) -> tuple[int | None, int | None]:
-    quoted = (each.replace('"', '""') for each in (table.schema, table.name))
+    name = quoted(table.schema, table.name)
     with connection.cursor() as cursor:
-        cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": '"{}"."{}"'.format(*quoted)})
+        cursor.execute(ROOT_AND_NAMESAKE, {"oid": table.oid, "name": name})
         root, namesake = cursor.fetchone()
     return root, namesake
 

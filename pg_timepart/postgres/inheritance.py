@@ -65,23 +65,21 @@ class Stray:
     """What the comment on its newest partition says; None where it has no partition."""
 
 
-def read_links(
-    connection: BaseDatabaseWrapper, recorded: Iterable[tuple[int, str, str]]
-) -> list[Link]:
+def read_links(connection: BaseDatabaseWrapper, recorded: Iterable[Relation]) -> list[Link]:
     """Return what partitions hang on that are recorded so, in one query at most.
 
-    ``recorded`` are OIDs, schemas and names: by its OID alone it may be another table by now.
+    By its OID alone it may be another table by now, so its schema and name count too.
     """
     wanted = set(recorded)
-    found = fetch_all(connection, LINKS, [[oid for oid, _, _ in wanted]]) if wanted else []
-    return [
+    found = fetch_all(connection, LINKS, [[each.oid for each in wanted]]) if wanted else []
+    links = [
         Link(
             partition=Relation(oid=oid, schema=schema, name=name),
             parent=Relation(oid=above, schema=schema_above, name=name_above),
         )
         for oid, schema, name, above, schema_above, name_above in found
-        if (oid, schema, name) in wanted
     ]
+    return [each for each in links if each.partition in wanted]
 
 
 def read_strays(

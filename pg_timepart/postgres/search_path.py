@@ -22,23 +22,20 @@ SAFE_PATH = "pg_catalog, pg_temp"
 
 SET_SAFE_PATH = f"SET LOCAL search_path = {SAFE_PATH}"
 
-# A name with a schema that the role may not use would make to_regclass() raise for all of them.
-IS_OUT_OF_REACH = """
-    pg_catalog.int4eq(pg_catalog.array_length(pg_catalog.parse_ident(w.name), 1), 2)
-    AND NOT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(
-        pg_catalog.quote_ident((pg_catalog.parse_ident(w.name))[1]))::pg_catalog.oid, 'USAGE')
-"""
-
-# Found as an unqualified statement would find them: before the path is changed.
-FIND_TABLES = f"""
+# Found as an unqualified statement would find them: before the path is changed. A name with a
+# schema that the role may not use would make to_regclass() raise for all of them.
+FIND_TABLES = """
 SELECT
-    pg_catalog.set_config('pg_timepart.tables', COALESCE(pg_catalog.array_agg(
-        CASE WHEN {IS_OUT_OF_REACH} THEN NULL ELSE pg_catalog.to_regclass(w.name) END
-        ::pg_catalog.oid ORDER BY w.number), '{{}}')::pg_catalog.text, true),
+    pg_catalog.set_config('pg_timepart.tables', COALESCE(pg_catalog.array_agg(CASE
+        WHEN pg_catalog.int4eq(pg_catalog.array_length(pg_catalog.parse_ident(w.name), 1), 2)
+            AND NOT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(
+            pg_catalog.quote_ident((pg_catalog.parse_ident(w.name))[1]))::pg_catalog.oid, 'USAGE')
+        THEN NULL ELSE pg_catalog.to_regclass(w.name) END::pg_catalog.oid ORDER BY w.number), '{}'
+        )::pg_catalog.text, true),
     pg_catalog.set_config('pg_timepart.schemas',
         pg_catalog.current_schemas(false)::pg_catalog.text, true)
 FROM pg_catalog.unnest(%(tables)s::pg_catalog.text[]) WITH ORDINALITY AS w(name, number)
-"""  # noqa: S608  # made of a constant
+"""
 
 FOUND_TABLES = "pg_catalog.current_setting('pg_timepart.tables')::oid[]"
 """In a query: the OIDs of the tables that it was called with, null where there is none."""

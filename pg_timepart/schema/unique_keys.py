@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any, TypeAlias
 
@@ -54,11 +54,14 @@ def count_widened(model: Model, columns: Sequence[str], key: Field) -> int:
 
 
 def _together(model: Model) -> list[list[str]]:
-    """Return the columns of each unique_together, which may name a foreign key by its column."""
-    together: list[list[Field]] = [
-        [model._meta.get_field(name) for name in names] for names in model._meta.unique_together
-    ]
-    return [[strip_quotes(field.column) for field in fields] for fields in together]
+    """Return the columns of each unique_together."""
+    return [columns_of(model, names) for names in model._meta.unique_together]
+
+
+def columns_of(model: Model, names: Iterable[str]) -> list[str]:
+    """Return the columns of these fields; a foreign key may be named as its column is."""
+    fields: Iterable[Field] = map(model._meta.get_field, names)
+    return [strip_quotes(field.column) for field in fields]
 
 
 def without_uniqueness(field: Any) -> Any:

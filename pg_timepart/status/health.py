@@ -206,9 +206,7 @@ def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
 def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
     """Yield which recorded partitions hang on another table; no pass retires or forgets them."""
     there = {each.oid for each in (*parent.partitions, *parent.detached)}
-    absent = [
-        (row.relid, row.schema_name, row.table_name) for row in rows if row.relid not in there
-    ]
+    absent = [row.relation for row in rows if row.relid not in there]
     found = read_links(target.connection, absent)
     if found:
         first = found[0]

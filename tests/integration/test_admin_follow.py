@@ -82,19 +82,17 @@ def has_ended(page: str) -> bool:
     return 'data-ended="yes"' in page
 
 
-def test_a_task_is_followed_from_its_sending_to_its_record(yard: Yard, client: Client) -> None:
+def test_a_task_is_followed_from_its_sending_to_its_record(
+    yard: Yard, client: Client, post: Post
+) -> None:
     log, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
     task_id = str(uuid4())
-    post = Post()
-    try:
-        page = followed(client, task_id)
-        assert "It waits for a worker." in page
-        assert not has_ended(page)
-        request = {"id": task_id, "started_by": "maria"}
-        post.run("detach_partitions", SHIP, [log.table_name], request=request)
-        page = followed(client, task_id)
-    finally:
-        post.close()
+    page = followed(client, task_id)
+    assert "It waits for a worker." in page
+    assert not has_ended(page)
+    request = {"id": task_id, "started_by": "maria"}
+    post.run("detach_partitions", SHIP, [log.table_name], request=request)
+    page = followed(client, task_id)
     assert has_ended(page)
     assert f"<td>{log.table_name}</td>" in page
     (run, *_) = yard.runs(Ship)
