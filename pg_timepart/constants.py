@@ -44,3 +44,15 @@ class ActionKind(StrEnum):
     MOVE = "move"
     DROP = "drop"
     TRUNCATE = "truncate"
+
+
+class State(StrEnum):
+    """How a partition hangs on its table."""
+
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    PENDING = "pending"
+    """A concurrent detach began and did not end."""
+
+    DEFAULT = "default"
+    """Takes the rows that no other partition takes."""

@@ -29,7 +29,7 @@ from pg_timepart.maintenance import reconcile as reconciling
 from pg_timepart.maintenance.history import LONGEST_NAME, Origin, dropped_by
 from pg_timepart.maintenance.lookup import Shown, as_shown, logs_named, tablespace_named
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.target import Target, decorated, target_of
+from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.task_arguments import Partitions, moment_in, names_in, without
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.sqlstate import is_passing_fault
@@ -303,7 +303,7 @@ def _maintain_unattended(task: TimepartTask, model_label: str) -> Result:
 
 
 def _target(model_label: str) -> Target:
-    return target_of(decorated(model_label))
+    return target_named(model_label)
 
 
 def _send(labels: Sequence[str], schedule: str) -> Result:

@@ -9,7 +9,7 @@ from django import forms
 
 from pg_timepart.admin import drop_permission, next_pass
 from pg_timepart.errors import InvalidPolicy, TimepartError
-from pg_timepart.maintenance.target import decorated, target_of
+from pg_timepart.maintenance.target import target_named
 from pg_timepart.models import PartitionConfig
 from pg_timepart.postgres.catalog import tablespaces
 
@@ -81,6 +81,6 @@ class ConfigForm(BaseForm):
 def known_tablespaces(config: PartitionConfig) -> list[str] | None:
     """Return the tablespaces of the server of a config's table, or None if it cannot be asked."""
     try:
-        return tablespaces(target_of(decorated(config.model_label), config=config).connection)
+        return tablespaces(target_named(config.model_label, config).connection)
     except (TimepartError, django.db.Error):
         return None

@@ -10,7 +10,7 @@ import django.db
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.next_plan import look, plan_of
 from pg_timepart.maintenance.preview import ActionPreview, preview_plan
-from pg_timepart.maintenance.target import decorated, target_of
+from pg_timepart.maintenance.target import target_named
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.retention import edge_of
@@ -54,12 +54,12 @@ def check(config: PartitionConfig) -> None:
 
     A table that is not there, or cannot be read, is no fault of the config.
     """
-    target = target_of(decorated(config.model_label), config=config)
+    target = target_named(config.model_label, config)
     target.policy(target.read([]))
 
 
 def _planned(config: PartitionConfig) -> Upcoming:
-    work = look(target_of(decorated(config.model_label), config=config))
+    work = look(target_named(config.model_label, config))
     plan = plan_of(work)
     shown = replace(plan, actions=plan.actions[:MOST_WITH_SQL])
     return Upcoming(

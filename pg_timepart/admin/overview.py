@@ -12,13 +12,14 @@ from django.db import router
 from django.utils import timezone
 
 from pg_timepart.admin import schedule_display
+from pg_timepart.constants import State
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance.target import decorated, target_of
+from pg_timepart.maintenance.target import target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
 from pg_timepart.status.tables import all_statuses
-from pg_timepart.status.types import Health, PartitionStatus, State, TableStatus
+from pg_timepart.status.types import Health, PartitionStatus, TableStatus
 from pg_timepart.status.unattended import health_of
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def is_installed(config: PartitionConfig) -> bool:
 def is_disputed(config: PartitionConfig) -> bool:
     """Return whether another config claims the table too, so that one of them must go."""
     try:
-        target = target_of(decorated(config.model_label), config=config)
+        target = target_named(config.model_label, config)
         return bool(target.rivals(target.read([])))
     except (TimepartError, django.db.Error):
         return False

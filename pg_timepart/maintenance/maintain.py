@@ -19,9 +19,9 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, preview, run
 from pg_timepart.maintenance.target import (
     Target,
-    decorated,
     detached_by_table,
     known_rows,
+    target_named,
     target_of,
     usable,
 )
@@ -44,12 +44,12 @@ def maintain(label: str, *, now: datetime | None = None, origin: Origin | None =
     four queries. Raises UnknownName, and InvalidSetting for settings that cannot be used;
     everything else ends in the report.
     """
-    return _maintain(target_of(decorated(label)), now, origin or Origin())
+    return _maintain(target_named(label), now, origin or Origin())
 
 
 def plan(label: str, *, now: datetime | None = None) -> Plan:
     """Return what maintain() would do now, and do nothing. Raises what maintain() reports."""
-    return preview(target_of(decorated(label)), plan_pass, now)
+    return preview(target_named(label), plan_pass, now)
 
 
 def maintain_unattended(

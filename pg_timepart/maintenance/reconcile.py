@@ -9,7 +9,7 @@ from pg_timepart import conf
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
-from pg_timepart.maintenance.target import decorated, target_of
+from pg_timepart.maintenance.target import target_named
 from pg_timepart.partitions.coverage import uncovered
 from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Known, Plan, Policy
@@ -32,7 +32,7 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         is_thorough=True,
     )
-    return run(target_of(decorated(label)), request)
+    return run(target_named(label), request)
 
 
 def questions(parent: Parent, policy: Policy) -> Iterator[str]:

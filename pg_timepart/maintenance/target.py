@@ -156,6 +156,11 @@ def decorated(label: str) -> type[models.Model]:
         raise UnknownName("partitioned model", str(label), list(known)) from error
 
 
+def target_named(label: str, config: PartitionConfig | None = None) -> Target:
+    """Return what a run on the model ``label`` works on; see target_of(). Raises UnknownName."""
+    return target_of(decorated(label), config=config)
+
+
 def target_of(
     model: type[models.Model], using: str | None = None, config: PartitionConfig | None = None
 ) -> Target:

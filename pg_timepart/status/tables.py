@@ -17,6 +17,7 @@ from django.db import models
 
 from pg_timepart import conf
 from pg_timepart.beat.timetable import Timetable, read_timetable
+from pg_timepart.constants import State
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.reconcile import gaps
@@ -51,7 +52,7 @@ from pg_timepart.status.health import (
     worst_first,
 )
 from pg_timepart.status.sizes import Figures, read_figures
-from pg_timepart.status.types import Health, PartitionStatus, State, TableStatus, period_in_words
+from pg_timepart.status.types import Health, PartitionStatus, TableStatus, period_in_words
 from pg_timepart.status.unattended import status_of
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pg_timepart.constants import State
 from pg_timepart.partitions.periods import Bounds
 
 
@@ -17,18 +18,6 @@ class Health(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
     """INSERTs fail, or are about to."""
-
-
-class State(StrEnum):
-    """How a partition hangs on its table."""
-
-    ATTACHED = "attached"
-    DETACHED = "detached"
-    PENDING = "pending"
-    """A concurrent detach began and did not end."""
-
-    DEFAULT = "default"
-    """Takes the rows that no other partition takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.preview import Preview, preview_pass
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.target import Target, decorated, target_of
+from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import Option, add_commands
@@ -239,7 +239,7 @@ def _labels(options: dict[str, Any]) -> list[str]:
 
 
 def _target(options: dict[str, Any]) -> Target:
-    return target_of(decorated(options["model"]))
+    return target_named(options["model"])
 
 
 def _reports(options: dict[str, Any], operation: str, run: Callable[..., Report]) -> list[Report]:
@@ -258,7 +258,7 @@ def _guarded(label: str, operation: str, run: Callable[..., Report]) -> Report:
 
 def _preview(label: str) -> Preview:
     try:
-        return preview_pass(target_of(decorated(label)))
+        return preview_pass(target_named(label))
     except (TimepartError, django.db.Error) as error:
         return Preview(label=label, plan=Plan(problems=(_sentence(error),)), actions=())
 
