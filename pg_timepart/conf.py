@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from pg_timepart.errors import InvalidSetting, UnknownName
-from pg_timepart.partitions.periods import zone_named
+from pg_timepart.partitions.time_zones import zone_named
 
 SETTING = "PG_TIMEPART"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pg_timepart import conf
-from pg_timepart.partitions.periods import Bounds, in_zone
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.time_zones import in_zone
 from pg_timepart.status import formatting
 from pg_timepart.status.types import PartitionStatus, TableStatus
 

@@ -16,8 +16,8 @@ from pg_timepart import conf, tasks
 from pg_timepart.admin import permissions
 from pg_timepart.constants import State
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.periods import representable
 from pg_timepart.partitions.planner import MAX_DAYS
+from pg_timepart.partitions.time_zones import representable
 from pg_timepart.status.types import PartitionStatus
 
 Facts = dict[str, Any]

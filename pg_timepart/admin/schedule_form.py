@@ -16,8 +16,8 @@ from pg_timepart.beat.rows import BEAT_APP
 from pg_timepart.beat.timetable import NeverDue, time_left
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig
-from pg_timepart.partitions.periods import zone_named
 from pg_timepart.partitions.retention import taken_sooner
+from pg_timepart.partitions.time_zones import zone_named
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask

@@ -18,7 +18,7 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.logger import logger
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import configs, is_home, rows_alias
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.inheritance import read_links

@@ -15,7 +15,7 @@ from pg_timepart.maintenance.history import TIME_IS_UP
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action, Policy
 from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template

@@ -28,7 +28,7 @@ from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
-from pg_timepart.partitions.periods import Bounds, representable
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action, Known, Plan, Policy
 from pg_timepart.partitions.planner import (
     plan_attach,
@@ -39,6 +39,7 @@ from pg_timepart.partitions.planner import (
 )
 from pg_timepart.partitions.recovery import unlinkings
 from pg_timepart.partitions.tables import Parent, Partition
+from pg_timepart.partitions.time_zones import representable
 
 
 def create_next(

@@ -23,7 +23,7 @@ from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.next_plan import look, plan_of
 from pg_timepart.maintenance.run import in_order
 from pg_timepart.maintenance.target import Target
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action, Plan
 from pg_timepart.partitions.tables import Partition, Relation
 from pg_timepart.postgres.action_steps import (

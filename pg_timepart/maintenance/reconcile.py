@@ -10,8 +10,8 @@ from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import target_named
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import uncovered
-from pg_timepart.partitions.periods import Bounds
 from pg_timepart.partitions.plan import Known, Plan, Policy
 from pg_timepart.partitions.tables import Parent, Partition
 

@@ -9,7 +9,7 @@ from typing import Any
 from pg_timepart import conf
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.lookup import Shown
-from pg_timepart.partitions.periods import representable
+from pg_timepart.partitions.time_zones import representable
 
 Partitions = Sequence[str | dict[str, Any]]
 """Names, or names with the OIDs that they were shown with."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from pg_timepart import conf
 from pg_timepart.errors import TimepartError
-from pg_timepart.partitions.periods import in_utc, representable, start_of_day
 from pg_timepart.partitions.planner import MAX_DAYS
+from pg_timepart.partitions.time_zones import in_utc, representable, start_of_day
 
 EPILOG = (
     "Models are written app.model. Times without an offset are read, and all times shown, in"

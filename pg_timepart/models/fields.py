@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.periods import FOR_EVER, in_utc
+from pg_timepart.partitions.time_zones import FOR_EVER, in_utc
 
 if TYPE_CHECKING:
     NullableDateTime = models.DateTimeField[datetime | None, datetime | None]

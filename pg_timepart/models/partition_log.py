@@ -12,7 +12,7 @@ from pg_timepart.constants import ActionKind
 from pg_timepart.models.base import OwnRow, OwnRows
 from pg_timepart.models.fields import AS_BEGINNING, AS_NULL, MomentField
 from pg_timepart.models.partition_config import PartitionConfig
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Known
 from pg_timepart.partitions.tables import Relation
 

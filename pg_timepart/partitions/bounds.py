@@ -1,52 +1,53 @@
-"""The bounds of a partition, as the catalog prints them. Pure."""
+"""Bounds: the range of moments whose rows a partition holds. Pure."""
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, tzinfo
+from dataclasses import dataclass
+from datetime import datetime
 
-from pg_timepart.partitions.key_formats import KeyKind
-from pg_timepart.partitions.periods import Bounds, start_of_day
-
-# Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
-# where None would say that there is no bound. They leave room for every zone's offset.
-FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
-
-_BOUNDS = re.compile(r"FOR VALUES FROM \((?P<start>.+)\) TO \((?P<end>.+)\)\Z", re.DOTALL)
+from pg_timepart.errors import InvalidPolicy
+from pg_timepart.partitions.time_zones import in_utc
 
 
-def read_bounds(expression: str | None, kind: KeyKind | None, zone: tzinfo) -> Bounds | None:
-    """Return what ``pg_get_expr`` prints of a partition's bounds in the ISO DateStyle.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The range ``[start, end)`` of a partition. Datetimes are kept in UTC.
 
-    None for a default partition, and for what is not partitioned by range of one supported key.
+    ``start == end`` is allowed, because a date key can have a partition for a day that the zone
+    skipped; ``Period`` never makes one. Raises InvalidPolicy for a naive datetime or if the end
+    is before the start.
     """
-    match = _BOUNDS.match(expression or "")
-    if match is None or kind is None:
-        return None
-    return Bounds(start=_start(match["start"], kind, zone), end=_end(match["end"], kind, zone))
+
+    start: datetime | None
+    """First instant inside; None is MINVALUE, from the beginning of time."""
+
+    end: datetime | None
+    """First instant after; None is MAXVALUE, without end."""
+
+    def __post_init__(self) -> None:
+        for side in ("start", "end"):
+            value = getattr(self, side)
+            if value is not None:
+                object.__setattr__(self, side, in_utc(value))
+        if self.start is not None and self.end is not None and self.end < self.start:
+            raise InvalidPolicy(ends_before_start(self.start, self.end))
+
+    def contains(self, moment: datetime) -> bool:
+        """Return whether a row with this key belongs here."""
+        moment = in_utc(moment)
+        return (self.start is None or self.start <= moment) and (
+            self.end is None or moment < self.end
+        )
+
+    def overlaps(self, other: Bounds) -> bool:
+        """Return whether some instant is inside both; ranges that only touch do not overlap."""
+        return _begins_before(self.start, other.end) and _begins_before(other.start, self.end)
 
 
-def _start(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    """Return the first moment inside; None only where all that is earlier is inside too."""
-    moment = _moment(text, kind, zone)
-    if moment is not None or text == "MINVALUE" or _is_before_calendar(text):
-        return moment
-    return start_of_day(LAST_DAY, zone)
+def ends_before_start(start: datetime, end: datetime) -> str:
+    """Return the sentence of the error for a range whose end is before its start."""
+    return f"A range ends at {end}, before it starts at {start}."
 
 
-def _end(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    """Return the first moment after; None only where all that is later is inside."""
-    moment = _moment(text, kind, zone)
-    if moment is not None or text == "MAXVALUE" or not _is_before_calendar(text):
-        return moment
-    return start_of_day(FIRST_DAY, zone)
-
-
-def _moment(text: str, kind: KeyKind, zone: tzinfo) -> datetime | None:
-    return None if text in {"MINVALUE", "MAXVALUE"} else kind.moment(text.strip("'"), zone)
-
-
-def _is_before_calendar(text: str) -> bool:
-    """Whether a bound that datetime cannot hold is too early for it, rather than too late."""
-    bound = text.strip("'")
-    return bound == "-infinity" or bound.endswith(" BC") or bound.startswith("0001-")
+def _begins_before(start: datetime | None, end: datetime | None) -> bool:
+    return start is None or end is None or start < end

@@ -6,13 +6,13 @@ from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pg_timepart.partitions.periods import day_starting_at, in_utc
+from pg_timepart.partitions.time_zones import day_starting_at, in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
     from datetime import datetime, tzinfo
 
-    from pg_timepart.partitions.periods import Bounds
+    from pg_timepart.partitions.bounds import Bounds
 
 MAX_NAME_BYTES = 63
 """What PostgreSQL keeps of an identifier (NAMEDATALEN - 1). It cuts the rest off silently."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.partitions.periods import Bounds, Period
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.periods import Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

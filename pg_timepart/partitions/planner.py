@@ -12,9 +12,9 @@ from itertools import chain, islice
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import covering, uncovered
 from pg_timepart.partitions.names import free_name, partition_name
-from pg_timepart.partitions.periods import Bounds, in_utc
 from pg_timepart.partitions.plan import Action, Known, Plan, Policy
 from pg_timepart.partitions.recovery import (
     after_detach,
@@ -25,6 +25,7 @@ from pg_timepart.partitions.recovery import (
 )
 from pg_timepart.partitions.retention import edge_of, is_past, is_pinned
 from pg_timepart.partitions.tables import Parent, Partition
+from pg_timepart.partitions.time_zones import in_utc
 
 MAX_CREATE = 2_000
 """Most partitions that one plan may create, above the largest premake; more is a mistake."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Policy
 
 

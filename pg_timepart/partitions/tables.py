@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.key_formats import KeyKind
-from pg_timepart.partitions.periods import Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.bounds import read_bounds
-from pg_timepart.partitions.key_formats import KeyKind, key_kind
+from pg_timepart.partitions.key_formats import KeyKind, key_kind, read_bounds
 from pg_timepart.partitions.tables import Parent, Partition, Relation
 from pg_timepart.postgres.action_steps import EXCLUSION_PATTERN
 from pg_timepart.postgres.check_constraints import excludes

@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta, tzinfo
 
-from pg_timepart.partitions.periods import FOR_EVER, Bounds, in_zone
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.time_zones import FOR_EVER, in_zone
 from pg_timepart.text import printable
 
 GAP = "  "

@@ -12,9 +12,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.partitions.periods import in_zone
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.tables import Parent
+from pg_timepart.partitions.time_zones import in_zone
 from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pg_timepart.constants import State
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 
 
 class Health(StrEnum):

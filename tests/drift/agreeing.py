@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pg_timepart.models import PartitionLog
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from tests.drift.ledger import Ledger
 from tests.drift.sight import Sight, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Policy
 from tests.drift.sight import Sight, Table
 

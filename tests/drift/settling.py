@@ -9,8 +9,8 @@ from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import ActionResult, Report
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import partition_name
-from pg_timepart.partitions.periods import Bounds
 from tests.drift.agreeing import disagreements, is_marked, lost
 from tests.drift.judging import Allowed
 from tests.drift.ledger import expired, holes, span, window

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 
 TABLES = """
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,

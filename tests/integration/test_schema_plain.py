@@ -11,7 +11,7 @@ from django.db import connection, migrations, models
 from django.db.migrations.operations.base import Operation
 from django.test.utils import CaptureQueriesContext
 
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.tables import Mark
 from pg_timepart.postgres.table_comments import mark_text
 from tests.integration.migrating import Laboratory, create, partitioned_by

@@ -9,8 +9,9 @@ from itertools import count
 from typing import Any
 
 from pg_timepart.constants import ActionKind, PeriodType
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.key_formats import TimestampKey
-from pg_timepart.partitions.periods import Bounds, Period
+from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Action, Known, Plan, Policy
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.partitions.tables import Parent, Partition

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.key_formats import DateKey, KeyKind, TimestampKey, key_kind
-from pg_timepart.partitions.periods import Period, start_of_day
+from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.time_zones import start_of_day
 
 APIA = ZoneInfo("Pacific/Apia")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.tables import Mark, Relation
 from pg_timepart.postgres.table_comments import MAX_MARK, mark_of, mark_text, parse_mark
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import alternative_name, free_name, partition_name
-from pg_timepart.partitions.periods import Bounds, Period
+from pg_timepart.partitions.periods import Period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -10,14 +10,9 @@ from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy, UnknownName
-from pg_timepart.partitions.periods import (
-    Bounds,
-    Period,
-    day_at,
-    day_starting_at,
-    start_of_day,
-    zone_named,
-)
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.time_zones import day_at, day_starting_at, start_of_day, zone_named
 
 MICROSECOND = timedelta(microseconds=1)
 NASTY_ZONES = (

@@ -11,12 +11,14 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.constants import ActionKind, PeriodType
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import runs_out_at, uncovered
 from pg_timepart.partitions.key_formats import DateKey
-from pg_timepart.partitions.periods import Bounds, Period, start_of_day
+from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Known, Policy
 from pg_timepart.partitions.planner import MAX_CREATE, plan_pass, plan_provision, plan_retirement
 from pg_timepart.partitions.tables import Parent, Partition
+from pg_timepart.partitions.time_zones import start_of_day
 from tests.unit.planned import Table, detached, known, parent, partition
 
 ZONES = (

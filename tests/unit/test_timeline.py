@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin.timeline.layout import NEAR, near, overlaps, whole
 from pg_timepart.admin.timeline.shapes import Drawing, Span
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
 DAY = timedelta(days=1)

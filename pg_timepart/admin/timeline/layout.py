@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin import formatting
 from pg_timepart.admin.timeline.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 
 NARROWEST = 0.6
 """Percent of the width below which neighbours are drawn as one bar."""

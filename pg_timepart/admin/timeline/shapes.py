@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 
 LANE = 26
 """Height of a lane in pixels."""

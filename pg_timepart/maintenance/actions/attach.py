@@ -11,7 +11,7 @@ from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.periods import Bounds
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Leaf, Partition
 from pg_timepart.postgres import orphaned_rows

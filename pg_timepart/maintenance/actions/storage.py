@@ -8,9 +8,9 @@ from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.maintenance.clock_skew import surely
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.periods import FOR_EVER
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition
+from pg_timepart.partitions.time_zones import FOR_EVER
 from pg_timepart.postgres.action_steps import drop_steps, move_steps, truncate_steps, unlink_steps
 from pg_timepart.postgres.lock_attempts import LockTimeout
 from pg_timepart.postgres.table_details import read_foreign_keys
