@@ -7,17 +7,15 @@ And a grace begins by the later of the two, else one that was behind would have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.partitions.tables import Parent
-
-Planner = Callable[[Parent, Sequence[Known], Policy, datetime], Plan]
 
 CLOSE = timedelta(minutes=1)
 """Clocks that differ by no more are taken for the same."""
@@ -31,13 +29,13 @@ def cautious(planner: Planner) -> Planner:
     What was left out is a problem of the plan, for somebody must set a clock.
     """
 
-    def plan(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
-        wanted = planner(parent, known, policy, now)
-        earlier = surely(now, parent)
-        if earlier == now:
+    def plan(given: PlanInput) -> Plan:
+        wanted = planner(given)
+        earlier = surely(given.now, given.parent)
+        if earlier == given.now:
             return wanted
-        agreed = planner(parent, known, policy, earlier).actions
-        return _without(wanted, _waiting(wanted, agreed), now - earlier)
+        agreed = planner(replace(given, now=earlier)).actions
+        return _without(wanted, _waiting(wanted, agreed), given.now - earlier)
 
     return plan
 

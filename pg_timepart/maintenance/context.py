@@ -16,7 +16,7 @@ from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.plan import Action, Policy
+from pg_timepart.partitions.plan import Action, PlanInput, Policy
 from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template
 from pg_timepart.postgres.steps import Sides
@@ -71,6 +71,10 @@ class Work:
     def moment(self) -> datetime:
         """The time by now: what is done late in a long run is recorded as such."""
         return self.latest + timedelta(seconds=time.monotonic() - self.begun)
+
+    def plan_input(self) -> PlanInput:
+        """Return what planning is given of the table, as last read; raises InvalidPolicy."""
+        return self.target.plan_input(self.parent, self.rows, self.now)
 
     def template(self) -> Template:
         """Return what new partitions must get; read once a run."""

@@ -20,7 +20,6 @@ from pg_timepart.maintenance.run import Request, preview, run
 from pg_timepart.maintenance.target import (
     Target,
     detached_by_table,
-    known_rows,
     target_named,
     target_of,
     usable,
@@ -179,7 +178,7 @@ def _is_idle(
     try:
         parent = usable(target, parents.get(target.model._meta.db_table))
         moment = now or parent.read_at
-        planned = plan_pass(parent, known_rows(rows), target.policy(parent), moment)
+        planned = plan_pass(target.plan_input(parent, rows, moment))
     except TimepartError:  # the table's own pass meets it again, and records it
         return False
     is_right = not row_keeping.repairs(rows, parent, target, moment)

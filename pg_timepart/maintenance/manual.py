@@ -20,7 +20,6 @@ from pg_timepart.errors import (
     Refused,
     UnknownName,
 )
-from pg_timepart.maintenance.clock_skew import Planner
 from pg_timepart.maintenance.context import ABSENT, Work
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
@@ -29,7 +28,7 @@ from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.plan import Action, Known, Plan, PlanInput, Planner
 from pg_timepart.partitions.planner import (
     plan_attach,
     plan_detach,
@@ -47,8 +46,8 @@ def create_next(
 ) -> Report:
     """Create following partitions until the newest ends more than ``days`` from now."""
 
-    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
-        return plan_next(parent, policy, now, days)
+    def planner(given: PlanInput) -> Plan:
+        return plan_next(given, days)
 
     return ask(target, "create", planner, origin=origin, now=now)
 
@@ -65,8 +64,8 @@ def create_range(
     _refuse_no_moment("start", start)
     _refuse_no_moment("end", end)
 
-    def planner(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        return plan_range(parent, policy, start, end)
+    def planner(given: PlanInput) -> Plan:
+        return plan_range(given, start, end)
 
     return ask(target, "create", planner, origin=origin, now=now)
 
@@ -96,14 +95,14 @@ def detach(
     """
     names = _names(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        begun = {each.oid for each in known if each.unfinished is ActionKind.ATTACH}
-        present = _present(parent, names)
+    def planner(given: PlanInput) -> Plan:
+        begun = {each.oid for each in given.known if each.unfinished is ActionKind.ATTACH}
+        present = _present(given.parent, names)
         found = [each for each in present if each.is_attached or each.oid in begun]
-        plan = plan_detach(parent, found, policy)
-        others = [each for each in known if each.oid in names and each.oid not in begun]
-        left = tuple(unlinkings(parent, others, policy))
-        return replace(plan, actions=(*plan.actions, *left), problems=_gone(parent, names))
+        plan = plan_detach(given, found)
+        others = [each for each in given.known if each.oid in names and each.oid not in begun]
+        left = unlinkings(replace(given, known=others))
+        return replace(plan, actions=(*plan.actions, *left), problems=_gone(given.parent, names))
 
     return ask(target, "detach", planner, concurrently=concurrently, origin=origin, now=now)
 
@@ -125,11 +124,12 @@ def attach(
         representable("detach_time", detach_time, conf.zone())
     names = None if logs is None else _names(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-        wanted = {each.oid: each for each in known if names is None or each.oid in names}
-        found = [each for each in _present(parent, wanted) if _is_off(each, wanted[each.oid])]
-        plan = plan_attach([(each, wanted[each.oid].bounds) for each in found], policy)
-        return replace(plan, problems=_gone(parent, names or {}))
+    def planner(given: PlanInput) -> Plan:
+        wanted = {each.oid: each for each in given.known if names is None or each.oid in names}
+        present = _present(given.parent, wanted)
+        found = [each for each in present if _is_off(each, wanted[each.oid])]
+        plan = plan_attach(given, [(each, wanted[each.oid].bounds) for each in found])
+        return replace(plan, problems=_gone(given.parent, names or {}))
 
     def pin(work: Work) -> None:
         """Pin under the lock: a pass that is at work may yet detach them, by what it read."""
@@ -182,11 +182,11 @@ def truncate_all(
 ) -> Report:
     """Empty every attached partition, a default partition included, each by itself."""
 
-    def planner(parent: Parent, _known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
+    def planner(given: PlanInput) -> Plan:
         return Plan(
             actions=tuple(
                 _action(ActionKind.TRUNCATE, each)
-                for each in parent.partitions
+                for each in given.parent.partitions
                 if not each.is_pending
             )
         )
@@ -229,8 +229,8 @@ def _each(
 ) -> Planner:
     names = _names(target, logs)
 
-    def planner(parent: Parent, known: Sequence[Known], _policy: Policy, _now: datetime) -> Plan:
-        bounds = {each.oid: each.bounds for each in known}
+    def planner(given: PlanInput) -> Plan:
+        parent, bounds = given.parent, {each.oid: each.bounds for each in given.known}
         return Plan(
             actions=tuple(
                 _action(kind, each, bounds.get(each.oid), tablespace)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pg_timepart.maintenance.clock_skew import cautious
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.other_tools import considerate
-from pg_timepart.maintenance.target import Target, known_rows
+from pg_timepart.maintenance.target import Target
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import plan_pass
 
@@ -31,5 +31,5 @@ def plan_of(work: Work, now: datetime | None = None) -> Plan:
     """Return what a pass would do; ``now`` as for the look that ``work`` comes from."""
     planner = cautious(plan_pass) if now is None else plan_pass
     planner = considerate(planner, work.target.connection)
-    plan = planner(work.parent, known_rows(work.rows), work.policy, work.now)
+    plan = planner(work.plan_input())
     return work.target.agreed(plan, work.parent)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.maintenance.clock_skew import Planner
-from pg_timepart.partitions.plan import Action, Known, Plan, Policy
-from pg_timepart.partitions.tables import Parent
+from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.postgres.other_tools import read_other_managers
 
 _OF_ONE_MANAGER = {ActionKind.CREATE, ActionKind.DETACH, ActionKind.MOVE, ActionKind.DROP}
@@ -25,12 +21,12 @@ def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
     is asked only where there is such a thing to do.
     """
 
-    def plan(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
-        wanted = planner(parent, known, policy, now)
+    def plan(given: PlanInput) -> Plan:
+        wanted = planner(given)
         left = [each for each in wanted.actions if _is_left_to_it(each)]
         if not left:
             return wanted
-        managers = read_other_managers(connection, [parent])[parent.oid]
+        managers = read_other_managers(connection, [given.parent])[given.parent.oid]
         at_work = [each.sentence for each in managers if each.is_at_work]
         if not at_work:
             return wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from pg_timepart import conf
@@ -12,7 +12,7 @@ from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import target_named
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import uncovered
-from pg_timepart.partitions.plan import Known, Plan, Policy
+from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent, Partition
 
 
@@ -26,7 +26,7 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
     """
     request = Request(
         operation="reconcile",
-        planner=_look,
+        planner=_plan_nothing,
         origin=origin or Origin(),
         now=now,
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
@@ -58,8 +58,8 @@ def gaps(parent: Parent) -> list[Bounds]:
     return list(uncovered(parent.partitions, first, last))
 
 
-def _look(parent: Parent, _known: Sequence[Known], policy: Policy, _now: datetime) -> Plan:
-    return Plan(notes=tuple(questions(parent, policy)))
+def _plan_nothing(given: PlanInput) -> Plan:
+    return Plan(notes=tuple(questions(given.parent, given.policy)))
 
 
 def _is_aligned(partition: Partition, policy: Policy) -> bool:

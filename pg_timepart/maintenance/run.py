@@ -20,15 +20,15 @@ from pg_timepart.maintenance import log_sync as row_keeping
 from pg_timepart.maintenance.actions.comment import mark_anew, outdated
 from pg_timepart.maintenance.announce import announce
 from pg_timepart.maintenance.apply import apply
-from pg_timepart.maintenance.clock_skew import Planner, at_latest, cautious
+from pg_timepart.maintenance.clock_skew import at_latest, cautious
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.history import TIME_IS_UP, Origin, is_deleted, record, record_alone
 from pg_timepart.maintenance.other_tools import considerate
 from pg_timepart.maintenance.report import ActionResult, Report, overall
-from pg_timepart.maintenance.target import CONFIG_IS_GONE, Target, known_rows
+from pg_timepart.maintenance.target import CONFIG_IS_GONE, Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import connection_of_rows
-from pg_timepart.partitions.plan import Action, Plan
+from pg_timepart.partitions.plan import Action, Plan, Planner
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.advisory_lock import AdvisoryLockTaken, advisory_lock
 from pg_timepart.postgres.cancel import nothing_left_running
@@ -77,7 +77,7 @@ class Request:
         """
         planner = cautious(self.planner) if self.now is None else self.planner
         planner = considerate(planner, target.connection)
-        return planner(parent, known_rows(rows), target.policy(parent), now)
+        return planner(target.plan_input(parent, rows, now))
 
 
 def preview(target: Target, planner: Planner, now: datetime | None = None) -> Plan:

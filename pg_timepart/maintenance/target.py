@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, connections, models, router
@@ -14,7 +15,7 @@ from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
 from pg_timepart.maintenance import config_claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
-from pg_timepart.partitions.plan import Known, Plan, Policy
+from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.schema.declaration import Declaration, declaration_of, key_column
@@ -76,6 +77,11 @@ class Target:
             parent.kind.check_period(policy.period)
         return policy
 
+    def plan_input(self, parent: Parent, rows: Sequence[PartitionLog], now: datetime) -> PlanInput:
+        """Return what planning is given of the table, as it was just read; raises InvalidPolicy."""
+        known = tuple(each.known() for each in rows)
+        return PlanInput(parent=parent, known=known, policy=self.policy(parent), now=now)
+
     def rivals(self, parent: Parent) -> tuple[config_claims.Claim, ...]:
         """Return the claims of other configs on the table, in one query."""
         if not self.keeps_rows and not self.is_disputed:
@@ -126,11 +132,6 @@ def _otherwise(parent: Parent, wanted: str) -> str:
     if not parent.is_partitioned:
         return f"is not partitioned; the model declares RANGE ({wanted})"
     return f"is partitioned by {parent.description}; the model declares RANGE ({wanted})"
-
-
-def known_rows(rows: list[PartitionLog]) -> list[Known]:
-    """Return what planning needs to know of the rows."""
-    return [each.known() for each in rows]
 
 
 def detached_by_table(

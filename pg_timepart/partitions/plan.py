@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.tables import Parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,26 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInput:
+    """What a plan is made from; the same input gives the same plan."""
+
+    parent: Parent
+    """The table and its partitions, as the catalog has them."""
+
+    known: Sequence[Known] = ()
+    """What our rows say of the partitions."""
+
+    policy: Policy
+    now: datetime
+    """The moment to plan for, aware."""
+
+    @property
+    def known_by_oid(self) -> dict[int, Known]:
+        """What our rows say, by the partition's OID."""
+        return {each.oid: each for each in self.known}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One thing to do to one partition."""
 
@@ -102,3 +124,7 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether there is nothing to do and nothing to report as wrong."""
         return not self.actions and not self.problems
+
+
+Planner = Callable[[PlanInput], Plan]
+"""What decides: a pass's planner, or that of an operation that a person asked for."""

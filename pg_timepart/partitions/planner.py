@@ -15,7 +15,7 @@ from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import covering, uncovered
 from pg_timepart.partitions.names import free_name, partition_name
-from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.plan import Action, Known, Plan, PlanInput, Policy
 from pg_timepart.partitions.recovery import (
     after_detach,
     finalizations,
@@ -34,33 +34,33 @@ MAX_DAYS = 36_525
 """A hundred years."""
 
 
-def plan_pass(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
-    """Return everything that one maintenance pass should do at ``now``."""
-    creates, problems = _ahead(parent, policy, now)
-    retired = _expired(parent, known, policy, now)
-    if len(retired) > policy.max_retire:
-        problems = (*problems, _fuse(retired, policy))
+def plan_pass(given: PlanInput) -> Plan:
+    """Return everything that one maintenance pass should do."""
+    creates, problems = _ahead(given)
+    retired = _expired(given)
+    if len(retired) > given.policy.max_retire:
+        problems = (*problems, _fuse(retired, given.policy))
         retired = []
-    drops = list(_drops(parent, known, policy, now))
+    drops = list(_drops(given))
     actions = chain(
-        releases(parent),
-        finalizations(parent, known, policy),
-        unlinkings(parent, known, policy, leaving=(each.oid for each in drops)),
-        interrupted(parent, known, policy),
+        releases(given.parent),
+        finalizations(given),
+        unlinkings(given, leaving=(each.oid for each in drops)),
+        interrupted(given),
         creates,
-        _retirements(parent, retired, policy),
+        _retirements(given, retired),
         drops,
     )
-    return Plan(actions=tuple(actions), problems=problems, notes=_notes(parent))
+    return Plan(actions=tuple(actions), problems=problems, notes=_notes(given.parent))
 
 
-def plan_provision(parent: Parent, _known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+def plan_provision(given: PlanInput) -> Plan:
     """Return what makes the table accept rows now and ``premake`` periods ahead; no more."""
-    creates, problems = _ahead(parent, policy, now)
-    return Plan(actions=creates, problems=problems, notes=_notes(parent))
+    creates, problems = _ahead(given)
+    return Plan(actions=creates, problems=problems, notes=_notes(given.parent))
 
 
-def plan_next(parent: Parent, policy: Policy, now: datetime, days: object) -> Plan:
+def plan_next(given: PlanInput, days: object) -> Plan:
     """Return the following partitions until the newest ends more than ``days`` from now.
 
     0 is exactly the next one. A partition starts where the newest ends and ends at the next
@@ -68,39 +68,35 @@ def plan_next(parent: Parent, policy: Policy, now: datetime, days: object) -> Pl
     """
     if type(days) is not int or not 0 <= days <= MAX_DAYS:
         raise InvalidPolicy(f"Days to the next partition must be 0 to {MAX_DAYS}, not {days!r}.")
-    pieces = list(islice(_following(parent, policy, now, days), MAX_CREATE + 1))
+    pieces = list(islice(_following(given, days), MAX_CREATE + 1))
     _refuse_too_many(len(pieces))
-    return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
+    return Plan(actions=_creates(given, pieces, "asked for"), notes=_notes(given.parent))
 
 
-def plan_range(parent: Parent, policy: Policy, start: datetime, end: datetime) -> Plan:
+def plan_range(given: PlanInput, start: datetime, end: datetime) -> Plan:
     """Return the partitions that are missing in ``[start, end)``, widened to whole periods."""
     if not in_utc(start) < in_utc(end):
         raise InvalidPolicy(f"The range must end after it starts: {start} is not before {end}.")
+    policy = given.policy
     first = policy.period.bounds_at(start, policy.zone).start or start
     last = policy.period.bounds_at(end - timedelta(microseconds=1), policy.zone).end or end
-    pieces = _pieces(parent, policy, first, last)
-    return Plan(actions=_creates(parent, policy, pieces, "asked for"), notes=_notes(parent))
+    pieces = _pieces(given, first, last)
+    return Plan(actions=_creates(given, pieces, "asked for"), notes=_notes(given.parent))
 
 
-def plan_retirement(parent: Parent, known: Sequence[Known], policy: Policy, now: datetime) -> Plan:
+def plan_retirement(given: PlanInput) -> Plan:
     """Return the detaching of all whose end is before now minus ``interval`` periods."""
-    retired = _expired(parent, known, policy, now)
-    actions = chain(
-        finalizations(parent, known, policy),
-        unlinkings(parent, known, policy),
-        _retirements(parent, retired, policy),
-    )
+    actions = chain(finalizations(given), unlinkings(given), _retirements(given, _expired(given)))
     return Plan(actions=tuple(actions))
 
 
-def plan_detach(parent: Parent, partitions: Iterable[Partition], policy: Policy) -> Plan:
+def plan_detach(given: PlanInput, partitions: Iterable[Partition]) -> Plan:
     """Return the detaching of these, and what follows on it."""
-    actions = _retirements(parent, list(partitions), policy, "asked for")
+    actions = _retirements(given, partitions, "asked for")
     return Plan(actions=tuple(replace(each, is_asked=True) for each in actions))
 
 
-def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) -> Plan:
+def plan_attach(given: PlanInput, partitions: Iterable[tuple[Partition, Bounds]]) -> Plan:
     """Return the attaching of these detached tables with these bounds."""
     return Plan(
         actions=tuple(
@@ -109,7 +105,7 @@ def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) 
                 partition=each.name,
                 bounds=bounds,
                 oid=each.oid,
-                tablespace=policy.attach_tablespace,
+                tablespace=given.policy.attach_tablespace,
                 reason="asked for",
             )
             for each, bounds in partitions
@@ -117,45 +113,44 @@ def plan_attach(partitions: Iterable[tuple[Partition, Bounds]], policy: Policy) 
     )
 
 
-def _ahead(
-    parent: Parent, policy: Policy, now: datetime
-) -> tuple[tuple[Action, ...], tuple[str, ...]]:
-    current = policy.period.bounds_at(now, policy.zone)
+def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+    policy = given.policy
+    current = policy.period.bounds_at(given.now, policy.zone)
     assert current.start is not None  # noqa: S101
     assert current.end is not None  # noqa: S101
     horizon = current.end
     for _ in range(policy.premake):
         horizon = policy.period.next_boundary(horizon, policy.zone)
-    start = _resume(parent, policy, now, current.start)
+    start = _resume(given, current.start)
     try:
-        pieces = _pieces(parent, policy, start, horizon)
+        pieces = _pieces(given, start, horizon)
     except InvalidPolicy as error:
-        pieces = _pieces(parent, policy, current.start, horizon)
-        return _creates(parent, policy, pieces, "room ahead"), (str(error),)
-    return _creates(parent, policy, pieces, "room ahead"), ()
+        pieces = _pieces(given, current.start, horizon)
+        return _creates(given, pieces, "room ahead"), (str(error),)
+    return _creates(given, pieces, "room ahead"), ()
 
 
-def _resume(parent: Parent, policy: Policy, now: datetime, current: datetime) -> datetime:
+def _resume(given: PlanInput, current: datetime) -> datetime:
     """Return where creating goes on: at the newest end, if the workers were away for long."""
-    ends = [each.end or current for each in covering(parent.partitions)]
+    ends = [each.end or current for each in covering(given.parent.partitions)]
     # What ends before the calendar begins is a place for -infinity, and no partition to follow.
     newest = max((end for end in ends if end.year > 1), default=current)
-    oldest_kept = _oldest_kept(policy, now)
+    oldest_kept = _oldest_kept(given)
     return min(newest if oldest_kept is None else max(newest, oldest_kept), current)
 
 
-def _oldest_kept(policy: Policy, now: datetime) -> datetime | None:
+def _oldest_kept(given: PlanInput) -> datetime | None:
     """Return where the oldest period that is kept begins; None where that is before the year 1."""
-    edge = edge_of(policy, now)
+    policy, edge = given.policy, edge_of(given.policy, given.now)
     try:
         return None if edge is None else policy.period.bounds_at(edge, policy.zone).start
     except InvalidPolicy:
         return None
 
 
-def _pieces(parent: Parent, policy: Policy, start: datetime, end: datetime) -> list[Bounds]:
-    found: list[Bounds] = []
-    for gap in uncovered(parent.partitions, start, end):
+def _pieces(given: PlanInput, start: datetime, end: datetime) -> list[Bounds]:
+    policy, found = given.policy, list[Bounds]()
+    for gap in uncovered(given.parent.partitions, start, end):
         for piece in policy.period.cut(gap.start or start, gap.end or end, policy.zone):
             found.append(piece)
             _refuse_too_many(len(found), start, end)
@@ -173,8 +168,8 @@ def _refuse_too_many(
         )
 
 
-def _following(parent: Parent, policy: Policy, now: datetime, days: int) -> Iterator[Bounds]:
-    bounds = covering(parent.partitions)
+def _following(given: PlanInput, days: int) -> Iterator[Bounds]:
+    policy, now, bounds = given.policy, given.now, covering(given.parent.partitions)
     goal = now + timedelta(days=days)
     if not bounds:
         first = policy.period.bounds_at(now, policy.zone)
@@ -195,9 +190,8 @@ def _following(parent: Parent, policy: Policy, now: datetime, days: int) -> Iter
         newest = end
 
 
-def _creates(
-    parent: Parent, policy: Policy, pieces: Iterable[Bounds], reason: str
-) -> tuple[Action, ...]:
+def _creates(given: PlanInput, pieces: Iterable[Bounds], reason: str) -> tuple[Action, ...]:
+    parent, policy = given.parent, given.policy
     elsewhere, taken = parent.names_elsewhere, parent.names
     return tuple(
         Action(
@@ -211,15 +205,16 @@ def _creates(
     )
 
 
-def _expired(
-    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
-) -> list[Partition]:
+def _expired(given: PlanInput) -> list[Partition]:
     """Return what is past retention, judged by its own end alone."""
-    edge = edge_of(policy, now)
+    edge, rows = edge_of(given.policy, given.now), given.known_by_oid
     if edge is None:
         return []
-    rows = {each.oid: each for each in known}
-    return [each for each in parent.ranged if _is_expired(each, rows.get(each.oid), edge, now)]
+    return [
+        each
+        for each in given.parent.ranged
+        if _is_expired(each, rows.get(each.oid), edge, given.now)
+    ]
 
 
 def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: datetime) -> bool:
@@ -241,40 +236,39 @@ def _fuse(retired: Sequence[Partition], policy: Policy) -> str:
 
 
 def _retirements(
-    parent: Parent, retired: Sequence[Partition], policy: Policy, reason: str = "past retention"
+    given: PlanInput, retired: Iterable[Partition], reason: str = "past retention"
 ) -> Iterator[Action]:
+    tablespace = given.policy.detach_tablespace
     for each in retired:
         action = Action(
             kind=ActionKind.DETACH,
             partition=each.name,
             bounds=each.bounds,
             oid=each.oid,
-            tablespace=policy.detach_tablespace,
+            tablespace=tablespace,
             reason=reason,
         )
         yield action
-        yield from after_detach(action, parent, each, policy, policy.detach_tablespace)
+        yield from after_detach(action, given, each, tablespace)
 
 
-def _drops(
-    parent: Parent, known: Sequence[Known], policy: Policy, now: datetime
-) -> Iterator[Action]:
-    if policy.drop_after is None:
+def _drops(given: PlanInput) -> Iterator[Action]:
+    grace, rows = given.policy.drop_after, given.known_by_oid
+    if grace is None:
         return
-    rows = {each.oid: each for each in known}
-    for each in parent.detached:
+    for each in given.parent.detached:
         row = rows.get(each.oid)
         if row is None or row.unfinished is not None or row.detached_at is None:
             continue
-        if is_pinned(row.pinned_until, now):
+        if is_pinned(row.pinned_until, given.now):
             continue
-        if now - row.detached_at >= policy.drop_after:  # a sum could be past the year 9999
+        if given.now - row.detached_at >= grace:  # a sum could be past the year 9999
             yield Action(
                 kind=ActionKind.DROP,
                 partition=each.name,
                 bounds=row.bounds,
                 oid=each.oid,
-                reason=f"detached longer ago than {policy.drop_after}",
+                reason=f"detached longer ago than {grace}",
             )
 
 

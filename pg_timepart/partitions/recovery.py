@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pg_timepart.constants import ActionKind
-from pg_timepart.partitions.plan import Action, Known, Policy
+from pg_timepart.partitions.plan import Action, Known, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent, Partition
 
 _ENDS_WITHOUT_KEYS = {ActionKind.ATTACH, ActionKind.DROP}
@@ -29,13 +29,13 @@ def releases(parent: Parent) -> Iterator[Action]:
         )
 
 
-def finalizations(parent: Parent, known: Sequence[Known], policy: Policy) -> Iterator[Action]:
+def finalizations(given: PlanInput) -> Iterator[Action]:
     """Yield the ending of every detach that began and did not end, and what follows on it.
 
     Where attaching the partition was begun since then, that ends the detach as well.
     """
-    rows = {each.oid: each for each in known}
-    for each in parent.partitions:
+    rows = given.known_by_oid
+    for each in given.parent.partitions:
         if each.is_pending and not _is_called_off(rows.get(each.oid)):
             action = Action(
                 kind=ActionKind.FINALIZE,
@@ -47,17 +47,18 @@ def finalizations(parent: Parent, known: Sequence[Known], policy: Policy) -> Ite
             yield action
             row = rows.get(each.oid)
             tablespace = row.tablespace if row else None
-            yield from after_detach(action, parent, each, policy, tablespace)
+            yield from after_detach(action, given, each, tablespace)
 
 
-def interrupted(parent: Parent, known: Sequence[Known], policy: Policy) -> Iterator[Action]:
+def interrupted(given: PlanInput) -> Iterator[Action]:
     """Yield what began, by our rows, and has not ended, by the catalog.
 
     A detach that retention asked for, and that the catalog does not know of, is for retention to
     ask for anew: the config may have been put right since.
     """
+    parent = given.parent
     present = {each.oid: each for each in (*parent.partitions, *parent.detached)}
-    for row in known:
+    for row in given.known:
         partition = present.get(row.oid)
         if row.unfinished is None or partition is None:
             continue
@@ -72,13 +73,13 @@ def interrupted(parent: Parent, known: Sequence[Known], policy: Policy) -> Itera
             partition=partition.name,
             bounds=partition.bounds or row.bounds,
             oid=row.oid,
-            tablespace=_destination(row, partition, policy),
+            tablespace=_destination(row, partition, given.policy),
             reason="was interrupted",
             is_asked=row.is_asked or row.unfinished is ActionKind.DROP,
         )
         yield action
         if row.unfinished is ActionKind.DETACH:
-            yield from after_detach(action, parent, partition, policy, row.tablespace)
+            yield from after_detach(action, given, partition, row.tablespace)
 
 
 def _destination(row: Known, partition: Partition, policy: Policy) -> str | None:
@@ -93,18 +94,16 @@ def _is_called_off(row: Known | None) -> bool:
     return row is not None and row.unfinished is ActionKind.ATTACH
 
 
-def unlinkings(
-    parent: Parent, known: Sequence[Known], policy: Policy, leaving: Iterable[int | None] = ()
-) -> Iterator[Action]:
+def unlinkings(given: PlanInput, leaving: Iterable[int | None] = ()) -> Iterator[Action]:
     """Yield the dropping of the foreign keys that detached partitions still have.
 
     Not of those that are being attached or dropped, of another owner's, and of ``leaving``.
     """
     left_alone = set(leaving)
-    rows = {row.oid: row for row in known if row.unfinished not in _ENDS_WITHOUT_KEYS}
-    for each in parent.detached:
-        is_ours = each.owner == parent.owner and each.oid in rows
-        if is_ours and each.oid not in left_alone and _is_to_unlink(parent, each, policy):
+    rows = {row.oid: row for row in given.known if row.unfinished not in _ENDS_WITHOUT_KEYS}
+    for each in given.parent.detached:
+        is_ours = each.owner == given.parent.owner and each.oid in rows
+        if is_ours and each.oid not in left_alone and _is_to_unlink(given, each):
             yield Action(
                 kind=ActionKind.UNLINK,
                 partition=each.name,
@@ -114,16 +113,16 @@ def unlinkings(
             )
 
 
-def _is_to_unlink(parent: Parent, partition: Partition, policy: Policy) -> bool:
-    has_any = parent if partition.is_attached else partition
-    return has_any.has_foreign_keys and not policy.keep_foreign_keys
+def _is_to_unlink(given: PlanInput, partition: Partition) -> bool:
+    has_any = given.parent if partition.is_attached else partition
+    return has_any.has_foreign_keys and not given.policy.keep_foreign_keys
 
 
 def after_detach(
-    detach: Action, parent: Parent, partition: Partition, policy: Policy, tablespace: str | None
+    detach: Action, given: PlanInput, partition: Partition, tablespace: str | None
 ) -> Iterator[Action]:
     """Yield what follows on a detach: the foreign keys are dropped, and it moves if wanted so."""
-    if _is_to_unlink(parent, partition, policy):
+    if _is_to_unlink(given, partition):
         yield replace(detach, kind=ActionKind.UNLINK, tablespace=None, reason="detached")
     if tablespace and tablespace != partition.tablespace:
         yield replace(detach, kind=ActionKind.MOVE, tablespace=tablespace, reason="detached")

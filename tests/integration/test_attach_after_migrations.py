@@ -339,7 +339,7 @@ def test_the_preview_shows_the_same_sql(yard: Yard) -> None:
         editing(yard, change, model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
-    (shown,) = preview_plan(work, plan_attach([(leaf, log.bounds)], work.policy)).actions
+    (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     statements = [
         each
         for step in shown.steps
@@ -356,7 +356,7 @@ def test_the_preview_says_that_it_would_fail(yard: Yard) -> None:
     editing(yard, removing("name"), model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
-    (shown,) = preview_plan(work, plan_attach([(leaf, log.bounds)], work.policy)).actions
+    (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     assert shown.steps == ()
     assert shown.note.startswith(f"This would fail: {JANUARY} cannot be attached")
 
@@ -369,13 +369,13 @@ def test_one_that_was_interrupted_goes_on(yard: Yard) -> None:
     editing(yard, checking("named", ~Q(name="")), model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
-    (shown,) = preview_plan(work, plan_attach([(leaf, log.bounds)], work.policy)).actions
+    (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     for number in range(len(shown.steps) - 1):
         for statement in shown.steps[number].statements:
             if statement.startswith(("ALTER", "CREATE")):
                 yard.execute(statement)
         again = look(target_of(model))
-        (left,) = preview_plan(again, plan_attach([(leaf, log.bounds)], again.policy)).actions
+        (left,) = preview_plan(again, plan_attach(again.plan_input(), [(leaf, log.bounds)])).actions
         assert len(left.steps) == len(shown.steps) - number - 1
     attach(model, log)
 

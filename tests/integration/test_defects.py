@@ -11,6 +11,7 @@ from django.db import transaction
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.report import Report
+from pg_timepart.partitions.plan import Plan, PlanInput
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.action_steps import create_steps
 from pg_timepart.schema import registry
@@ -116,10 +117,10 @@ def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = {model._meta.label_lower: model for model in (Ship, Cargo)}
     monkeypatch.setattr(registry, "_registry", alone)
 
-    def defective(parent: Any, *rest: Any) -> Any:
-        if parent.name == "fleet_ship":
+    def defective(given: PlanInput) -> Plan:
+        if given.parent.name == "fleet_ship":
             raise Unforeseen
-        return plan_pass(parent, *rest)
+        return plan_pass(given)
 
     monkeypatch.setattr("pg_timepart.maintenance.maintain.plan_pass", defective)
 

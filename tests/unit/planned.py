@@ -12,7 +12,7 @@ from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.key_formats import TimestampKey
 from pg_timepart.partitions.periods import Period
-from pg_timepart.partitions.plan import Action, Known, Plan, Policy
+from pg_timepart.partitions.plan import Action, Known, Plan, PlanInput, Policy
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.partitions.tables import Parent, Partition
 
@@ -44,6 +44,11 @@ def policy(unit: PeriodType = PeriodType.Month, **changes: Any) -> Policy:
         "keep_foreign_keys": False,
     }
     return Policy(**{**values, **changes})
+
+
+def plan_input(parent: Parent, known: Iterable[Known], policy: Policy, now: datetime) -> PlanInput:
+    """Return what a planner is given."""
+    return PlanInput(parent=parent, known=tuple(known), policy=policy, now=now)
 
 
 def partition(extent: Bounds | None, **changes: Any) -> Partition:
@@ -147,7 +152,7 @@ class Table:
 
     def plan(self, now: datetime) -> Plan:
         """Plan one pass."""
-        return plan_pass(self.parent, self.known, self.policy, now)
+        return plan_pass(plan_input(self.parent, self.known, self.policy, now))
 
     def apply(self, plan: Plan, now: datetime) -> None:
         """Do what the plan says; refuses with AssertionError what the server would refuse."""

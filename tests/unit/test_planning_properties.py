@@ -19,7 +19,7 @@ from pg_timepart.partitions.plan import Known, Policy
 from pg_timepart.partitions.planner import MAX_CREATE, plan_pass, plan_provision, plan_retirement
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.partitions.time_zones import start_of_day
-from tests.unit.planned import Table, detached, known, parent, partition
+from tests.unit.planned import Table, detached, known, parent, partition, plan_input
 
 ZONES = (
     "UTC",
@@ -146,7 +146,7 @@ def test_after_provisioning_there_is_room_too_and_nothing_else_changed(
     for leaf in situation.parent.partitions:  # which the pass after the migration ends
         if leaf.is_pending:
             del table.attached[leaf.oid]
-    table.apply(plan_provision(table.parent, table.known, situation.policy, now), now)
+    table.apply(plan_provision(plan_input(table.parent, table.known, situation.policy, now)), now)
     assert list(uncovered(table.attached.values(), now, horizon(situation.policy, now))) == []
     assert set(before) <= set(table.attached.values())
 
@@ -182,7 +182,7 @@ def test_passes_at_any_times_leave_neither_gap_nor_overlap(
 @given(situations())
 def test_only_what_ended_long_enough_ago_is_retired(situation: Situation) -> None:
     now, policy = situation.now, situation.policy
-    plan = plan_pass(situation.parent, situation.rows, policy, now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, policy, now))
     for action in plan.actions:
         if action.kind is ActionKind.DETACH:
             assert action.bounds is not None
@@ -197,7 +197,7 @@ def test_everything_that_ended_long_enough_ago_is_retired_in_spite_of_gaps(
 ) -> None:
     now, policy = situation.now, situation.policy
     pins = {row.oid: row.pinned_until for row in situation.rows}
-    plan = plan_retirement(situation.parent, situation.rows, policy, now)
+    plan = plan_retirement(plan_input(situation.parent, situation.rows, policy, now))
     found = {each.oid for each in plan.actions if each.kind is ActionKind.DETACH}
     wanted = {
         each.oid
@@ -216,9 +216,9 @@ def test_everything_that_ended_long_enough_ago_is_retired_in_spite_of_gaps(
 @given(situations())
 def test_a_pass_retires_all_or_with_a_blown_fuse_nothing(situation: Situation) -> None:
     now, policy = situation.now, situation.policy
-    asked = plan_retirement(situation.parent, situation.rows, policy, now)
+    asked = plan_retirement(plan_input(situation.parent, situation.rows, policy, now))
     expired = [each for each in asked.actions if each.kind is ActionKind.DETACH]
-    plan = plan_pass(situation.parent, situation.rows, policy, now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, policy, now))
     retired = [each for each in plan.actions if each.kind is ActionKind.DETACH]
     is_blown = len(expired) > policy.max_retire
     assert retired == ([] if is_blown else expired)
@@ -231,7 +231,7 @@ def test_a_pinned_partition_is_left_alone(situation: Situation) -> None:
     pinned = {
         row.oid for row in situation.rows if row.pinned_until and row.pinned_until > situation.now
     }
-    plan = plan_pass(situation.parent, situation.rows, situation.policy, situation.now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, situation.policy, situation.now))
     touched = {each.oid for each in plan.actions if each.kind is ActionKind.DETACH}
     assert not pinned & touched
 
@@ -242,7 +242,7 @@ def test_nothing_is_made_before_the_newest_end_unless_it_is_for_now_or_later(
     situation: Situation,
 ) -> None:
     now, policy = situation.now, situation.policy
-    plan = plan_pass(situation.parent, situation.rows, policy, now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, policy, now))
     current = policy.period.bounds_at(now, policy.zone).start
     assert current is not None
     sides = [
@@ -266,7 +266,7 @@ def test_a_new_partition_is_within_one_period_and_is_not_retired_at_once(
     situation: Situation,
 ) -> None:
     now, policy = situation.now, situation.policy
-    plan = plan_pass(situation.parent, situation.rows, policy, now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, policy, now))
     made = [each.bounds for each in plan.actions if each.kind is ActionKind.CREATE and each.bounds]
     assert len(made) <= MAX_CREATE
     for each in made:
@@ -281,7 +281,7 @@ def test_a_new_partition_is_within_one_period_and_is_not_retired_at_once(
 @often
 @given(situations())
 def test_names_of_new_partitions_differ(situation: Situation) -> None:
-    plan = plan_pass(situation.parent, situation.rows, situation.policy, situation.now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, situation.policy, situation.now))
     names = [each.partition for each in plan.actions if each.kind is ActionKind.CREATE]
     assert len(set(names)) == len(names)
 
@@ -291,7 +291,7 @@ def test_names_of_new_partitions_differ(situation: Situation) -> None:
 def test_only_what_was_detached_for_longer_than_the_grace_is_dropped(situation: Situation) -> None:
     now, grace = situation.now, situation.policy.drop_after
     rows = {row.oid: row for row in situation.rows}
-    plan = plan_pass(situation.parent, situation.rows, situation.policy, now)
+    plan = plan_pass(plan_input(situation.parent, situation.rows, situation.policy, now))
     dropped = [each for each in plan.actions if each.kind is ActionKind.DROP]
     for action in dropped:
         assert grace is not None
@@ -307,8 +307,8 @@ def test_only_what_was_detached_for_longer_than_the_grace_is_dropped(situation: 
 def test_more_premake_never_takes_anything_away(situation: Situation, more: int) -> None:
     now, policy = situation.now, situation.policy
     wider = replace(policy, premake=policy.premake + more)
-    one = plan_provision(situation.parent, situation.rows, policy, now)
-    other = plan_provision(situation.parent, situation.rows, wider, now)
+    one = plan_provision(plan_input(situation.parent, situation.rows, policy, now))
+    other = plan_provision(plan_input(situation.parent, situation.rows, wider, now))
     if not one.problems and not other.problems:
         assert one.actions == other.actions[: len(one.actions)]
 
@@ -334,7 +334,7 @@ def test_bounds_of_a_date_key_are_starts_of_days_in_any_zone(
             max_retire=5,
             keep_foreign_keys=False,
         )
-        plan = plan_pass(parent(there), [], policy, now)
+        plan = plan_pass(plan_input(parent(there), [], policy, now))
         made = [each.bounds for each in plan.actions if each.kind is ActionKind.CREATE]
         texts = [
             (DateKey().literal(each.start, zone), DateKey().literal(each.end, zone))

@@ -19,6 +19,7 @@ from tests.unit.planned import (
     monthly,
     parent,
     partition,
+    plan_input,
     policy,
     retired,
     spans,
@@ -29,7 +30,7 @@ NOW = at("2024-05-15 10:30")
 
 def test_what_ended_before_now_minus_the_interval_is_retired() -> None:
     there = parent(monthly(*(f"2024-0{month}-01" for month in range(1, 8))))
-    plan = plan_pass(there, [], policy(interval=2), NOW)
+    plan = plan_pass(plan_input(there, [], policy(interval=2), NOW))
     # The edge is 15 March: what ends on 1 April has rows that are younger.
     assert retired(plan) == [("2024-01-01", "2024-02-01"), ("2024-02-01", "2024-03-01")]
     assert spans(plan) == []
@@ -37,19 +38,19 @@ def test_what_ended_before_now_minus_the_interval_is_retired() -> None:
 
 def test_what_ends_exactly_at_the_edge_stays() -> None:
     there = parent(monthly("2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01", "2024-07-01"))
-    assert retired(plan_pass(there, [], policy(interval=1), at("2024-05-01"))) == []
-    later = plan_pass(there, [], policy(interval=1), at("2024-05-01 00:00:01"))
+    assert retired(plan_pass(plan_input(there, [], policy(interval=1), at("2024-05-01")))) == []
+    later = plan_pass(plan_input(there, [], policy(interval=1), at("2024-05-01 00:00:01")))
     assert retired(later) == [("2024-03-01", "2024-04-01")]
 
 
 def test_without_an_interval_nothing_is_retired() -> None:
     there = parent(monthly("1999-01-01", "2024-05-01", "2024-06-01", "2024-07-01"))
-    assert plan_pass(there, [], policy(interval=None), NOW).is_empty
+    assert plan_pass(plan_input(there, [], policy(interval=None), NOW)).is_empty
 
 
 def test_a_gap_does_not_stop_retention() -> None:
     there = parent(monthly("2020-01-01", "2022-01-01", "2024-05-01", "2024-06-01", "2024-07-01"))
-    plan = plan_pass(there, [], policy(interval=1), NOW)
+    plan = plan_pass(plan_input(there, [], policy(interval=1), NOW))
     assert retired(plan) == [("2020-01-01", "2020-02-01"), ("2022-01-01", "2022-02-01")]
 
 
@@ -58,7 +59,7 @@ def test_a_year_that_is_not_over_for_long_enough_stays_whole() -> None:
         partition(bounds(f"{year}-01-01", f"{year + 1}-01-01")) for year in (2024, 2025, 2026, 2027)
     ]
     wanted = policy(PeriodType.Year, interval=1, premake=1)
-    assert retired(plan_pass(parent(years), [], wanted, at("2026-04-15"))) == [
+    assert retired(plan_pass(plan_input(parent(years), [], wanted, at("2026-04-15")))) == [
         ("2024-01-01", "2025-01-01")
     ]
 
@@ -67,24 +68,26 @@ def test_a_period_changed_from_monthly_to_daily_retires_no_younger_row() -> None
     there = parent(monthly("2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01"))
     wanted = policy(PeriodType.Day, interval=30, premake=1)
     # 30 days before 15 May is 15 April: April has rows of the last 30 days.
-    assert retired(plan_pass(there, [], wanted, NOW)) == [("2024-03-01", "2024-04-01")]
+    assert retired(plan_pass(plan_input(there, [], wanted, NOW))) == [("2024-03-01", "2024-04-01")]
 
 
 def test_minvalue_is_retired_by_its_end_and_maxvalue_never() -> None:
     there = parent([partition(bounds(None, "2020-01-01")), partition(bounds("2020-01-01", None))])
-    assert retired(plan_pass(there, [], policy(interval=1), NOW)) == [("-", "2020-01-01")]
+    assert retired(plan_pass(plan_input(there, [], policy(interval=1), NOW))) == [
+        ("-", "2020-01-01")
+    ]
 
 
 def test_an_interval_from_before_the_calendar_began_keeps_all_and_makes_room_as_ever() -> None:
     there = parent(monthly("0001-02-01", "2024-04-01"))
-    plan = plan_pass(there, [], policy(interval=10_000_000, premake=1), NOW)
+    plan = plan_pass(plan_input(there, [], policy(interval=10_000_000, premake=1), NOW))
     assert retired(plan) == []
     assert spans(plan) == [("2024-05-01", "2024-06-01"), ("2024-06-01", "2024-07-01")]
 
 
 def test_a_default_partition_is_never_retired() -> None:
     there = parent([partition(None), *monthly("2024-05-01", "2024-06-01", "2024-07-01")])
-    assert plan_pass(there, [], policy(interval=1), NOW).actions == ()
+    assert plan_pass(plan_input(there, [], policy(interval=1), NOW)).actions == ()
 
 
 def test_a_pin_holds_until_it_is_over() -> None:
@@ -95,8 +98,8 @@ def test_a_pin_holds_until_it_is_over() -> None:
         (NOW, [("2020-01-01", "2020-02-01")]),
     ):
         rows = [known(old, pinned_until=until)]
-        assert retired(plan_pass(there, rows, wanted, NOW)) == expected
-        assert retired(plan_retirement(there, rows, wanted, NOW)) == expected
+        assert retired(plan_pass(plan_input(there, rows, wanted, NOW))) == expected
+        assert retired(plan_retirement(plan_input(there, rows, wanted, NOW))) == expected
 
 
 def test_what_is_retired_moves_to_where_detached_ones_live() -> None:
@@ -105,7 +108,7 @@ def test_what_is_retired_moves_to_where_detached_ones_live() -> None:
         *monthly("2020-02-01", "2024-05-01", "2024-06-01", "2024-07-01"),
     ]
     wanted = policy(interval=1, detach_tablespace="archive")
-    plan = plan_pass(parent(old), [], wanted, NOW)
+    plan = plan_pass(plan_input(parent(old), [], wanted, NOW))
     assert [(each.kind, each.partition, each.tablespace) for each in plan.actions] == [
         (ActionKind.DETACH, old[0].name, "archive"),
         (ActionKind.DETACH, old[1].name, "archive"),
@@ -118,7 +121,9 @@ def months_of(year: int) -> list[Any]:
 
 
 def test_the_fuse_stops_all_retiring_and_nothing_else() -> None:
-    plan = plan_pass(parent(months_of(2022)), [], policy(interval=1, max_retire=11), NOW)
+    plan = plan_pass(
+        plan_input(parent(months_of(2022)), [], policy(interval=1, max_retire=11), NOW)
+    )
     assert retired(plan) == []
     assert spans(plan) != []
     (problem,) = plan.problems
@@ -131,13 +136,17 @@ def test_the_fuse_stops_all_retiring_and_nothing_else() -> None:
 
 
 def test_the_fuse_holds_as_many_as_it_says() -> None:
-    plan = plan_pass(parent(months_of(2022)), [], policy(interval=1, max_retire=12), NOW)
+    plan = plan_pass(
+        plan_input(parent(months_of(2022)), [], policy(interval=1, max_retire=12), NOW)
+    )
     assert len(retired(plan)) == 12
     assert plan.problems == ()
 
 
 def test_the_fuse_is_for_passes_and_not_for_what_a_person_asks_for() -> None:
-    plan = plan_retirement(parent(months_of(2022)), [], policy(interval=1, max_retire=1), NOW)
+    plan = plan_retirement(
+        plan_input(parent(months_of(2022)), [], policy(interval=1, max_retire=1), NOW)
+    )
     assert len(retired(plan)) == 12
 
 
@@ -150,7 +159,7 @@ def test_what_began_on_a_detached_table_and_did_not_end_is_ended(kind: ActionKin
     extent = bounds("2020-01-01", "2020-02-01")
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [off])
     rows = [known(off, extent, unfinished=kind, is_asked=True, tablespace="archive")]
-    (action,) = plan_pass(there, rows, policy(), NOW).actions
+    (action,) = plan_pass(plan_input(there, rows, policy(), NOW)).actions
     assert (action.kind, action.oid, action.bounds) == (kind, off.oid, extent)
     assert (action.tablespace, action.reason) == ("archive", "was interrupted")
 
@@ -169,7 +178,7 @@ def test_a_detach_that_never_began_is_done_once_if_asked_for_or_due(
 ) -> None:
     old, *rest = monthly("2020-01-01", "2024-05-01", "2024-06-01", "2024-07-01")
     rows = [known(old, unfinished=ActionKind.DETACH, is_asked=is_asked)]
-    plan = plan_pass(parent([old, *rest]), rows, policy(interval=interval), NOW)
+    plan = plan_pass(plan_input(parent([old, *rest]), rows, policy(interval=interval), NOW))
     found = [(each.kind, each.reason) for each in plan.actions]
     assert found == ([(ActionKind.DETACH, reason)] if reason else [])
 
@@ -186,7 +195,7 @@ def test_a_move_that_was_interrupted_goes_where_it_is_wanted_by_now(
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [off])
     facts: dict[str, Any] = {"unfinished": ActionKind.MOVE, "is_asked": is_asked}
     rows = [known(off, bounds("2020-01-01", "2020-02-01"), tablespace="cold", **facts)]
-    (action,) = plan_pass(there, rows, policy(detach_tablespace=wanted), NOW).actions
+    (action,) = plan_pass(plan_input(there, rows, policy(detach_tablespace=wanted), NOW)).actions
     assert (action.kind, action.tablespace) == (ActionKind.MOVE, goes_to)
 
 
@@ -202,13 +211,13 @@ def test_what_the_catalog_shows_as_ended_is_not_done_again(
     subject = leaf if is_attached else off
     rows = [known(subject, bounds("2024-01-01", "2024-02-01"), unfinished=kind)]
     there_now = parent([leaf, *there] if is_attached else there, [] if is_attached else [off])
-    assert plan_pass(there_now, rows, policy(), NOW).is_empty
+    assert plan_pass(plan_input(there_now, rows, policy(), NOW)).is_empty
 
 
 def test_a_row_whose_table_is_gone_asks_for_nothing() -> None:
     rows = [known(detached(), bounds("2020-01-01", "2020-02-01"), unfinished=ActionKind.DROP)]
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"))
-    assert plan_pass(there, rows, policy(), NOW).is_empty
+    assert plan_pass(plan_input(there, rows, policy(), NOW)).is_empty
 
 
 # Drop
@@ -218,7 +227,7 @@ def drops(grace: timedelta | None, **facts: Any) -> list[ActionKind]:
     off = detached()
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [off])
     rows = [known(off, bounds("2020-01-01", "2020-02-01"), **facts)]
-    plan = plan_pass(there, rows, policy(drop_after=grace), NOW)
+    plan = plan_pass(plan_input(there, rows, policy(drop_after=grace), NOW))
     return [each.kind for each in plan.actions]
 
 
@@ -249,13 +258,13 @@ def test_a_table_is_not_dropped_before_its_move_has_ended() -> None:
 
 def test_a_table_without_a_row_is_not_dropped() -> None:
     there = parent(monthly("2024-05-01", "2024-06-01", "2024-07-01"), [detached()])
-    assert plan_pass(there, [], policy(drop_after=timedelta(0)), NOW).is_empty
+    assert plan_pass(plan_input(there, [], policy(drop_after=timedelta(0)), NOW)).is_empty
 
 
 def test_a_pending_detach_is_ended_by_the_attach_that_was_begun_since() -> None:
     pending = partition(bounds("2019-01-01", "2019-02-01"), is_pending=True)
     rows = [known(pending, unfinished=ActionKind.ATTACH, tablespace="hot")]
-    plan = plan_pass(parent([pending]), rows, policy(), NOW)
+    plan = plan_pass(plan_input(parent([pending]), rows, policy(), NOW))
     found = [(each.kind, each.oid, each.tablespace) for each in plan.actions if each.oid]
     assert found == [(ActionKind.ATTACH, pending.oid, "hot")]
 

@@ -12,7 +12,7 @@ from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.partitions.retention import Pace, Terms, edge_of, taken_sooner
-from tests.unit.planned import at, detached, known, monthly, parent, policy
+from tests.unit.planned import at, detached, known, monthly, parent, plan_input, policy
 
 NOW = at("2024-03-01 02:00")
 GRACE = timedelta(days=1)
@@ -96,7 +96,7 @@ def test_a_schedule_that_comes_sooner_or_more_often_takes_away_sooner() -> None:
 def test_an_interval_of_thousands_of_years_keeps_all(unit: PeriodType, interval: int) -> None:
     long = policy(period=Period(unit, 7), interval=interval)
     there = parent(monthly("2024-03-01"))
-    plan = plan_pass(there, [], long, NOW)
+    plan = plan_pass(plan_input(there, [], long, NOW))
     assert {each.kind for each in plan.actions} == {ActionKind.CREATE}
 
 
@@ -104,5 +104,5 @@ def test_a_detach_at_the_end_of_the_calendar_is_dropped_by_no_pass() -> None:
     gone = detached()
     row = known(gone, monthly("2020-01-01")[0].bounds, detached_at=at("9999-12-31"))
     there = parent(monthly("2024-03-01"), [gone])
-    plan = plan_pass(there, [row], policy(drop_after=timedelta(days=36_525)), NOW)
+    plan = plan_pass(plan_input(there, [row], policy(drop_after=timedelta(days=36_525)), NOW))
     assert ActionKind.DROP not in {each.kind for each in plan.actions}
