@@ -134,14 +134,14 @@ def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:
 
 
 def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
-    assert partition.mark is not None  # noqa: S101
+    assert partition.comment is not None  # noqa: S101
     row = PartitionLog(
         config=target.config,
         relid=partition.oid,
         schema_name=partition.schema,
         table_name=partition.name,
-        start=partition.mark.bounds.start,
-        end=partition.mark.bounds.end,
+        start=partition.comment.bounds.start,
+        end=partition.comment.bounds.end,
         is_attached=False,
         detached_at=now,
     )
@@ -273,13 +273,17 @@ def _is_plain(row: PartitionLog, present: Mapping[int, Partition]) -> bool:
 
 def _says_so(partition: Partition, row: PartitionLog, parent: Parent, target: Target) -> bool:
     """Whether the table's comment says just what the row says."""
-    mark = partition.mark
-    return _is_marked(partition, parent, target) and mark is not None and mark.bounds == row.bounds
+    comment = partition.comment
+    return (
+        _is_marked(partition, parent, target)
+        and comment is not None
+        and comment.bounds == row.bounds
+    )
 
 
 def _is_marked(partition: Partition, parent: Parent, target: Target) -> bool:
-    mark = partition.mark
-    return mark is not None and (mark.names(parent) or mark.label == target.label)
+    comment = partition.comment
+    return comment is not None and (comment.names(parent) or comment.label == target.label)
 
 
 def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:

@@ -45,7 +45,7 @@ from pg_timepart.postgres.ddl import Lock, Statement
 from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.lock_attempts import share_of
 from pg_timepart.postgres.steps import Step
-from pg_timepart.postgres.table_comments import mark_of
+from pg_timepart.postgres.table_comments import comment_for
 from pg_timepart.postgres.table_details import read_foreign_keys, read_leaf
 from pg_timepart.postgres.unattached_tables import objection, peculiarity
 
@@ -177,7 +177,7 @@ def _go_on(work: Work, action: Action) -> None:
 
 def _take_off(work: Work, leaf: Partition) -> None:
     left = tuple(each for each in work.parent.partitions if each.oid != leaf.oid)
-    off = replace(leaf, is_attached=False, is_pending=False, bounds=None, mark=None)
+    off = replace(leaf, is_attached=False, is_pending=False, bounds=None, comment=None)
     work.parent = replace(work.parent, partitions=left, detached=(*work.parent.detached, off))
 
 
@@ -246,8 +246,8 @@ def _create(work: Work, action: Action) -> tuple[list[Step], str]:
         ).strip()
     leaf = Relation(oid=0, schema=parent.schema, name=place.name)
     tablespace = action.tablespace or parent.tablespace or parent.home
-    mark = mark_of(work.target.label, parent, bounds)
-    return list(create_steps(parent, template, leaf, sides, mark, tablespace)), note
+    comment = comment_for(work.target.label, parent, bounds)
+    return list(create_steps(parent, template, leaf, sides, comment, tablespace)), note
 
 
 def _release(work: Work, action: Action) -> tuple[list[Step], str]:

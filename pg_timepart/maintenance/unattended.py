@@ -133,7 +133,7 @@ class _Search:
         bare = {each.replace(".", "_"): each for each in self.found}
         tables: dict[int, tuple[str, Relation]] = {}
         for stray in read_strays(connection, list(here), list(bare)):
-            label = bare[stray.table.name] if stray.mark is None else stray.mark.label
+            label = bare[stray.table.name] if stray.comment is None else stray.comment.label
             tables[stray.table.oid] = label, stray.table
         for link in read_links(connection, self.recorded):
             tables[link.parent.oid] = self.recorded[link.partition], link.parent

@@ -24,8 +24,8 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """What our comment on a table says. It survives dump, restore and the loss of our rows."""
+class PartitionComment:
+    """COMMENT ON TABLE as we write it. It survives dump, restore and the loss of our rows."""
 
     label: str
     """The model whose partition the table is, ``app.model``."""
@@ -67,11 +67,11 @@ class Partition(Relation):
     """Checks of ours by which a default partition refuses rows of ranges that it used to take.
     While no run is at work, they are what an interrupted create or attach left."""
 
-    mark: Mark | None = None
+    comment: PartitionComment | None = None
     """What our comment on it says; None where there is none."""
 
     has_comment: bool = False
-    """Whether anything, ours or not, is said about it."""
+    """Whether it has any comment, ours or not."""
 
     owner: str = ""
     """The role that owns it."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pg_timepart.partitions.names import free_name
 from pg_timepart.partitions.tables import (
     Leaf,
-    Mark,
     Parent,
     Partition,
+    PartitionComment,
     Relation,
     RowSecurity,
     Template,
@@ -21,7 +21,7 @@ from pg_timepart.partitions.tables import (
 from pg_timepart.postgres import ddl
 from pg_timepart.postgres.ddl import Lock, Statement, quoted
 from pg_timepart.postgres.steps import Sides, Step
-from pg_timepart.postgres.table_comments import mark_text
+from pg_timepart.postgres.table_comments import comment_text
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE = "SHARE"
@@ -42,7 +42,12 @@ SMALL_DEFAULT_PAGES = 256
 
 
 def create_steps(
-    parent: Parent, template: Template, leaf: Relation, sides: Sides, mark: Mark, tablespace: str
+    parent: Parent,
+    template: Template,
+    leaf: Relation,
+    sides: Sides,
+    comment: PartitionComment,
+    tablespace: str,
 ) -> Iterator[Step]:
     """Yield how to make a new partition; all that counts is in the last step's transaction."""
     excluding = _excluding_check(parent, template, sides)
@@ -54,7 +59,7 @@ def create_steps(
         finish.append(ddl.drop_constraint(parent.default, excluding))
     yield Step(
         summary=f"create {leaf.name} and attach it",
-        setup=tuple(_new_leaf(parent, template, leaf, mark, tablespace)),
+        setup=tuple(_new_leaf(parent, template, leaf, comment, tablespace)),
         locks=(*attach_locks(parent, template.referenced, SHARE_ROW_EXCLUSIVE),),
         altered=_default_of(parent),
         statements=tuple(finish),
@@ -236,10 +241,10 @@ def attach_locks(
 
 
 def _new_leaf(
-    parent: Parent, template: Template, leaf: Relation, mark: Mark, tablespace: str
+    parent: Parent, template: Template, leaf: Relation, comment: PartitionComment, tablespace: str
 ) -> Iterator[Statement]:
     yield ddl.create_leaf(parent, leaf, tablespace=tablespace, storage=template.storage)
-    yield ddl.comment_on(leaf, mark_text(mark))
+    yield ddl.comment_on(leaf, comment_text(comment))
     if template.has_exclusions:
         yield ddl.drop_exclusions(leaf)
     if template.has_stray_indexes:

@@ -20,7 +20,7 @@ from pg_timepart.postgres.action_steps import EXCLUSION_PATTERN
 from pg_timepart.postgres.check_constraints import excludes
 from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all, fetch_one
-from pg_timepart.postgres.table_comments import MARK_PATTERN, MAX_MARK, parse_mark
+from pg_timepart.postgres.table_comments import COMMENT_PATTERN, MAX_COMMENT, parse_comment
 
 # What is said about a table; other than obj_description(), it is joined once for all.
 COMMENT = """
@@ -68,7 +68,7 @@ SELECT p.number, p.oid, p.nspname, p.relname, p.spcname, p.description, p.by_one
        CASE WHEN c.oid = p.partdefid THEN (
            SELECT array_agg(x.conname::text ORDER BY x.conname) FROM pg_catalog.pg_constraint x
            WHERE x.conrelid = c.oid AND {excludes("p.attname")}) END,
-       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_MARK}),
+       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_COMMENT}),
        p.has_foreign_keys, home.spcname, pg_catalog.clock_timestamp()
 FROM parents p CROSS JOIN home
 LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
@@ -81,7 +81,7 @@ LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
 # Tables by OID that hang on no parent, with the comment that says whose they were.
 DETACHED = f"""
 SELECT c.oid, n.nspname, c.relname, COALESCE(s.spcname, home.spcname),
-       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_MARK}), EXISTS (
+       pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_COMMENT}), EXISTS (
            SELECT FROM pg_catalog.pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f')
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -104,7 +104,7 @@ FROM ({DETACHED} AND c.oid = ANY(%(oids)s::oid[]))
     AS d(oid, nspname, relname, spcname, owner, description, has_foreign_keys)
 """  # noqa: S608  # made of the constants above
 
-MARKED = f"{DETACHED} AND m.description LIKE %(pattern)s AND c.relkind = ANY(%(kinds)s::text[])"
+COMMENTED = f"{DETACHED} AND m.description LIKE %(pattern)s AND c.relkind = ANY(%(kinds)s::text[])"
 
 NAMED = f"{DETACHED} AND (n.nspname, c.relname) = (%(schema)s, %(name)s)"
 
@@ -172,10 +172,12 @@ def read_parent(
     return found.get(db_table)
 
 
-def read_marked(connection: BaseDatabaseWrapper, kinds: str = "rfp") -> tuple[Partition, ...]:
-    """Return the unattached tables, of these ``relkind``, that have a mark, whosever they are."""
-    found = _read_detached(connection, MARKED, {"pattern": MARK_PATTERN, "kinds": list(kinds)})
-    return tuple(each for each in found if each.mark is not None)
+def read_commented(connection: BaseDatabaseWrapper, kinds: str = "rfp") -> tuple[Partition, ...]:
+    """Return the unattached tables, of these ``relkind``, with a comment of ours, of any owner."""
+    found = _read_detached(
+        connection, COMMENTED, {"pattern": COMMENT_PATTERN, "kinds": list(kinds)}
+    )
+    return tuple(each for each in found if each.comment is not None)
 
 
 def read_partitioned(connection: BaseDatabaseWrapper, name: str) -> list[tuple[Relation, str]]:
@@ -293,7 +295,7 @@ def _attached(row: Any, kind: KeyKind | None, zone: tzinfo) -> Partition:
         is_pending=bool(is_pending),
         is_default=expression == "DEFAULT",
         promises=tuple(promises or ()),
-        mark=parse_mark(comment),
+        comment=parse_comment(comment),
         has_comment=comment is not None,
         owner=owner,
     )
@@ -308,7 +310,7 @@ def _detached(row: Any) -> Partition:
         bounds=None,
         tablespace=tablespace,
         is_attached=False,
-        mark=parse_mark(comment),
+        comment=parse_comment(comment),
         has_comment=comment is not None,
         owner=owner,
         has_foreign_keys=has_foreign_keys,

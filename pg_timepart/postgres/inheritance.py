@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.partitions.tables import Mark, Relation
+from pg_timepart.partitions.tables import PartitionComment, Relation
 from pg_timepart.postgres.search_path import FOUND_SCHEMAS, FOUND_TABLES, fetch_all
-from pg_timepart.postgres.table_comments import parse_mark
+from pg_timepart.postgres.table_comments import parse_comment
 
 LINKS = """
 SELECT c.oid, cn.nspname, c.relname, p.oid, pn.nspname, p.relname
@@ -61,7 +61,7 @@ class Stray:
     """A partitioned table with partitions of ours that no model of the code has."""
 
     table: Relation
-    mark: Mark | None
+    comment: PartitionComment | None
     """What the comment on its newest partition says; None where it has no partition."""
 
 
@@ -85,16 +85,17 @@ def read_links(connection: BaseDatabaseWrapper, recorded: Iterable[Relation]) ->
 def read_strays(
     connection: BaseDatabaseWrapper, known: Sequence[str], bare: Sequence[str] = ()
 ) -> list[Stray]:
-    """Return the partitioned tables on ``search_path`` with marked partitions but those ``known``.
+    """Return the partitioned tables with partitions of ours that no model declares.
 
-    Also those without any partition that have one of the names ``bare``. ``known`` are names as
-    ``Meta.db_table`` has them. Left out is what a stranger can have made: it must belong to a role
-    that the current one is a member of, or that owns one of the known.
+    Those on ``search_path`` whose newest partition has our comment, or that have no partition and
+    one of the names ``bare``; but for ``known``, names as ``Meta.db_table`` has them. Left out is
+    what a stranger can have made: it must belong to a role that the current one is a member of, or
+    that owns one of the known.
     """
     tables = [connection.ops.quote_name(each) for each in known]
     rows = fetch_all(connection, STRAYS, {"bare": list(bare)}, tables=tables)
     return [
-        Stray(table=Relation(oid=oid, schema=schema, name=name), mark=parse_mark(comment))
+        Stray(table=Relation(oid=oid, schema=schema, name=name), comment=parse_comment(comment))
         for oid, schema, name, comment in rows
-        if comment is None or parse_mark(comment) is not None
+        if comment is None or parse_comment(comment) is not None
     ]

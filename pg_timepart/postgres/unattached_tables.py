@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.tables import Parent, Partition, Relation
-from pg_timepart.postgres.catalog import read_marked, read_partitioned
+from pg_timepart.postgres.catalog import read_commented, read_partitioned
 from pg_timepart.postgres.search_path import fetch_all
 
 # What the leaf has and the parent has not, in words. A trigger is the same if it calls the same
@@ -50,11 +50,11 @@ def read_owned(
     connection: BaseDatabaseWrapper, parent: Parent, label: str
 ) -> tuple[Partition, ...]:
     """Return the unattached tables that are the parent's by their comments; see ``owned_among``."""
-    return owned_among(connection, read_marked(connection), parent, label)
+    return owned_among(connection, read_commented(connection), parent, label)
 
 
 def owned_among(
-    connection: BaseDatabaseWrapper, marked: Iterable[Partition], parent: Parent, label: str
+    connection: BaseDatabaseWrapper, commented: Iterable[Partition], parent: Parent, label: str
 ) -> tuple[Partition, ...]:
     """Return those of these unattached tables that are the parent's by their comments.
 
@@ -63,7 +63,7 @@ def owned_among(
     """
     return tuple(
         each
-        for each in marked
+        for each in commented
         if is_owned(connection, parent, each, label)
         and (_is_named(parent, each) or not _rivals(connection, parent, each))
     )
@@ -75,11 +75,11 @@ def is_owned(connection: BaseDatabaseWrapper, parent: Parent, table: Partition, 
     One of old, or that names no table that is there, says so of the parent in its own schema; one
     that was copied with a whole schema says nothing.
     """
-    if table.mark is None or table.owner != parent.owner:
+    if table.comment is None or table.owner != parent.owner:
         return False
     if _is_named(parent, table):
         return not _is_copied(connection, parent, table)
-    return table.mark.label == label and _other_parent(connection, parent, table) is None
+    return table.comment.label == label and _other_parent(connection, parent, table) is None
 
 
 def objection(connection: BaseDatabaseWrapper, parent: Parent, table: Partition) -> str | None:
@@ -119,21 +119,21 @@ def peculiarity(connection: BaseDatabaseWrapper, parent: Parent, table: Relation
 
 
 def _is_named(parent: Parent, table: Partition) -> bool:
-    return table.mark is not None and table.mark.names(parent)
+    return table.comment is not None and table.comment.names(parent)
 
 
 def _other_parent(
     connection: BaseDatabaseWrapper, parent: Parent, table: Partition
 ) -> Relation | None:
     """Return another table that is rather the parent of this one, or None."""
-    mark = table.mark
-    if mark is None or mark.names(parent):
+    comment = table.comment
+    if comment is None or comment.names(parent):
         return None
-    if mark.table is None and table.schema == parent.schema:
+    if comment.table is None and table.schema == parent.schema:
         return None
     rivals = _rivals(connection, parent, table)
     return next(
-        (each for each in rivals if mark.names(each) or _is_nearer(each, parent, table)), None
+        (each for each in rivals if comment.names(each) or _is_nearer(each, parent, table)), None
     )
 
 
@@ -157,10 +157,12 @@ def _rivals(
     That is the one that its comment names; or, where it names none that is there, those called as
     the parent is that have its owner.
     """
-    mark = table.mark
-    if mark is not None and mark.table is not None:
-        named = read_partitioned(connection, mark.table)
-        if found := tuple(each for each, _ in named if mark.names(each) and each.oid != parent.oid):
+    comment = table.comment
+    if comment is not None and comment.table is not None:
+        named = read_partitioned(connection, comment.table)
+        if found := tuple(
+            each for each, _ in named if comment.names(each) and each.oid != parent.oid
+        ):
             return found
     return _namesakes(connection, parent)
 

@@ -28,7 +28,7 @@ SELECT EXISTS (SELECT FROM {}) OR (SELECT c.relforcerowsecurity FROM pg_catalog.
 def detached_from(
     connection: BaseDatabaseWrapper, model: type[models.Model]
 ) -> tuple[Partition, ...]:
-    """Return the detached partitions of the model's table, which is still there, by their marks."""
+    """Return the detached partitions, by their comments, of the model's table, which is there."""
     parent = read_parent(connection, model._meta.db_table, zone=UTC)  # for bounds, unused here
     return () if parent is None else read_owned(connection, parent, model._meta.label_lower)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.postgres.catalog import read_marked, read_parents
+from pg_timepart.postgres.catalog import read_commented, read_parents
 from pg_timepart.postgres.unattached_tables import owned_among
 from pg_timepart.schema.registry import registry
 
@@ -71,8 +71,8 @@ def _loose_partitions(connection: BaseDatabaseWrapper, tables: Sequence[str]) ->
     labels = {each._meta.db_table: each._meta.label_lower for each in registry()}
     wanted = [each for each in tables if each in labels]
     quote = connection.ops.quote_name
-    marked = read_marked(connection, kinds="r")
+    commented = read_commented(connection, kinds="r")
     for table, parent in read_parents(connection, wanted, zone=UTC).items():
         pending = (each for each in parent.partitions if each.is_pending)
-        for each in (*pending, *owned_among(connection, marked, parent, labels[table])):
+        for each in (*pending, *owned_among(connection, commented, parent, labels[table])):
             yield f"{quote(each.schema)}.{quote(each.name)}"

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.partitions.tables import Parent
-from pg_timepart.postgres.catalog import read_marked, read_named, read_parent, read_parents
+from pg_timepart.postgres.catalog import read_commented, read_named, read_parent, read_parents
 from pg_timepart.postgres.catalog import tablespaces as known_tablespaces
 from tests.fleet.models import Crossing, Mooring, Ship
 from tests.fleet.yard import Tablespaces, Yard, at
@@ -212,8 +212,8 @@ def test_detached_ones_are_found_by_oid_with_their_marks(yard: Yard) -> None:
         None,
         False,
     )
-    assert off.mark is not None
-    assert (off.mark.label, off.mark.bounds) == ("fleet.ship", log.bounds)
+    assert off.comment is not None
+    assert (off.comment.label, off.comment.bounds) == ("fleet.ship", log.bounds)
 
 
 def test_unattached_tables_are_found_by_their_mark(yard: Yard) -> None:
@@ -221,14 +221,14 @@ def test_unattached_tables_are_found_by_their_mark(yard: Yard) -> None:
     yard.log(Ship, "2024-01-01").detach()
     yard.execute("CREATE TABLE no_mark ()")
     yard.execute("COMMENT ON TABLE no_mark IS 'pg_timepart {\"model\": 7}'")
-    (found,) = read_marked(yard.connection)
+    (found,) = read_commented(yard.connection)
     assert found.name == "fleet_ship_20240101_20240201"
     parent = read(yard)
-    assert (found.mark is not None and found.mark.names(parent), found.owner) == (
+    assert (found.comment is not None and found.comment.names(parent), found.owner) == (
         True,
         parent.owner,
     )
-    assert read_marked(yard.connection, kinds="f") == ()
+    assert read_commented(yard.connection, kinds="f") == ()
 
 
 def test_an_unattached_table_is_found_by_its_name(yard: Yard) -> None:
@@ -238,7 +238,7 @@ def test_an_unattached_table_is_found_by_its_name(yard: Yard) -> None:
     yard.log(Ship, "2024-01-01").detach()
     found = read_named(yard.connection, "public", name)
     assert found is not None
-    assert found.mark is not None
+    assert found.comment is not None
     assert read_named(yard.connection, "fleet yard", name) is None
 
 

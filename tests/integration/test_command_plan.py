@@ -13,7 +13,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
-from pg_timepart.postgres.catalog import read_marked
+from pg_timepart.postgres.catalog import read_commented
 from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 from tests.fleet.yard import Yard, at
 from tests.integration.commanding import run_timepart, second_connection, timepart
@@ -75,7 +75,7 @@ def shape(yard: Yard, model: type[models.Model]) -> list[Any]:
 
 def prepare(yard: Yard, model: type[models.Model], **policy: Any) -> None:
     """Make a table on which a pass has one of each thing to do."""
-    for left in read_marked(yard.connection):
+    for left in read_commented(yard.connection):
         yard.execute(f"DROP TABLE {yard.one('SELECT %s::oid::regclass::text', left.oid)}")
     yard.empty()
     gone, pinned, _ = yard.cover(model, "2001-01-01", "2001-02-01", "2001-03-01", "2001-04-01")

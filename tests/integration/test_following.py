@@ -15,7 +15,7 @@ from django_celery_beat.models import PeriodicTask
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.postgres.catalog import read_marked
+from pg_timepart.postgres.catalog import read_commented
 from tests.integration.histories import code_without, migrate, write_history
 from tests.plant.models import Reading, Shift
 
@@ -165,7 +165,7 @@ def test_a_renaming_of_the_model_alone_is_followed_and_so_are_the_marks(
     assert configs() == {LABEL: (key, 77)}
     assert is_pinned(key)
     Reading.partitioning.detach_partition(Reading.partitioning.latest)
-    assert [each.mark and each.mark.label for each in read_marked(connection)] == [LABEL]
+    assert [each.comment and each.comment.label for each in read_commented(connection)] == [LABEL]
 
 
 def test_a_renaming_in_database_operations_alone_is_the_tables_and_not_the_models(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from pg_timepart.postgres.catalog import read_marked
+from pg_timepart.postgres.catalog import read_commented
 from tests.fleet.models import Ship
 from tests.fleet.yard import Yard, at
 
@@ -45,5 +45,5 @@ def test_a_comment_of_somebody_else_is_left_alone(yard: Yard) -> None:
     assert (
         yard.one("SELECT obj_description('hand_made'::regclass)") == "ask Ann before you touch it"
     )
-    assert read_marked(yard.connection) == ()
+    assert read_commented(yard.connection) == ()
     assert not yard.log(Ship, "2024-01-01").is_attached

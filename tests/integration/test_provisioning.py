@@ -12,7 +12,7 @@ from django.db import connection, migrations, models
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.post_migrate.provision import after_migrate
-from pg_timepart.postgres.catalog import read_marked
+from pg_timepart.postgres.catalog import read_commented
 from pg_timepart.schema.registry import _registry, registry
 from tests.shop.models import Event, Visit
 
@@ -56,7 +56,9 @@ def test_a_config_follows_a_renamed_model_and_so_do_the_marks_of_its_tables() ->
     migrated(migrations.RenameModel("Stay", "Visit"))
     assert PartitionConfig.objects.get(model_label="shop.visit").pk == before.pk
     Visit.partitioning.detach_partition(Visit.partitioning.latest, concurrently=False)
-    assert [each.mark and each.mark.label for each in read_marked(connection)] == ["shop.visit"]
+    assert [each.comment and each.comment.label for each in read_commented(connection)] == [
+        "shop.visit"
+    ]
     migrated(migrations.RenameModel("Visit", "Stay"))
     assert not PartitionConfig.objects.filter(model_label="shop.visit", pk=before.pk).exists()
 

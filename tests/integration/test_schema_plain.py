@@ -12,8 +12,8 @@ from django.db.migrations.operations.base import Operation
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.tables import Mark
-from pg_timepart.postgres.table_comments import mark_text
+from pg_timepart.partitions.tables import PartitionComment
+from pg_timepart.postgres.table_comments import comment_text
 from tests.integration.migrating import Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +181,6 @@ def test_collecting_drops_nothing(lab: Laboratory) -> None:
 def _detached(lab: Laboratory, name: str, label: str) -> None:
     bounds = Bounds(start=NOON, end=NOON + dt.timedelta(days=1))
     quoted = '"' + name.replace('"', '""') + '"'
-    comment = mark_text(Mark(label=label, bounds=bounds))
+    comment = comment_text(PartitionComment(label=label, bounds=bounds))
     lab.execute(f"CREATE TABLE {quoted} (LIKE lab_reading INCLUDING ALL)")
     lab.execute(f"COMMENT ON TABLE {quoted} IS '{comment}'")

@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.tables import Mark, Relation
-from pg_timepart.postgres.table_comments import MAX_MARK, mark_of, mark_text, parse_mark
+from pg_timepart.partitions.tables import PartitionComment, Relation
+from pg_timepart.postgres.table_comments import (
+    MAX_COMMENT,
+    comment_for,
+    comment_text,
+    parse_comment,
+)
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
 JUNE = datetime(2024, 6, 1, tzinfo=UTC)
@@ -21,12 +26,12 @@ moments = st.none() | st.datetimes(timezones=st.just(UTC))
 
 def mark(
     label: str = "shop.event", start: datetime | None = MAY, end: datetime | None = JUNE
-) -> Mark:
-    return Mark(label=label, bounds=Bounds(start=start, end=end))
+) -> PartitionComment:
+    return PartitionComment(label=label, bounds=Bounds(start=start, end=end))
 
 
 def test_a_person_can_read_it() -> None:
-    assert mark_text(mark()) == (
+    assert comment_text(mark()) == (
         'pg_timepart {"model": "shop.event", "from": "2024-05-01T00:00:00+00:00",'
         ' "to": "2024-06-01T00:00:00+00:00"}'
     )
@@ -42,7 +47,7 @@ def test_what_is_written_is_read_back(
     if one is not None and other is not None and other < one:
         one, other = other, one
     written = mark(label, one, other)
-    assert parse_mark(mark_text(written)) == written
+    assert parse_comment(comment_text(written)) == written
 
 
 def saying(
@@ -56,15 +61,15 @@ PARENT = Relation(oid=7, schema="tenant a", name="shop_event")
 
 
 def test_it_names_the_parent_after_what_old_workers_read() -> None:
-    text = mark_text(mark_of("shop.event", PARENT, mark().bounds))
-    assert text == mark_text(mark())[:-1] + ', "schema": "tenant a", "table": "shop_event"}'
+    text = comment_text(comment_for("shop.event", PARENT, mark().bounds))
+    assert text == comment_text(mark())[:-1] + ', "schema": "tenant a", "table": "shop_event"}'
 
 
 @given(names, names)
 def test_the_parents_names_are_read_back(schema: str, table: str) -> None:
     parent = Relation(oid=7, schema=schema, name=table)
-    written = mark_of("shop.event", parent, mark().bounds)
-    read = parse_mark(mark_text(written))
+    written = comment_for("shop.event", parent, mark().bounds)
+    read = parse_comment(comment_text(written))
     assert read == written
     assert read is not None
     assert read.names(parent)
@@ -74,7 +79,7 @@ def test_the_parents_names_are_read_back(schema: str, table: str) -> None:
 def test_the_longest_is_read_whole() -> None:
     longest = Relation(oid=7, schema="\N{PILE OF POO}" * 63, name="\N{PILE OF POO}" * 63)
     label = f"{'a' * 100}.{'b' * 100}"
-    assert len(mark_text(mark_of(label, longest, mark().bounds))) < MAX_MARK
+    assert len(comment_text(comment_for(label, longest, mark().bounds))) < MAX_COMMENT
 
 
 @pytest.mark.parametrize(
@@ -95,8 +100,8 @@ def test_the_longest_is_read_whole() -> None:
             'pg_timepart {"model": "shop.event", "from": "2024-06-01T00:00:00+00:00",'
             ' "to": "2024-05-01T00:00:00+00:00"}'
         ),
-        mark_text(mark())[:-5],
-        " " + mark_text(mark()),
+        comment_text(mark())[:-5],
+        " " + comment_text(mark()),
         saying(start='""'),
         saying(start="0"),
         saying(start="false"),
@@ -121,7 +126,7 @@ def test_the_longest_is_read_whole() -> None:
     ],
 )
 def test_a_comment_of_somebody_else_is_no_mark(comment: str | None) -> None:
-    assert parse_mark(comment) is None
+    assert parse_comment(comment) is None
 
 
 anything = st.recursive(
@@ -133,12 +138,12 @@ anything = st.recursive(
 
 @given(anything, anything, anything)
 def test_no_value_makes_it_raise(label: str, start: str, end: str) -> None:
-    found = parse_mark(saying(label, start, end))
+    found = parse_comment(saying(label, start, end))
     assert found is None or isinstance(json.loads(label), str)
 
 
 @given(st.integers(min_value=0), st.text(max_size=3))
 def test_nor_does_a_mark_with_something_else_in_its_middle(where: int, what: str) -> None:
-    text = mark_text(mark())
+    text = comment_text(mark())
     place = where % len(text)
-    parse_mark(text[:place] + what + text[place + len(what) :])
+    parse_comment(text[:place] + what + text[place + len(what) :])

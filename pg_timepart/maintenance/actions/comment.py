@@ -14,11 +14,11 @@ from pg_timepart.maintenance.executor import Session, budget
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import qualified
-from pg_timepart.partitions.tables import Mark, Parent, Partition
+from pg_timepart.partitions.tables import Parent, Partition, PartitionComment
 from pg_timepart.postgres.ddl import comment_on
 from pg_timepart.postgres.sqlstate import ends_the_run, in_words
 from pg_timepart.postgres.steps import Step
-from pg_timepart.postgres.table_comments import mark_of, mark_text
+from pg_timepart.postgres.table_comments import comment_for, comment_text
 from pg_timepart.postgres.unattached_tables import objection
 
 
@@ -28,15 +28,15 @@ def first_mark(work: Work, leaf: Partition) -> list[Step]:
     Only the mark tells later whose it was, if its row is lost or it is renamed. A comment of
     somebody else's is left alone.
     """
-    if leaf.bounds is None or (leaf.has_comment and leaf.mark is None):
+    if leaf.bounds is None or (leaf.has_comment and leaf.comment is None):
         return []
-    wanted = mark_of(work.target.label, work.parent, leaf.bounds)
-    return [] if leaf.mark == wanted else [_marking(leaf, wanted)]
+    wanted = comment_for(work.target.label, work.parent, leaf.bounds)
+    return [] if leaf.comment == wanted else [_marking(leaf, wanted)]
 
 
 def outdated(
     target: Target, parent: Parent, rows: Sequence[PartitionLog]
-) -> list[tuple[Partition, Mark]]:
+) -> list[tuple[Partition, PartitionComment]]:
     """Return the partitions whose marks name no table, or the table or model by an old name.
 
     Each with what its mark should be. A detached one counts if our row knows it. Costs no query
@@ -47,8 +47,8 @@ def outdated(
         return []
     found = [*parent.partitions, *_known(parent.detached, rows)]
     return [
-        (each, mark)
-        for each, mark in _differing(found, target, parent)
+        (each, comment)
+        for each, comment in _differing(found, target, parent)
         if each.is_attached or objection(target.connection, parent, each) is None
     ]
 
@@ -60,7 +60,7 @@ def mark_anew(work: Work) -> list[str]:
     else alters at the moment keeps its old mark until the next pass.
     """
     changes = [] if work.rivals else outdated(work.target, work.parent, work.rows)
-    done = [table for table, mark in changes if _is_marked(work, table, mark)]
+    done = [table for table, comment in changes if _is_marked(work, table, comment)]
     if not done:
         return []
     work.reread()
@@ -74,23 +74,23 @@ def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Itera
 
 def _differing(
     found: Sequence[Partition], target: Target, parent: Parent
-) -> Iterator[tuple[Partition, Mark]]:
+) -> Iterator[tuple[Partition, PartitionComment]]:
     label = target.label
     for each in found:
-        mark = each.mark
-        if mark is None or each.owner != parent.owner or each.is_default:
+        comment = each.comment
+        if comment is None or each.owner != parent.owner or each.is_default:
             continue
-        if mark.label != label or not mark.names(parent):
-            yield each, mark_of(label, parent, each.bounds or mark.bounds)
+        if comment.label != label or not comment.names(parent):
+            yield each, comment_for(label, parent, each.bounds or comment.bounds)
 
 
-def _is_marked(work: Work, table: Partition, mark: Mark) -> bool:
-    """Mark the table unless it is busy right now; return whether it is marked."""
+def _is_marked(work: Work, table: Partition, comment: PartitionComment) -> bool:
+    """Comment on the table unless it is busy right now; return whether that was done."""
     connection = work.target.connection
     connection.ensure_connection()
     session = Session(connection=connection, budget=replace(budget(), wait_seconds=0.0))
     try:
-        session.run([_marking(table, mark)])
+        session.run([_marking(table, comment)])
     except (Deferred, DatabaseError) as error:
         if ends_the_run(error):
             raise
@@ -99,5 +99,7 @@ def _is_marked(work: Work, table: Partition, mark: Mark) -> bool:
     return True
 
 
-def _marking(table: Partition, mark: Mark) -> Step:
-    return Step(summary=f"mark {table.name}", statements=(comment_on(table, mark_text(mark)),))
+def _marking(table: Partition, comment: PartitionComment) -> Step:
+    return Step(
+        summary=f"mark {table.name}", statements=(comment_on(table, comment_text(comment)),)
+    )

@@ -20,7 +20,7 @@ from pg_timepart.postgres.catalog import is_taken, read_named
 from pg_timepart.postgres.ddl import has_rows
 from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.sqlstate import sqlstate
-from pg_timepart.postgres.table_comments import mark_of
+from pg_timepart.postgres.table_comments import comment_for
 from pg_timepart.postgres.unattached_tables import is_owned, peculiarity
 
 DUPLICATE_TABLE = "42P07"
@@ -115,8 +115,8 @@ def _create_named(work: Work, action: Action, name: str, session: Session) -> No
     assert bounds is not None  # noqa: S101
     leaf = Relation(oid=0, schema=parent.schema, name=name)
     tablespace = action.tablespace or parent.tablespace or parent.home
-    mark = mark_of(work.target.label, parent, bounds)
-    steps = create_steps(parent, work.template(), leaf, work.sides(bounds), mark, tablespace)
+    comment = comment_for(work.target.label, parent, bounds)
+    steps = create_steps(parent, work.template(), leaf, work.sides(bounds), comment, tablespace)
     try:
         with beside_default(work, session):
             session.run(steps)
@@ -136,8 +136,8 @@ def _is_unfinished(work: Work, action: Action, found: Partition) -> bool:
     """Whether we made the table for this, as it is: its comment, its owner, nothing of its own."""
     connection, parent = work.target.connection, work.parent
     return (
-        found.mark is not None
-        and found.mark.bounds == action.bounds
+        found.comment is not None
+        and found.comment.bounds == action.bounds
         and is_owned(connection, parent, found, work.target.label)
         and peculiarity(connection, parent, found) is None
     )
