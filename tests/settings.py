@@ -31,9 +31,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django_celery_beat",
     "pg_timepart",
-    "tests.shop",
-    "tests.fleet",
-    "tests.plant",
+    "tests.apps.shop",
+    "tests.apps.fleet",
+    "tests.apps.plant",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,7 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django_celery_beat",
     "pg_timepart",
-    "tests.plant",
+    "tests.apps.plant",
 ]
 DATABASES = {"default": DATABASES["default"]}  # noqa: F405
 

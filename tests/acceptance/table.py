@@ -15,8 +15,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pg_timepart import tasks as _registered  # noqa: F401 - shared tasks are known once imported
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.acceptance.installation import wait_until
-from tests.plant.models import Reading
-from tests.plant.observing import wipe
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import wipe
 from tests.processes import session
 
 READING = "plant.reading"

@@ -25,8 +25,8 @@ from tests.acceptance.table import (
     runs,
     wait_for_a_look,
 )
-from tests.plant.models import Reading
-from tests.plant.observing import State, observe
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import State, observe
 
 pytestmark = pytest.mark.usefixtures("database")
 A_DAY = 86_400

@@ -32,9 +32,9 @@ from tests.acceptance.table import (
     wait_for_a_look,
 )
 from tests.acceptance.writers import Writers, missing
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import State, observe, wipe
 from tests.clocks import Clock
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import State, observe, wipe
 
 pytestmark = pytest.mark.usefixtures("database")
 A_DAY = 86_400

@@ -25,7 +25,7 @@ from tests.acceptance.table import (
     runs,
     task,
 )
-from tests.plant.models import Reading
+from tests.apps.plant.models import Reading
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -28,7 +28,7 @@ from tests.acceptance.table import (
     wait_for_a_look,
     wanted,
 )
-from tests.plant.models import Measurement, Reading, Shift
+from tests.apps.plant.models import Measurement, Reading, Shift
 
 pytestmark = pytest.mark.usefixtures("database", "worker", "beat")
 A_DAY = 86_400

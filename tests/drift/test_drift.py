@@ -8,12 +8,12 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.apps.plant.models import Measurement
 from tests.drift import profiles
 from tests.drift.machine import Drift
 from tests.drift.place import place
 from tests.drift.steps import CHAPTERS, rules_of
 from tests.drift.world import STARTS
-from tests.plant.models import Measurement
 
 REQUIRED = {
     "their partition",

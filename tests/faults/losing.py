@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
 from pg_timepart.models import PartitionRun
-from tests.plant.striking import Strike
+from tests.apps.plant.striking import Strike
 from tests.processes import Act, Struck, struck_at
 
 SENTENCE = (

@@ -12,12 +12,10 @@ from django.db import DatabaseError
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog, PartitionRun
-from tests.faults.full_disk import files_limited, fill, on_a_small_disk, replaced_by_dev_full
-from tests.faults.own_server import OwnServer
-from tests.plant import scenarios
-from tests.plant.models import Reading
-from tests.plant.observing import clear_plant, observe
-from tests.plant.scenarios import (
+from tests.apps.plant import scenarios
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import clear_plant, observe
+from tests.apps.plant.scenarios import (
     NOW,
     OLD,
     Scenario,
@@ -28,6 +26,8 @@ from tests.plant.scenarios import (
     undisturbed,
     what_is_left,
 )
+from tests.faults.full_disk import files_limited, fill, on_a_small_disk, replaced_by_dev_full
+from tests.faults.own_server import OwnServer
 
 NO_SPACE = "No space left on device"
 ADVICE = "Free or add room on that disk of the server."

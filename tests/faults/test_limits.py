@@ -14,12 +14,12 @@ from django.db import OperationalError, connection
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionRun
+from tests.apps.plant import scenarios
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.observing import observe
+from tests.apps.plant.scenarios import Scenario, execute, undisturbed, what_is_left
 from tests.faults.own_server import OwnServer
 from tests.messages import Post
-from tests.plant import scenarios
-from tests.plant.every import EVERY
-from tests.plant.observing import observe
-from tests.plant.scenarios import Scenario, execute, undisturbed, what_is_left
 from tests.processes import session, wait_until
 
 FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10"}

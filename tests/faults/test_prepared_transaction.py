@@ -14,11 +14,10 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionConfig
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.sizes import read_figures
-from tests.faults.own_server import OwnServer
-from tests.plant.every import EVERY
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import wipe
-from tests.plant.scenarios import (
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.observing import wipe
+from tests.apps.plant.scenarios import (
     LEAF,
     execute,
     pending,
@@ -26,6 +25,7 @@ from tests.plant.scenarios import (
     run_pass,
     the_old,
 )
+from tests.faults.own_server import OwnServer
 from tests.processes import forked, session, wait_until
 
 ON_TABLE = "UPDATE plant_measurement SET value = 9"

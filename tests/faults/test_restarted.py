@@ -6,14 +6,14 @@ import pytest
 from django.db import OperationalError
 
 from pg_timepart.models import PartitionRun
+from tests.apps.plant import scenarios
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.scenarios import pending, undisturbed, what_is_left
+from tests.apps.plant.striking import strike_everywhere
 from tests.faults.losing import losing_connections
 from tests.faults.own_server import CRASH, FAST, OwnServer
 from tests.faults.waiting import crash_while_it_waits
-from tests.plant import scenarios
-from tests.plant.every import EVERY
-from tests.plant.models import Measurement
-from tests.plant.scenarios import pending, undisturbed, what_is_left
-from tests.plant.striking import strike_everywhere
 from tests.processes import struck_at
 
 pytestmark = pytest.mark.usefixtures("database")

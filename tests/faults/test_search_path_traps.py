@@ -20,13 +20,13 @@ from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionRun
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from tests.apps.fleet.yard import Yard
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.scenarios import NOW, OLD, execute, prepare_old, run_pass, the_old
 from tests.faults.own_server import OwnServer
 from tests.faults.test_search_path import search_path
 from tests.faults.traps import Trapped, make_traps, others_marked
-from tests.fleet.yard import Yard
-from tests.plant.every import EVERY
-from tests.plant.models import Measurement, Reading
-from tests.plant.scenarios import NOW, OLD, execute, prepare_old, run_pass, the_old
 from tests.processes import session
 
 

@@ -20,10 +20,10 @@ from pg_timepart.status.tables import table_status
 from pg_timepart.status.types import Health
 from tests.acceptance.installation import Installation
 from tests.acceptance.table import READING, children, config_of, parent_held
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import State, observe, wipe
+from tests.apps.plant.scenarios import execute
 from tests.clocks import Clock
-from tests.plant.models import Reading
-from tests.plant.observing import State, observe, wipe
-from tests.plant.scenarios import execute
 from tests.processes import forked, session, wait_until
 
 A_DAY = timedelta(days=1)

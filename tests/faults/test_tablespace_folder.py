@@ -10,10 +10,10 @@ import pytest
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.plant import scenarios
-from tests.plant.models import Reading
-from tests.plant.observing import observe
-from tests.plant.scenarios import Scenario, prepare_old, run_pass, undisturbed, what_is_left
+from tests.apps.plant import scenarios
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import observe
+from tests.apps.plant.scenarios import Scenario, prepare_old, run_pass, undisturbed, what_is_left
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from tests.apps.plant import scenarios
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import wipe
+from tests.apps.plant.scenarios import NOW, prepare_old
+from tests.apps.plant.striking import strike_at, strike_everywhere, strike_some
 from tests.faults.losing import SENTENCE, losing_connections
-from tests.plant import scenarios
-from tests.plant.every import EVERY
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import wipe
-from tests.plant.scenarios import NOW, prepare_old
-from tests.plant.striking import strike_at, strike_everywhere, strike_some
 from tests.processes import session, struck_at, terminate
 
 pytestmark = pytest.mark.usefixtures("database")

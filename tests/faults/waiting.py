@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError, connection
 
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.scenarios import Scenario, patient, pending
 from tests.faults.own_server import CRASH, OwnServer
-from tests.plant.models import Measurement
-from tests.plant.scenarios import Scenario, patient, pending
 from tests.processes import forked, session, wait_until
 
 

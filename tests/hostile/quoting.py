@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from tests.fleet.yard import Yard
+from tests.apps.fleet.yard import Yard
 from tests.hostile.words import MARK
 
 CANARY = "hostile_canary"

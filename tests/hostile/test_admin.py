@@ -17,7 +17,7 @@ from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import MARKUP, OFF_MARKUP, answered, values
 from tests.integration.administering import CONFIGS, RUNS, page_of
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 
 QUERY = (
     *("q", "o", "p", "e", "all", "health", "database", "action", "outcome", "operation"),

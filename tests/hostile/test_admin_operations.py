@@ -13,15 +13,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.hostile.pages import MARKUP, OFF_MARKUP, Fields, overridden, pairs, read, submit
 from tests.hostile.quoting import identifier
 from tests.hostile.words import NAMES
 from tests.integration.administering import entry_of, key_of, page_of
 from tests.messages import Message, Post
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 
 SHIP = "fleet.ship"
 TASKS = {

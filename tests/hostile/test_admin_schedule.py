@@ -16,7 +16,7 @@ from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import Fields, pairs, submit, values
 from tests.integration.administering import CONFIGS, page_of
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 
 CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 CRON_VALUES = (

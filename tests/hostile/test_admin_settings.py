@@ -14,7 +14,7 @@ from tests.hostile.pages import MARKUP, Fields, overridden, pairs, read, submit,
 from tests.hostile.words import texts
 from tests.integration.administering import page_of
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 
 STORED = {
     "period": "Month",

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at
 from tests.hostile.quoting import nothing_breaks_out
 from tests.hostile.words import LABELS, MOMENTS, NAMES
 from tests.integration.commanding import run_timepart, timepart
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 OPERATIONS = (
     *("status", "plan", "maintain", "create", "detach"),

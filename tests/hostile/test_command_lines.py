@@ -12,7 +12,7 @@ from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, NAMES, texts
 from tests.integration.commanding import Ended, timepart
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 pytestmark = pytest.mark.usefixtures("ships")
 
 Line = tuple[str, ...]

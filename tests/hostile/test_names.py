@@ -10,15 +10,15 @@ from django.db import models
 from hypothesis import given, settings
 
 from pg_timepart.maintenance.maintain import maintain
-from tests.fleet.models import Cargo, Port
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Cargo, Port
+from tests.apps.fleet.yard import Yard, at
 from tests.hostile.quoting import always_quoted, canary, identifier
 from tests.hostile.words import NAMES, identifiers
 from tests.integration.commanding import timepart
 from tests.sampling import some_of
 from tests.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 BOUNDS = "FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
 

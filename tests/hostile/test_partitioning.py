@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import MAX_DAYS
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.hostile.quoting import nothing_breaks_out
 from tests.hostile.words import NAMES, python_values
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 partitioning: Any = Ship.partitioning
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.yard import Yard
+from tests.apps.fleet.yard import Yard
 from tests.hostile.quoting import always_quoted, outside_quotes
 from tests.hostile.words import MARK
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, json_values
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
 pytestmark = pytest.mark.usefixtures("ships")
 
 EACH: tuple[Any, ...] = (

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from tests.plant.observing import clear_plant
-from tests.plant.scenarios import Scenario
-from tests.plant.striking import killed, strike_everywhere, strike_some
+from tests.apps.plant.observing import clear_plant
+from tests.apps.plant.scenarios import Scenario
+from tests.apps.plant.striking import killed, strike_everywhere, strike_some
 from tests.tablespaces import tablespaces_named
 
 

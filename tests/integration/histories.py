@@ -15,7 +15,7 @@ from pg_timepart.schema import registry
 
 FIRST = (
     "from importlib import import_module\n"
-    'Migration = import_module("tests.plant.migrations.0001_initial").Migration\n'
+    'Migration = import_module("tests.apps.plant.migrations.0001_initial").Migration\n'
 )
 LATER = """
 from django.db import models

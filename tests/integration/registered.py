@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 
-from tests.fleet.models import Cargo, Ship
+from tests.apps.fleet.models import Cargo, Ship
 
 site = admin.AdminSite(name="registered")
 site.register(Ship, list_display=("name", "sailed_at"), date_hierarchy="sailed_at")

@@ -18,12 +18,12 @@ from django.utils import timezone
 
 from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.models import PartitionConfig, PartitionRun
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import no_users_left, signed_in
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 REFRESH = '<meta http-equiv="refresh"'

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pg_timepart.models import PartitionConfig, PartitionRun
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import (
     CONFIGS,
     RUNS,
@@ -24,7 +24,7 @@ from tests.integration.administering import (
 )
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SECRET = "pid 17 of the user accounting holds a lock"
 RUN = "view_partitionrun"

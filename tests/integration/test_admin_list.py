@@ -13,11 +13,11 @@ from django.urls import reverse
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig
-from tests.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import CONFIGS, PREFIX, no_users_left, orphans, signed_in
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import CONFIGS, PREFIX, no_users_left, page_of, signed_in
 from tests.integration.test_admin_page import settings
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 EDITOR = ("view_partitionconfig", "change_partitionconfig", "operate_partitionconfig")
 PERMISSION = "pg_timepart.drop_partitionconfig"

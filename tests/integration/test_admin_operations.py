@@ -19,8 +19,8 @@ from django.urls import reverse
 from pg_timepart.errors import Refused
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.fleet.models import Cargo, Ship
-from tests.fleet.yard import Tablespaces, Yard
+from tests.apps.fleet.models import Cargo, Ship
+from tests.apps.fleet.yard import Tablespaces, Yard
 from tests.integration.administering import (
     CONFIGS,
     PREFIX,
@@ -33,7 +33,7 @@ from tests.integration.administering import (
 )
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 CODENAMES = ("view_partitionconfig", "operate_partitionconfig", "drop_partitionconfig")

@@ -11,11 +11,11 @@ from django.test import Client
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.fleet.models import Crossing, Ship
-from tests.fleet.yard import Tablespaces, Yard
+from tests.apps.fleet.models import Crossing, Ship
+from tests.apps.fleet.yard import Tablespaces, Yard
 from tests.integration.administering import PREFIX, no_users_left, orphans, page_of, signed_in
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

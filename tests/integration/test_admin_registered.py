@@ -11,12 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at
+from tests.apps.shop.models import Invoice
 from tests.integration.administering import no_users_left
-from tests.shop.models import Invoice
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionRun
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import RUNS, no_users_left, signed_in
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import no_users_left, page_of, signed_in
 from tests.integration.beat_rows import writes
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema import registry
-from tests.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.fleet.yard import PARTITIONED, Yard, at
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
+from tests.apps.fleet.yard import PARTITIONED, Yard, at
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}

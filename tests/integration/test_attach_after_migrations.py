@@ -20,11 +20,11 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
 from pg_timepart.status.tables import table_status
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 JANUARY = "fleet_raft_20240101_20240201"
 

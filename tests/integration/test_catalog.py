@@ -15,13 +15,13 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_commented, read_named, read_parent, read_parents
 from pg_timepart.postgres.catalog import tablespaces as known_tablespaces
-from tests.fleet.models import Crossing, Mooring, Ship
-from tests.fleet.yard import Tablespaces, Yard, at
+from tests.apps.fleet.models import Crossing, Mooring, Ship
+from tests.apps.fleet.yard import Tablespaces, Yard, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 def read(yard: Yard, model: Any = Ship, **options: Any) -> Parent:

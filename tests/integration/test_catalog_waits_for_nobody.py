@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from pg_timepart.maintenance import maintain
-from tests.shop.models import Event
+from tests.apps.shop.models import Event
 
 
 @pytest.mark.usefixtures("committing")

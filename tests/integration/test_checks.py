@@ -22,7 +22,7 @@ from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.checks import check_foreign_keys, check_models, check_settings, register
 from pg_timepart.checks.models import check_model
 from pg_timepart.constants import PeriodType
-from tests.shop.models import Order
+from tests.apps.shop.models import Order
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def isolated() -> Iterator[None]:
     """Keep the models of these tests out of everybody else's."""
-    with isolate_apps("tests.shop"):
+    with isolate_apps("tests.apps.shop"):
         yield
 
 

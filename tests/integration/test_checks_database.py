@@ -16,8 +16,8 @@ from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.checks import check_databases
 from pg_timepart.checks import models as model_checks
 from pg_timepart.checks.databases import check_database, is_defective
-from tests.fleet.models import Port
-from tests.shop.models import Visit
+from tests.apps.fleet.models import Port
+from tests.apps.shop.models import Visit
 
 
 def message_of(model: Any) -> Any:
@@ -28,7 +28,7 @@ def message_of(model: Any) -> Any:
 
 def reading(key: str = "at", table: str = "lab_reading", **fields: Any) -> Any:
     """Return a decorated model of a table that a test makes."""
-    with isolate_apps("tests.shop"):
+    with isolate_apps("tests.apps.shop"):
         meta = type("Meta", (), {"app_label": "shop", "db_table": table})
         body = {
             "__module__": __name__,

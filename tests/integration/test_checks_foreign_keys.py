@@ -10,12 +10,12 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from pg_timepart.checks.foreign_keys import check_references
-from tests.shop.models import Event
+from tests.apps.shop.models import Event
 
 
 @pytest.fixture(autouse=True)
 def isolated() -> Iterator[None]:
-    with isolate_apps("tests.shop"):
+    with isolate_apps("tests.apps.shop"):
         yield
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 import pytest
 
 from pg_timepart.models import PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.commanding import ROOT, environment, program, run_timepart, timepart
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 PROMPT = "Type yes to drop them: "
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pg_timepart.models import PartitionConfig, PartitionRun
-from tests.fleet.models import Crossing, Mooring, Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Crossing, Mooring, Ship
+from tests.apps.fleet.yard import Yard, at
 from tests.integration.commanding import (
     NOWHERE,
     run_timepart,
@@ -19,7 +19,7 @@ from tests.integration.commanding import (
 )
 from tests.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 STRANGE = "we\"ird 100% naïve 表 o'clock"
 

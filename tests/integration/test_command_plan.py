@@ -14,12 +14,12 @@ from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_commented
-from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Port, Ship
+from tests.apps.fleet.yard import Yard, at
 from tests.integration.commanding import run_timepart, second_connection, timepart
 from tests.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 ARCHIVE = 'fleet archive "5%" ß'
 MARCH = at("2001-03-05")

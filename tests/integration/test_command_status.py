@@ -17,11 +17,11 @@ from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.status.health import assess
 from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
-from tests.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.commanding import run_timepart, second_connection, timepart
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 FLEET = ("fleet.cargo", "fleet.crossing", "fleet.mooring", "fleet.ship")
 

@@ -17,8 +17,8 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import State, change_policy, clear_plant, observe, wipe
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.observing import State, change_policy, clear_plant, observe, wipe
 from tests.processes import barrier, forked
 
 pytestmark = pytest.mark.usefixtures("committing")

@@ -9,10 +9,10 @@ import pytest
 from django.db import models
 
 from pg_timepart.constants import Outcome
-from tests.plant.every import EVERY
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import observe
-from tests.plant.scenarios import (
+from tests.apps.plant.every import EVERY
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import observe
+from tests.apps.plant.scenarios import (
     Scenario,
     patient,
     pending,
@@ -20,7 +20,7 @@ from tests.plant.scenarios import (
     run_pass,
     undisturbed,
 )
-from tests.plant.striking import VICTIM
+from tests.apps.plant.striking import VICTIM
 from tests.processes import (
     forked,
     killed_at,

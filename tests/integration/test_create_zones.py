@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pg_timepart.maintenance.maintain import maintain
-from tests.fleet.models import Crossing, Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Crossing, Ship
+from tests.apps.fleet.yard import Yard, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 

@@ -20,7 +20,7 @@ from pg_timepart.schema.registry import declare, registry
 
 @pytest.fixture(autouse=True)
 def isolated() -> Iterator[None]:
-    with isolate_apps("tests.shop"):
+    with isolate_apps("tests.apps.shop"):
         yield
 
 

@@ -15,11 +15,11 @@ from pg_timepart.partitions.plan import Plan, PlanInput
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.action_steps import create_steps
 from pg_timepart.schema import registry
-from tests.fleet.models import Cargo, Ship
-from tests.fleet.yard import Yard, at, outcomes
+from tests.apps.fleet.models import Cargo, Ship
+from tests.apps.fleet.yard import Yard, at, outcomes
 from tests.integration.commanding import timepart
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JUNE = "fleet_ship_20240601_20240701"

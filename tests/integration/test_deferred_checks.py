@@ -13,11 +13,11 @@ from django.test import TestCase
 
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog
-from tests.fleet.models import Cargo, Port, Ship
-from tests.fleet.yard import Yard, at, rolled_back
-from tests.plant.models import Machine, Measurement
+from tests.apps.fleet.models import Cargo, Port, Ship
+from tests.apps.fleet.yard import Yard, at, rolled_back
+from tests.apps.plant.models import Machine, Measurement
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 JANUARY = "fleet_cargo_20240101_20240201"

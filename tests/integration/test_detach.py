@@ -9,10 +9,10 @@ from django.db import OperationalError, transaction
 
 from pg_timepart.errors import OperationFailed, UnknownName
 from pg_timepart.maintenance.maintain import maintain
-from tests.fleet.models import Cargo, Crossing, Port, Ship
-from tests.fleet.yard import Tablespaces, Yard, at, failure, outcomes, rolled_back
+from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
+from tests.apps.fleet.yard import Tablespaces, Yard, at, failure, outcomes, rolled_back
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 A_MINUTE = timedelta(minutes=1)

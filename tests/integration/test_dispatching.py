@@ -23,7 +23,7 @@ from tests.integration.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
 
 pytestmark = pytest.mark.usefixtures("synced_beat")
 

@@ -13,8 +13,8 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
-from tests.plant.models import Reading
-from tests.plant.observing import clear_plant, wipe
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import clear_plant, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -15,7 +15,7 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.shop.models import Event
+from tests.apps.shop.models import Event
 
 STRONG_LOCKS = """
 SELECT count(*) FROM pg_locks

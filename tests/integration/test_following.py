@@ -16,8 +16,8 @@ from django_celery_beat.models import PeriodicTask
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_commented
+from tests.apps.plant.models import Reading, Shift
 from tests.integration.histories import code_without, migrate, write_history
-from tests.plant.models import Reading, Shift
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)
 

@@ -14,11 +14,11 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
-from tests.fleet.models import Cargo, Port, Ship
-from tests.fleet.yard import Tablespaces, Yard, at, outcomes, queries_of_an_idle_pass
+from tests.apps.fleet.models import Cargo, Port, Ship
+from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes, queries_of_an_idle_pass
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 CARGO = "fleet_cargo_20240101_20240201"
 MARCH = "2024-03-15"

@@ -15,9 +15,9 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from pg_timepart.postgres.sqlstate import is_passing_fault
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import clear_plant
-from tests.plant.scenery import prepare, run_pass, the_old
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import clear_plant
+from tests.apps.plant.scenery import prepare, run_pass, the_old
 from tests.processes import forked, session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.usefixtures("committing")

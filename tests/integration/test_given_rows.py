@@ -11,10 +11,10 @@ import pytest
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationFailed, UnknownName
 from pg_timepart.models import PartitionLog, PartitionLogQuerySet
-from tests.fleet.models import Cargo, Ship
-from tests.fleet.yard import Yard, at, outcomes
+from tests.apps.fleet.models import Cargo, Ship
+from tests.apps.fleet.yard import Yard, at, outcomes
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 JANUARY = "fleet_ship_20240101_20240201"
 PIN = at("2999-01-01")

@@ -16,8 +16,8 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from tests.plant.models import Reading
-from tests.plant.observing import clear_plant, wipe
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import clear_plant, wipe
 from tests.processes import session
 
 pytestmark = pytest.mark.usefixtures("committing")

@@ -17,9 +17,9 @@ from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionRun
-from tests.plant.models import Measurement
-from tests.plant.observing import clear_plant, wipe
-from tests.plant.scenery import prepare, run_pass, the_old
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.observing import clear_plant, wipe
+from tests.apps.plant.scenery import prepare, run_pass, the_old
 from tests.processes import session, wait_until
 from tests.tablespaces import tablespaces_named
 

@@ -14,14 +14,14 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.status.tables import table_status
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
+from tests.apps.plant.striking import killed
 from tests.integration.commanding import timepart
 from tests.integration.other_runs import another_run_on
-from tests.plant.striking import killed
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 OLD, NEXT = at("1999-01-01"), at("1999-02-01")

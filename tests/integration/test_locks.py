@@ -24,9 +24,9 @@ from pg_timepart.postgres.advisory_lock import advisory_lock
 from pg_timepart.postgres.lock_attempts import Budget, LockTimeout
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.postgres.steps import Step
-from tests.plant.models import Measurement, Reading, Shift
-from tests.plant.observing import clear_plant, locked_tables
-from tests.plant.scenery import (
+from tests.apps.plant.models import Measurement, Reading, Shift
+from tests.apps.plant.observing import clear_plant, locked_tables
+from tests.apps.plant.scenery import (
     NOW,
     OLD,
     a_machine,

@@ -15,14 +15,14 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.steps import Step
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import entry_of
 from tests.integration.other_runs import another_run_on, impatient
 from tests.integration.test_command_drop import answer
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 DEEDS: dict[str, Callable[[PartitionLog], Any]] = {

@@ -6,10 +6,10 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.catalog import read_commented
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 COMMENT = "ask Ann before you touch it"

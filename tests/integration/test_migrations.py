@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from pg_timepart.schema.declaration import Declaration, declaration_of
 from pg_timepart.schema.registry import registry
-from tests.shop.models import Customer, DataTable, Event, Invoice, Order, PageView, Tag, Visit
+from tests.apps.shop.models import Customer, DataTable, Event, Invoice, Order, PageView, Tag, Visit
 
 NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
 PARTITIONED: set[type[models.Model]] = {DataTable, Event, Invoice, Order, PageView, Visit}

@@ -28,9 +28,9 @@ from pg_timepart.schema import registry
 from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
 from tests import settings as project
+from tests.apps.plant.models import Reading
 from tests.integration.administering import page_of, signed_in
 from tests.integration.histories import code_without, migrate, write_history
-from tests.plant.models import Reading
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)
 
@@ -69,8 +69,8 @@ def new_code(*also: str) -> Iterator[Any]:
     """
     labels = {"plant.measurement", "plant.shift", OLD} - set(also)
     with code_without(*labels):
-        with override_settings(INSTALLED_APPS=[*project.INSTALLED_APPS, "tests.annex"]):
-            model = import_module("tests.annex.models").Reading
+        with override_settings(INSTALLED_APPS=[*project.INSTALLED_APPS, "tests.apps.annex"]):
+            model = import_module("tests.apps.annex.models").Reading
             registry._registry[NEW] = model
             yield model
 

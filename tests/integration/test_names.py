@@ -10,11 +10,11 @@ from django.db import models
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
-from tests.fleet.models import Mooring, Port
-from tests.fleet.yard import Tablespaces, Yard, at, outcomes
+from tests.apps.fleet.models import Mooring, Port
+from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes
 from tests.sampling import some_of
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 NAMES = {
     "capitals": "MixedCase",

@@ -15,13 +15,13 @@ from pg_timepart.errors import AmbiguousName, UnknownName
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at
 from tests.integration.administering import no_users_left, page_of, signed_in
 from tests.integration.commanding import timepart
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 NAME = "fleet_ship_20010101_20010201"

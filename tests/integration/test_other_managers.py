@@ -17,10 +17,10 @@ from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.status.tables import table_status
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at, outcomes
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at, outcomes
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 

@@ -21,12 +21,12 @@ from pg_timepart.maintenance import maintain
 from pg_timepart.models import PartitionConfig
 from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
-from tests.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
 from tests.integration.commanding import timepart
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
 
 LABEL = "fleet.ship"
 HOUR = timedelta(hours=1)

@@ -8,10 +8,10 @@ import pytest
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.fleet.models import Crossing, Ship
-from tests.fleet.yard import Yard, at, outcomes
+from tests.apps.fleet.models import Crossing, Ship
+from tests.apps.fleet.yard import Yard, at, outcomes
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"

@@ -15,12 +15,12 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
 from tests.integration.commanding import timepart
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"

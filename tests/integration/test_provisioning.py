@@ -14,7 +14,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.post_migrate.provision import after_migrate
 from pg_timepart.postgres.catalog import read_commented
 from pg_timepart.schema.registry import _registry, registry
-from tests.shop.models import Event, Visit
+from tests.apps.shop.models import Event, Visit
 
 
 def migrated(*operations: Any, backwards: bool = False) -> None:

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from pg_timepart.errors import OperationFailed
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from tests.apps.plant.models import Machine, Measurement, Reading, Shift
+from tests.apps.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.integration.other_runs import another_run_on
-from tests.plant.models import Machine, Measurement, Reading, Shift
-from tests.plant.observing import change_policy, clear_plant, locked_tables, wipe
 from tests.processes import forked, session, wait_until
 
 pytestmark = pytest.mark.usefixtures("committing")

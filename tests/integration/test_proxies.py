@@ -13,11 +13,11 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.driver import driver_connection
-from tests.fleet.models import Ship
-from tests.fleet.yard import Tablespaces, Yard, at, outcomes
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes
 from tests.integration.proxies import PROXIES, behind
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = "2024-05-15 10:30"
 

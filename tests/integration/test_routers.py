@@ -24,11 +24,11 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.status.tables import table_status
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard, at
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard, at
 from tests.integration.administering import no_users_left, page_of, signed_in
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 MAY = at("2024-05-15 10:30")
 OURS = (PartitionConfig, PartitionLog, PartitionRun)

@@ -19,8 +19,8 @@ from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.post_migrate.provision import after_migrate
+from tests.apps.fleet.models import Ship
 from tests.celery_app import app
-from tests.fleet.models import Ship
 from tests.integration.beat_rows import (
     entries_for,
     entry_of,
@@ -31,7 +31,7 @@ from tests.integration.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
 
 pytestmark = pytest.mark.usefixtures("synced_beat")
 
@@ -397,7 +397,7 @@ def test_a_new_entry_goes_to_the_queue_of_the_settings() -> None:
 
 
 def test_without_django_celery_beat_nothing_breaks() -> None:
-    with override_settings(INSTALLED_APPS=["pg_timepart", "tests.fleet"]):
+    with override_settings(INSTALLED_APPS=["pg_timepart", "tests.apps.fleet"]):
         config = make_config()
         assert schedules.sync_all() == []
         assert schedules.entry_of(config) is None

@@ -14,7 +14,7 @@ from pg_timepart.models import PartitionConfig
 from tests.integration.beat_rows import entries_for, entry_of, make_config, seconds_between
 from tests.processes import event, forked, session, wait_until
 
-pytest_plugins = ("tests.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'

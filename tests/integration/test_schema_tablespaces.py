@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import migrations, models
 
+from tests.apps.fleet.yard import Yard
 from tests.databases import aimed_at
-from tests.fleet.yard import Yard
 from tests.integration.migrating import Laboratory, create
 from tests.settings import DATABASE_URL
 from tests.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
+from tests.apps.plant.models import Reading, Shift
+from tests.apps.plant.observing import change_policy, clear_plant
+from tests.apps.plant.scenery import NOW, prepare, run_pass, the_old
 from tests.integration.other_runs import TRYING, another_run_on
 from tests.integration.test_interrupted import PLACE, Enough, ask, enough_after
-from tests.plant.models import Reading, Shift
-from tests.plant.observing import change_policy, clear_plant
-from tests.plant.scenery import NOW, prepare, run_pass, the_old
 from tests.processes import Worker, forked, session, wait_until
 from tests.tablespaces import tablespaces_named
 

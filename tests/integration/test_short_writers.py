@@ -14,9 +14,9 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
-from tests.plant.models import Measurement
-from tests.plant.observing import clear_plant, wipe
-from tests.plant.scenery import NOW, a_machine, prepare
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.observing import clear_plant, wipe
+from tests.apps.plant.scenery import NOW, a_machine, prepare
 from tests.processes import session, wait_until
 
 pytestmark = pytest.mark.usefixtures("committing")

@@ -14,11 +14,11 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import maintain
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.tables import Health, all_statuses, table_status
-from tests.fleet.models import Crossing, Ship
-from tests.fleet.yard import Model, Yard
+from tests.apps.fleet.models import Crossing, Ship
+from tests.apps.fleet.yard import Model, Yard
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 TAKE = f"SELECT pg_advisory_lock({NAMESPACE}, %s::regclass::int)"
 

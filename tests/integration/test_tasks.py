@@ -20,14 +20,14 @@ from pg_timepart.errors import InvalidPolicy, OperationDeferred, UnknownName
 from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.administering import entry_of
 from tests.integration.other_runs import another_run_on, impatient
 from tests.messages import Post
 from tests.processes import session
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 HOW_TO_SAY_IT_AGAIN = [

@@ -14,12 +14,12 @@ from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
 from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
-from tests.fleet.models import Ship
-from tests.fleet.yard import Yard
+from tests.apps.fleet.models import Ship
+from tests.apps.fleet.yard import Yard
 from tests.integration.other_runs import another_run_on, impatient
 from tests.messages import Post
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHIP = "fleet.ship"
 BYHAND = "ship_by_hand"

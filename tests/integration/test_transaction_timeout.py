@@ -11,10 +11,10 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.sqlstate import is_passing_fault
-from tests.plant.models import Measurement
-from tests.plant.observing import clear_plant
-from tests.plant.scenarios import execute
-from tests.plant.scenery import prepare, run_pass, the_old
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.observing import clear_plant
+from tests.apps.plant.scenarios import execute
+from tests.apps.plant.scenery import prepare, run_pass, the_old
 from tests.processes import session
 from tests.tablespaces import tablespaces_named
 

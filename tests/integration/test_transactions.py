@@ -18,8 +18,8 @@ from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.signals import post_create_partition
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import (
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.observing import (
     State,
     change_policy,
     clear_plant,

@@ -17,10 +17,10 @@ from pg_timepart import tasks
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.status.tables import all_statuses
+from tests.apps.plant.models import Reading
 from tests.integration.administering import page_of, signed_in
 from tests.integration.commanding import Ended, timepart
 from tests.integration.histories import code_without
-from tests.plant.models import Reading
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)
 

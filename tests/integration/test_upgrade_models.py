@@ -11,8 +11,8 @@ from django.db import connection
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
+from tests.apps.plant.models import Reading
 from tests.integration.upgrading import migrate
-from tests.plant.models import Reading
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)
 

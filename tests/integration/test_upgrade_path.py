@@ -9,6 +9,8 @@ from django.core.management import call_command
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.observing import observe_tables
 from tests.integration.upgrading import (
     APP,
     apply_only,
@@ -18,8 +20,6 @@ from tests.integration.upgrading import (
     our_migrations,
     our_rows,
 )
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import observe_tables
 
 OLD = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

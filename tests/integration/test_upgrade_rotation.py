@@ -20,9 +20,9 @@ from django.test import override_settings
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
-from tests import plant
+from tests.apps import plant
+from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.integration.upgrading import migrate
-from tests.plant.models import Machine, Measurement, Reading
 from tests.processes import Worker, event, forked, shared_number, wait_until
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)

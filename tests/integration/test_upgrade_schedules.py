@@ -11,9 +11,9 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pg_timepart import tasks
 from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.models import PartitionConfig
+from tests.apps.plant.models import Reading
 from tests.integration.beat_rows import last_change
 from tests.integration.upgrading import APP, migrate
-from tests.plant.models import Reading
 
 pytest_plugins = ("tests.integration.upgrade_fixtures",)
 

@@ -14,9 +14,9 @@ from typing import Any
 from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.postgres.sqlstate import sqlstate
+from tests.apps.plant.models import Machine
+from tests.apps.plant.scenery import NOW, a_machine
 from tests.locks.tables import TODAY, Table
-from tests.plant.models import Machine
-from tests.plant.scenery import NOW, a_machine
 from tests.processes import session, wait_until
 
 PAUSE_SECONDS = 0.004

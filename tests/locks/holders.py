@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import OperationalError, connection
 
+from tests.apps.plant.models import Machine
+from tests.apps.plant.scenery import NOW, a_machine
 from tests.locks.tables import Table
-from tests.plant.models import Machine
-from tests.plant.scenery import NOW, a_machine
 from tests.processes import backends, session, wait_until
 
 HOLDER = "who holds it"

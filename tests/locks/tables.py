@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.scenery import NOW, OLD, a_machine, prepare, the_old
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.scenery import NOW, OLD, a_machine, prepare, the_old
 from tests.processes import wait_until
 
 TODAY = f"at >= '{NOW:%Y-%m-%d}+00' AND at < '{NOW + dt.timedelta(days=1):%Y-%m-%d}+00'"

@@ -9,7 +9,7 @@ from tests.locks.cells import CELLS, Cell, Found, explore
 from tests.locks.worker import Worker
 from tests.sampling import some_of
 
-pytest_plugins = ("tests.fleet.fixtures",)
+pytest_plugins = ("tests.apps.fleet.fixtures",)
 
 SHORT = frozenset(
     {

@@ -31,7 +31,7 @@ def _live() -> None:
     from django.utils import timezone
 
     from pg_timepart.models import PartitionConfig
-    from tests.plant.models import Machine, Measurement
+    from tests.apps.plant.models import Machine, Measurement
 
     call_command("migrate", verbosity=0)
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
@@ -54,7 +54,7 @@ def _rotate() -> None:
 
     from pg_timepart.maintenance.maintain import maintain
     from pg_timepart.models import PartitionLog
-    from tests.plant.models import Measurement
+    from tests.apps.plant.models import Measurement
 
     report = maintain("plant.measurement")
     assert report.outcome == "done", report.reason

@@ -8,7 +8,7 @@ from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from deploy.local import ServiceError, get_pgbouncer
-from tests.plant.observing import clear_plant, wipe
+from tests.apps.plant.observing import clear_plant, wipe
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import MODELS
 from tests.tablespaces import tablespaces_named

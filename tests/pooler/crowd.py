@@ -15,10 +15,10 @@ from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from tests.apps.plant.models import Measurement
+from tests.apps.plant.observing import change_policy, wipe
+from tests.apps.plant.scenarios import pending
 from tests.drift.sight import look
-from tests.plant.models import Measurement
-from tests.plant.observing import change_policy, wipe
-from tests.plant.scenarios import pending
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.processes import session, wait_until
 

@@ -13,8 +13,8 @@ from django.test import override_settings
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
-from tests.plant.models import Machine, Measurement, Reading, Shift
-from tests.plant.observing import change_policy, wipe
+from tests.apps.plant.models import Machine, Measurement, Reading, Shift
+from tests.apps.plant.observing import change_policy, wipe
 from tests.processes import session
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)

@@ -12,7 +12,7 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.cancel import cancelled_after
 from pg_timepart.postgres.sqlstate import QUERY_CANCELED, sqlstate
-from tests.plant.models import Measurement, Reading
+from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.application import Application
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, execute, parent_held, prepare_old, run_pass

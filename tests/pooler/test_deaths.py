@@ -9,9 +9,9 @@ from django.db import DatabaseError, connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.sqlstate import is_passing_fault
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import State, locked_tables, observe
-from tests.plant.scenarios import pending
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import State, locked_tables, observe
+from tests.apps.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass

@@ -9,10 +9,10 @@ from django.db import connection
 from django.test import override_settings
 
 from pg_timepart.constants import Outcome
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import observe
+from tests.apps.plant.scenarios import pending
 from tests.databases import aimed_at
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import observe
-from tests.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation

@@ -12,9 +12,9 @@ import pytest
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from tests.acceptance.installation import ROOT
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import locked_tables, observe
-from tests.plant.scenarios import pending
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import locked_tables, observe
+from tests.apps.plant.scenarios import pending
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import (
     DAY,

@@ -16,9 +16,9 @@ from django.utils import timezone
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionRun
+from tests.apps.plant.models import Reading
+from tests.apps.plant.observing import change_policy, observe, wipe
 from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
-from tests.plant.models import Reading
-from tests.plant.observing import change_policy, observe, wipe
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old

@@ -13,9 +13,9 @@ from django.db import connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.plant.models import Measurement, Reading
-from tests.plant.observing import State, observe
-from tests.plant.scenarios import pending
+from tests.apps.plant.models import Measurement, Reading
+from tests.apps.plant.observing import State, observe
+from tests.apps.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.crowd import (
     ROWS,

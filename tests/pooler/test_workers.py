@@ -14,9 +14,9 @@ from pg_timepart.maintenance.target import target_of
 from tests.acceptance.installation import Process, wait_until
 from tests.acceptance.table import is_rotated, neglect, runs, task
 from tests.acceptance.writers import Writers, missing
-from tests.plant.models import Measurement, Reading, Shift
-from tests.plant.observing import State, locked_tables, observe
-from tests.plant.scenarios import pending
+from tests.apps.plant.models import Measurement, Reading, Shift
+from tests.apps.plant.observing import State, locked_tables, observe
+from tests.apps.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import label_of, parent_held

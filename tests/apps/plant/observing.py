@@ -10,7 +10,7 @@ from django.db import connection, models
 
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from tests.plant.models import Measurement, Reading, Shift
+from tests.apps.plant.models import Measurement, Reading, Shift
 
 # The parent and every table named like a partition of it, whoever made it.
 TABLES = """

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 
-class FleetConfig(AppConfig):
-    name = "tests.fleet"
-    label = "fleet"
+class AnnexConfig(AppConfig):
+    name = "tests.apps.annex"
+    label = "annex"
     default_auto_field = "django.db.models.BigAutoField"

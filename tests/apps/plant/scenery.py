@@ -11,8 +11,8 @@ from django.db import OperationalError
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
-from tests.plant.models import Machine, Measurement
-from tests.plant.observing import change_policy, wipe
+from tests.apps.plant.models import Machine, Measurement
+from tests.apps.plant.observing import change_policy, wipe
 from tests.processes import session
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)

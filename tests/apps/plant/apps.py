@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 
-class ShopConfig(AppConfig):
-    name = "tests.shop"
-    label = "shop"
+class PlantConfig(AppConfig):
+    name = "tests.apps.plant"
+    label = "plant"
     default_auto_field = "django.db.models.BigAutoField"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.plant import halfway, scenarios
-from tests.plant.scenarios import Scenario
+from tests.apps.plant import halfway, scenarios
+from tests.apps.plant.scenarios import Scenario
 
 EVERY: dict[str, Callable[[str], Scenario]] = {
     "create ahead": lambda _: scenarios.create_ahead(),

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.maintenance.maintain import maintain
-from tests.fleet.yard import Tablespaces, Yard, at
+from tests.apps.fleet.yard import Tablespaces, Yard, at
 from tests.tablespaces import tablespaces_named
 
 

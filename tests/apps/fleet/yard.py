@@ -25,7 +25,7 @@ from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import config_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.partitions.planner import plan_pass
-from tests.fleet.models import Cargo, Crossing, Mooring, Port, Ship
+from tests.apps.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 
 PARTITIONED = (Ship, Crossing, Cargo, Mooring)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 
-class AnnexConfig(AppConfig):
-    name = "tests.annex"
-    label = "annex"
+class FleetConfig(AppConfig):
+    name = "tests.apps.fleet"
+    label = "fleet"
     default_auto_field = "django.db.models.BigAutoField"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 
-class PlantConfig(AppConfig):
-    name = "tests.plant"
-    label = "plant"
+class ShopConfig(AppConfig):
+    name = "tests.apps.shop"
+    label = "shop"
     default_auto_field = "django.db.models.BigAutoField"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import count
 
-from tests.plant.observing import observe
-from tests.plant.scenarios import Scenario, undisturbed, what_is_left
+from tests.apps.plant.observing import observe
+from tests.apps.plant.scenarios import Scenario, undisturbed, what_is_left
 from tests.processes import KILLED, killed_at, points_of, wait_until_gone
 
 Strike = Callable[[int, Callable[[], object]], str | None]

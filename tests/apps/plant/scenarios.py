@@ -14,8 +14,8 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.plant.models import Machine, Measurement, Reading
-from tests.plant.observing import State, change_policy, observe, wipe
+from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.apps.plant.observing import State, change_policy, observe, wipe
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import PeriodType
-from tests.shop.nested.models import Visit
+from tests.apps.shop.nested.models import Visit
 
 __all__ = ["Customer", "DataTable", "Event", "Invoice", "Order", "PageView", "Tag", "Visit"]
 
