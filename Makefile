@@ -15,7 +15,7 @@
 #   DATABASE_URL=postgresql://... make test    on a server of yours
 #   make load                     hundreds of rotations under load; see docs/load.md
 #   make drift                    random sequences of work by hand, for 15 minutes; see docs/drift.md
-#   make router                   everything with a primary/replica router; see tests/router.py
+#   make router                   everything with a primary/replica router; see tests/support/router.py
 #   make pooler                   everything behind PgBouncer, for longer than in make test
 #   make bench                    what partitioning costs; see docs/benchmarks.md
 #   make demo                     the whole project, live; DEMO_SECONDS, DEMO_PORT
@@ -151,7 +151,7 @@ pooler: $(INSTALLED)
 
 # The whole suite with Django's documented primary/replica router and a replica that takes no writes.
 router: $(INSTALLED) django-source
-	TIMEPART_ROUTER=1 $(BIN)/python -m pytest -p tests.router \
+	TIMEPART_ROUTER=1 $(BIN)/python -m pytest -p tests.support.router \
 		--numprocesses=4 --dist=loadfile $(ARGS)
 
 # Faults of the database at every statement of every operation.

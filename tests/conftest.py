@@ -9,8 +9,8 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
-from tests import database_state
-from tests.messages import Post
+from tests.support import database_state
+from tests.support.celery_messages import Post
 
 
 @pytest.fixture(scope="session")

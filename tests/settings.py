@@ -68,7 +68,7 @@ if os.environ.get("TIMEPART_ROUTER"):  # make router
         "OPTIONS": {"options": "-c default_transaction_read_only=on"},
         "TEST": {"MIRROR": "default"},
     }
-    DATABASE_ROUTERS = ["tests.router.PrimaryReplicaRouter"]
+    DATABASE_ROUTERS = ["tests.support.router.PrimaryReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

@@ -23,8 +23,8 @@ from deploy.local.binaries import find_redis
 from deploy.local.folders import scratch_folder
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
-from tests.clocks import Clock
-from tests.databases import aimed_at
+from tests.support.clocks import Clock
+from tests.support.other_database import aimed_at
 
 ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")

@@ -16,8 +16,8 @@ from pg_timepart import tasks as _registered  # noqa: F401 - shared tasks are kn
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.acceptance.installation import wait_until
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import wipe
-from tests.processes import session
+from tests.support.processes import session
+from tests.support.table_state import wipe
 
 READING = "plant.reading"
 YEARS = (2015, 2016, 2017)

@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 
 from deploy.local.ports import HOST, free_port
-from tests.deployed import (
+from tests.support.deployed_project import (
     compose_services,
     environment,
     health_command,
@@ -25,7 +25,7 @@ from tests.deployed import (
     running,
     until,
 )
-from tests.image_server import PASSWORD, ImageServer, image_server
+from tests.support.image_server import PASSWORD, ImageServer, image_server
 
 HEALTH_TOKEN = "a-token"
 SERVICES = compose_services()

@@ -26,7 +26,7 @@ from tests.acceptance.table import (
     wait_for_a_look,
 )
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import State, observe
+from tests.support.table_state import State, observe
 
 pytestmark = pytest.mark.usefixtures("database")
 A_DAY = 86_400

@@ -17,7 +17,7 @@ import pytest
 from redis import Redis
 
 from deploy.demo.options import read_options
-from tests.deployed import CHECKOUT, Running, running, until
+from tests.support.deployed_project import CHECKOUT, Running, running, until
 
 DEMO = [sys.executable, "-m", "deploy.demo"]
 

@@ -33,8 +33,8 @@ from tests.acceptance.table import (
 )
 from tests.acceptance.writers import Writers, missing
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import State, observe, wipe
-from tests.clocks import Clock
+from tests.support.clocks import Clock
+from tests.support.table_state import State, observe, wipe
 
 pytestmark = pytest.mark.usefixtures("database")
 A_DAY = 86_400

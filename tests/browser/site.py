@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from deploy.local.ports import HOST, free_port
-from tests.deployed import environment, own_database, run, running, until
+from tests.support.deployed_project import environment, own_database, run, running, until
 
 USER, PASSWORD = "operator", "a-password-for-tests"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db import connection, models
 
-from tests.tablespaces import tablespaces_named
+from tests.support.tablespaces import tablespaces_named
 
 ASIDE = "plant_aside"
 """A schema to move partitions to."""

@@ -16,7 +16,7 @@ from tests.drift.judging import Allowed
 from tests.drift.ledger import expired, holes, span, window
 from tests.drift.sight import Table, visible
 from tests.drift.world import World
-from tests.integration.commanding import timepart
+from tests.support.command_line import timepart
 
 UNTIMELY = "past retention, more than"
 """What a pass says of the fuse."""

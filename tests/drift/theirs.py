@@ -10,7 +10,7 @@ from tests.drift.place import elsewhere
 from tests.drift.sight import Table
 from tests.drift.spoiling import SPOILS
 from tests.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
-from tests.processes import session
+from tests.support.processes import session
 
 CHECKS = SPOILS["checks"]
 """A detach leaves a CHECK of the old bounds, which must go where others are wanted."""

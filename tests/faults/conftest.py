@@ -9,9 +9,9 @@ from pytest_django import DjangoDbBlocker
 
 from deploy.local.folders import scratch_folder
 from pg_timepart.postgres.catalog import tablespaces
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenarios import execute
 from tests.faults.own_server import OwnServer
+from tests.support.scenarios import execute
+from tests.support.table_state import clear_plant
 
 
 @pytest.fixture(scope="session")

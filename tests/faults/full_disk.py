@@ -14,8 +14,8 @@ import pytest
 from django.db import DatabaseError, connection
 
 from deploy.local.privileges import unprivileged_account
-from tests.apps.plant.scenarios import execute
 from tests.faults.own_server import OwnServer
+from tests.support.scenarios import execute
 
 FILLER = "repeat('x', 7000)"
 

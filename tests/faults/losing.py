@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred
 from pg_timepart.models import PartitionRun
-from tests.apps.plant.striking import Strike
-from tests.processes import Act, Struck, struck_at
+from tests.support.fault_injection import Strike
+from tests.support.processes import Act, Struck, struck_at
 
 SENTENCE = (
     "The connection to the server was lost or refused. What was begun is ended by the next run."

@@ -14,7 +14,7 @@ from django.db import connection
 from deploy.local import start_postgres, stop
 from deploy.local.privileges import unprivileged_account
 from tests.acceptance.installation import run_python
-from tests.databases import aimed_at
+from tests.support.other_database import aimed_at
 
 CRASH = (signal.SIGQUIT, signal.SIGKILL)
 """Ends the server at once, without a checkpoint: it must recover when it starts again."""

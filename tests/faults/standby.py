@@ -12,9 +12,9 @@ from django.db import connection
 from deploy.local import Server, start_postgres, stop
 from deploy.local.binaries import find_postgres
 from deploy.local.privileges import unprivileged_account
-from tests.databases import ask
 from tests.faults.own_server import OwnServer
-from tests.processes import wait_until
+from tests.support.other_database import ask
+from tests.support.processes import wait_until
 
 
 @contextmanager

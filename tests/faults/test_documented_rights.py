@@ -9,12 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.apps.plant.every import EVERY
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import execute, undisturbed
-from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer
 from tests.faults.test_rights import OWN
+from tests.support.all_scenarios import EVERY
+from tests.support.other_database import aimed_at
+from tests.support.scenarios import execute, undisturbed
+from tests.support.table_state import observe
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
 ROWS = re.findall(r"^\| ([a-z]+) \| (nothing|.*`GRANT .*) \|$", PAGE, re.MULTILINE)

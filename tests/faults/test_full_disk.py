@@ -12,10 +12,11 @@ from django.db import DatabaseError
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog, PartitionRun
-from tests.apps.plant import scenarios
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import clear_plant, observe
-from tests.apps.plant.scenarios import (
+from tests.faults.full_disk import files_limited, fill, on_a_small_disk, replaced_by_dev_full
+from tests.faults.own_server import OwnServer
+from tests.support import scenarios
+from tests.support.scenarios import (
     NOW,
     OLD,
     Scenario,
@@ -26,8 +27,7 @@ from tests.apps.plant.scenarios import (
     undisturbed,
     what_is_left,
 )
-from tests.faults.full_disk import files_limited, fill, on_a_small_disk, replaced_by_dev_full
-from tests.faults.own_server import OwnServer
+from tests.support.table_state import clear_plant, observe
 
 NO_SPACE = "No space left on device"
 ADVICE = "Free or add room on that disk of the server."

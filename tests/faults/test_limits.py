@@ -14,13 +14,13 @@ from django.db import OperationalError, connection
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
-from tests.apps.plant.every import EVERY
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import Scenario, execute, undisturbed, what_is_left
 from tests.faults.own_server import OwnServer
-from tests.messages import Post
-from tests.processes import session, wait_until
+from tests.support import scenarios
+from tests.support.all_scenarios import EVERY
+from tests.support.celery_messages import Post
+from tests.support.processes import session, wait_until
+from tests.support.scenarios import Scenario, execute, undisturbed, what_is_left
+from tests.support.table_state import observe
 
 FEW_LOCKS = {"max_locks_per_transaction": "10", "max_connections": "10"}
 MANY = 12

@@ -14,19 +14,12 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionConfig
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.sizes import read_figures
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.observing import wipe
-from tests.apps.plant.scenarios import (
-    LEAF,
-    execute,
-    pending,
-    prepare_old,
-    run_pass,
-    the_old,
-)
 from tests.faults.own_server import OwnServer
-from tests.processes import forked, session, wait_until
+from tests.support.all_scenarios import EVERY
+from tests.support.processes import forked, session, wait_until
+from tests.support.scenarios import LEAF, execute, pending, prepare_old, run_pass, the_old
+from tests.support.table_state import wipe
 
 ON_TABLE = "UPDATE plant_measurement SET value = 9"
 ON_LEAF = f"UPDATE {LEAF} SET value = 9"

@@ -6,15 +6,15 @@ import pytest
 from django.db import OperationalError
 
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.scenarios import pending, undisturbed, what_is_left
-from tests.apps.plant.striking import strike_everywhere
 from tests.faults.losing import losing_connections
 from tests.faults.own_server import CRASH, FAST, OwnServer
 from tests.faults.waiting import crash_while_it_waits
-from tests.processes import struck_at
+from tests.support import scenarios
+from tests.support.all_scenarios import EVERY
+from tests.support.fault_injection import strike_everywhere
+from tests.support.processes import struck_at
+from tests.support.scenarios import pending, undisturbed, what_is_left
 
 pytestmark = pytest.mark.usefixtures("database")
 

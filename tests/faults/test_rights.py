@@ -13,12 +13,12 @@ from django.db import DatabaseError
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
-from tests.apps.plant.every import EVERY
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import execute, undisturbed
-from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer
+from tests.support import scenarios
+from tests.support.all_scenarios import EVERY
+from tests.support.other_database import aimed_at
+from tests.support.scenarios import execute, undisturbed
+from tests.support.table_state import observe
 
 ROLE, PASSWORD = "keeper", "of the keys"
 OURS = "pg_timepart_partitionconfig, pg_timepart_partitionlog, pg_timepart_partitionrun"

@@ -12,9 +12,9 @@ from django.db import DatabaseError, connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
-from tests.apps.plant.scenarios import execute, run_pass, undisturbed, what_is_left
 from tests.faults.own_server import OwnServer
+from tests.support import scenarios
+from tests.support.scenarios import execute, run_pass, undisturbed, what_is_left
 
 pytestmark = pytest.mark.usefixtures("database")
 

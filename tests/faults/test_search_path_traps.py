@@ -20,14 +20,14 @@ from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionRun
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from tests.apps.fleet.yard import Yard
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.scenarios import NOW, OLD, execute, prepare_old, run_pass, the_old
 from tests.faults.own_server import OwnServer
 from tests.faults.test_search_path import search_path
 from tests.faults.traps import Trapped, make_traps, others_marked
-from tests.processes import session
+from tests.support.all_scenarios import EVERY
+from tests.support.database import Yard
+from tests.support.processes import session
+from tests.support.scenarios import NOW, OLD, execute, prepare_old, run_pass, the_old
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,10 @@ from pg_timepart.status.types import Health
 from tests.acceptance.installation import Installation
 from tests.acceptance.table import READING, children, config_of, parent_held
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import State, observe, wipe
-from tests.apps.plant.scenarios import execute
-from tests.clocks import Clock
-from tests.processes import forked, session, wait_until
+from tests.support.clocks import Clock
+from tests.support.processes import forked, session, wait_until
+from tests.support.scenarios import execute
+from tests.support.table_state import State, observe, wipe
 
 A_DAY = timedelta(days=1)
 PREMAKE = 3

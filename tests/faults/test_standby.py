@@ -13,15 +13,15 @@ from deploy.local import Server
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import NOW, execute, pending, undisturbed, what_is_left
-from tests.databases import aimed_at
 from tests.faults.own_server import OwnServer
 from tests.faults.standby import promote, standby_of, wait_for_replay
 from tests.faults.waiting import crash_while_it_waits
+from tests.support import scenarios
+from tests.support.all_scenarios import EVERY
+from tests.support.other_database import aimed_at
+from tests.support.scenarios import NOW, execute, pending, undisturbed, what_is_left
+from tests.support.table_state import observe
 
 ADVICE = "The server is a standby, or default_transaction_read_only is on"
 REFUSED = ("create ahead", "detach with a foreign key", "attach", "move", "drop by hand")

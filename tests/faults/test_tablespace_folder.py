@@ -10,10 +10,10 @@ import pytest
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.apps.plant import scenarios
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import Scenario, prepare_old, run_pass, undisturbed, what_is_left
+from tests.support import scenarios
+from tests.support.scenarios import Scenario, prepare_old, run_pass, undisturbed, what_is_left
+from tests.support.table_state import observe
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from tests.apps.plant import scenarios
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import wipe
-from tests.apps.plant.scenarios import NOW, prepare_old
-from tests.apps.plant.striking import strike_at, strike_everywhere, strike_some
 from tests.faults.losing import SENTENCE, losing_connections
-from tests.processes import session, struck_at, terminate
+from tests.support import scenarios
+from tests.support.all_scenarios import EVERY
+from tests.support.fault_injection import strike_at, strike_everywhere, strike_some
+from tests.support.processes import session, struck_at, terminate
+from tests.support.scenarios import NOW, prepare_old
+from tests.support.table_state import wipe
 
 pytestmark = pytest.mark.usefixtures("database")
 

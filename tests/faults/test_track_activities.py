@@ -7,8 +7,8 @@ from django.db import connection
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionConfig
 from tests.apps.plant.models import Reading
-from tests.apps.plant.scenarios import execute, pending, prepare_old, run_pass
 from tests.faults.own_server import OwnServer
+from tests.support.scenarios import execute, pending, prepare_old, run_pass
 
 
 def test_it_is_said_instead_of_blaming_a_pooler(database: OwnServer) -> None:

@@ -18,8 +18,8 @@ from unittest.mock import patch
 from django.db.backends import utils
 
 import pg_timepart
-from tests.apps.plant.scenarios import execute
 from tests.faults.own_server import OwnServer
+from tests.support.scenarios import execute
 
 PACKAGE = Path(pg_timepart.__file__).parent
 

@@ -8,9 +8,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.scenarios import Scenario, patient, pending
 from tests.faults.own_server import CRASH, OwnServer
-from tests.processes import forked, session, wait_until
+from tests.support.processes import forked, session, wait_until
+from tests.support.scenarios import Scenario, patient, pending
 
 
 def crash_while_it_waits(

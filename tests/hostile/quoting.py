@@ -11,8 +11,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from tests.apps.fleet.yard import Yard
 from tests.hostile.words import MARK
+from tests.support.database import Yard
 
 CANARY = "hostile_canary"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
+from tests.support.database import Yard
 
 SHIP = "fleet.ship"
 ON, OFF = "fleet_ship_20010101_20010201", "fleet_ship_20010201_20010301"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import MARKUP, OFF_MARKUP, answered, values
-from tests.integration.administering import CONFIGS, RUNS, page_of
+from tests.support.admin_client import CONFIGS, RUNS, page_of
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
 QUERY = (
     *("q", "o", "p", "e", "all", "health", "database", "action", "outcome", "operation"),

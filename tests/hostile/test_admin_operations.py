@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
 from tests.hostile.pages import MARKUP, OFF_MARKUP, Fields, overridden, pairs, read, submit
 from tests.hostile.quoting import identifier
 from tests.hostile.words import NAMES
-from tests.integration.administering import entry_of, key_of, page_of
-from tests.messages import Message, Post
+from tests.support.admin_client import entry_of, key_of, page_of
+from tests.support.celery_messages import Message, Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
 SHIP = "fleet.ship"
 TASKS = {

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import Fields, pairs, submit, values
-from tests.integration.administering import CONFIGS, page_of
+from tests.support.admin_client import CONFIGS, page_of
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
 CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 CRON_VALUES = (

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pg_timepart.models import PartitionConfig
 from tests.hostile.pages import MARKUP, Fields, overridden, pairs, read, submit, values
 from tests.hostile.words import texts
-from tests.integration.administering import page_of
+from tests.support.admin_client import page_of
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
 STORED = {
     "period": "Month",

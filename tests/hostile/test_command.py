@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
 from tests.hostile.quoting import nothing_breaks_out
 from tests.hostile.words import LABELS, MOMENTS, NAMES
-from tests.integration.commanding import run_timepart, timepart
+from tests.support.command_line import run_timepart, timepart
+from tests.support.database import Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 OPERATIONS = (
     *("status", "plan", "maintain", "create", "detach"),

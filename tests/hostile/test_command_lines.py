@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, NAMES, texts
-from tests.integration.commanding import Ended, timepart
+from tests.support.command_line import Ended, timepart
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 pytestmark = pytest.mark.usefixtures("ships")
 
 Line = tuple[str, ...]

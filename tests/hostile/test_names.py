@@ -11,14 +11,14 @@ from hypothesis import given, settings
 
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Port
-from tests.apps.fleet.yard import Yard, at
 from tests.hostile.quoting import always_quoted, canary, identifier
 from tests.hostile.words import NAMES, identifiers
-from tests.integration.commanding import timepart
-from tests.sampling import some_of
-from tests.tablespaces import tablespaces_named
+from tests.support.case_samples import some_of
+from tests.support.command_line import timepart
+from tests.support.database import Yard, at
+from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 BOUNDS = "FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
 

@@ -13,11 +13,11 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import MAX_DAYS
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
 from tests.hostile.quoting import nothing_breaks_out
 from tests.hostile.words import NAMES, python_values
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 partitioning: Any = Ship.partitioning
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apps.fleet.yard import Yard
 from tests.hostile.quoting import always_quoted, outside_quotes
 from tests.hostile.words import MARK
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.mark.parametrize(

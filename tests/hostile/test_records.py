@@ -16,12 +16,12 @@ from pg_timepart.logger import logger
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
 from tests.hostile.ships import OFF, ON, SHIP
 from tests.hostile.words import json_values
-from tests.messages import Post
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
 BAD: dict[str, Any] = {
     "NUL": "\x00",

@@ -16,9 +16,9 @@ from pg_timepart.models import PartitionRun
 from pg_timepart.partitions.planner import MAX_DAYS
 from tests.hostile.ships import OFF, ON, SHIP, rows
 from tests.hostile.words import LABELS, MOMENTS, json_values
-from tests.messages import Post
+from tests.support.celery_messages import Post
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 pytestmark = pytest.mark.usefixtures("ships")
 
 EACH: tuple[Any, ...] = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import CHECKOUT, run
 from tests.installation.environments import clean, empty_environment, pip
+from tests.support.deployed_project import CHECKOUT, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import sys
 import venv
 from pathlib import Path
 
-from tests.deployed import run
+from tests.support.deployed_project import run
 
 
 def empty_environment(folder: Path) -> Path:

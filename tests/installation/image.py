@@ -16,8 +16,8 @@ from pathlib import Path
 
 from dockerfile_parse import DockerfileParser
 
-from tests.deployed import CHECKOUT, run
 from tests.installation.environments import clean
+from tests.support.deployed_project import CHECKOUT, run
 
 USERS = ("useradd", "groupadd")
 

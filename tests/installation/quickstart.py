@@ -16,8 +16,8 @@ from urllib.request import urlopen
 
 from deploy.local.binaries import find_postgres
 from deploy.local.ports import HOST, free_port
-from tests.deployed import Running, run, running, until
 from tests.installation.readme import Block, blocks, write_files
+from tests.support.deployed_project import Running, run, running, until
 
 SERVICES = re.compile(r"celery -A \w+ (?P<celery>worker|beat)|.* (?P<web>runserver)")
 READY = {"worker": " ready.", "beat": "beat: Starting", "runserver": "Quit the server"}

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deployed import CHECKOUT
+from tests.support.deployed_project import CHECKOUT
 
 SECTION = "## Quickstart"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -18,11 +18,18 @@ from zipfile import ZipFile
 import pytest
 
 from deploy.local.ports import HOST, free_port
-from tests.deployed import CHECKOUT, compose_services, own_database, run, running, until
 from tests.installation.conftest import Built
 from tests.installation.environments import empty_environment, pip
 from tests.installation.image import Image, build
 from tests.installation.quickstart import assert_rotates, newcomer, own_redis
+from tests.support.deployed_project import (
+    CHECKOUT,
+    compose_services,
+    own_database,
+    run,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.long
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.deployed import VENV_BIN
 from tests.installation.quickstart import assert_rotates, newcomer
+from tests.support.deployed_project import VENV_BIN
 
 
 def test_the_quickstart_runs_as_it_stands(tmp_path: Path) -> None:

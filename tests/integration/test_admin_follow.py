@@ -19,11 +19,11 @@ from django.utils import timezone
 from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import no_users_left, signed_in
-from tests.messages import Post
+from tests.support.admin_client import no_users_left, signed_in
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 REFRESH = '<meta http-equiv="refresh"'

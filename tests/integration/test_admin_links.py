@@ -13,18 +13,11 @@ from django.utils import timezone
 
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import (
-    CONFIGS,
-    RUNS,
-    key_of,
-    no_users_left,
-    page_of,
-    signed_in,
-)
-from tests.messages import Post
+from tests.support.admin_client import CONFIGS, RUNS, key_of, no_users_left, page_of, signed_in
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SECRET = "pid 17 of the user accounting holds a lock"
 RUN = "view_partitionrun"

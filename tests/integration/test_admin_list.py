@@ -14,10 +14,10 @@ from django.urls import reverse
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import CONFIGS, PREFIX, no_users_left, orphans, signed_in
+from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, orphans, signed_in
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

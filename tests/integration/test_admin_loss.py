@@ -16,12 +16,12 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import CONFIGS, PREFIX, no_users_left, page_of, signed_in
 from tests.integration.test_admin_page import settings
-from tests.messages import Post
+from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, page_of, signed_in
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 EDITOR = ("view_partitionconfig", "change_partitionconfig", "operate_partitionconfig")
 PERMISSION = "pg_timepart.drop_partitionconfig"

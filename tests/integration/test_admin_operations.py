@@ -20,8 +20,7 @@ from pg_timepart.errors import Refused
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Cargo, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard
-from tests.integration.administering import (
+from tests.support.admin_client import (
     CONFIGS,
     PREFIX,
     entry_of,
@@ -31,9 +30,10 @@ from tests.integration.administering import (
     page_of,
     signed_in,
 )
-from tests.messages import Post
+from tests.support.celery_messages import Post
+from tests.support.database import Tablespaces, Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 CODENAMES = ("view_partitionconfig", "operate_partitionconfig", "drop_partitionconfig")

@@ -12,10 +12,10 @@ from django.test import Client
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Crossing, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard
-from tests.integration.administering import PREFIX, no_users_left, orphans, page_of, signed_in
+from tests.support.admin_client import PREFIX, no_users_left, orphans, page_of, signed_in
+from tests.support.database import Tablespaces, Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
 from tests.apps.shop.models import Invoice
-from tests.integration.administering import no_users_left
+from tests.support.admin_client import no_users_left
+from tests.support.database import Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture
 def client(yard: Yard) -> Iterator[Client]:
     client = Client()
-    with no_users_left(), override_settings(ROOT_URLCONF="tests.integration.registered"):
+    with no_users_left(), override_settings(ROOT_URLCONF="tests.support.registered_admin"):
         yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
         client.force_login(User.objects.create_superuser("root"))
         yield client

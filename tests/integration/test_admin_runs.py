@@ -13,10 +13,10 @@ from django.urls import reverse
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionRun
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import RUNS, no_users_left, signed_in
+from tests.support.admin_client import RUNS, no_users_left, signed_in
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import no_users_left, page_of, signed_in
-from tests.integration.beat_rows import writes
+from tests.support.admin_client import no_users_left, page_of, signed_in
+from tests.support.beat_rows import writes
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

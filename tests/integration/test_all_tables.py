@@ -13,9 +13,9 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.apps.fleet.yard import PARTITIONED, Yard, at
+from tests.support.database import PARTITIONED, Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}

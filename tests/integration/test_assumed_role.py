@@ -12,10 +12,10 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenarios import execute
-from tests.apps.plant.scenery import prepare, the_old
-from tests.processes import forked, session, wait_until
+from tests.support.processes import forked, session, wait_until
+from tests.support.scenarios import execute
+from tests.support.table_setup import prepare, the_old
+from tests.support.table_state import clear_plant
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -21,10 +21,10 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.processes import session
+from tests.support.database import Yard
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 JANUARY = "fleet_raft_20240101_20240201"
 

@@ -16,12 +16,12 @@ from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_commented, read_named, read_parent, read_parents
 from pg_timepart.postgres.catalog import tablespaces as known_tablespaces
 from tests.apps.fleet.models import Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at
+from tests.support.database import Tablespaces, Yard, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 def read(yard: Yard, model: Any = Ship, **options: Any) -> Parent:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pg_timepart.checks import check_roles
-from tests.apps.fleet.yard import Yard
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

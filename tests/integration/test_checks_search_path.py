@@ -8,9 +8,9 @@ import pytest
 from django.test import override_settings
 
 from pg_timepart.checks import check_search_paths
-from tests.apps.fleet.yard import Yard
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 EVERYBODY = (
     "In the database 'default', everybody may create in the schema 'attic'. It is on search_path,"

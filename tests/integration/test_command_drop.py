@@ -14,10 +14,10 @@ import pytest
 
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.commanding import ROOT, environment, program, run_timepart, timepart
+from tests.support.command_line import ROOT, environment, program, run_timepart, timepart
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 PROMPT = "Type yes to drop them: "
 

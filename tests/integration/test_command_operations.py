@@ -9,17 +9,17 @@ import pytest
 
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps.fleet.models import Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Yard, at
-from tests.integration.commanding import (
+from tests.support.command_line import (
     NOWHERE,
     run_timepart,
     run_unread,
     second_connection,
     timepart,
 )
-from tests.tablespaces import tablespaces_named
+from tests.support.database import Yard, at
+from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 STRANGE = "we\"ird 100% naïve 表 o'clock"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pg_timepart.management.commands.timepart import Command
-from tests.integration.commanding import NOWHERE, ROOT, Ended, environment, program, run_timepart
+from tests.support.command_line import NOWHERE, ROOT, Ended, environment, program, run_timepart
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "status": (),

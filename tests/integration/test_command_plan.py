@@ -15,11 +15,11 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_commented
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Port, Ship
-from tests.apps.fleet.yard import Yard, at
-from tests.integration.commanding import run_timepart, second_connection, timepart
-from tests.tablespaces import tablespaces_named
+from tests.support.command_line import run_timepart, second_connection, timepart
+from tests.support.database import Yard, at
+from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 ARCHIVE = 'fleet archive "5%" ß'
 MARCH = at("2001-03-05")

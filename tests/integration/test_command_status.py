@@ -18,10 +18,10 @@ from pg_timepart.status.health import assess
 from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.commanding import run_timepart, second_connection, timepart
+from tests.support.command_line import run_timepart, second_connection, timepart
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 FLEET = ("fleet.cargo", "fleet.crossing", "fleet.mooring", "fleet.ship")
 

@@ -18,8 +18,8 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.observing import State, change_policy, clear_plant, observe, wipe
-from tests.processes import barrier, forked
+from tests.support.processes import barrier, forked
+from tests.support.table_state import State, change_policy, clear_plant, observe, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

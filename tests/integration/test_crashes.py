@@ -9,19 +9,10 @@ import pytest
 from django.db import models
 
 from pg_timepart.constants import Outcome
-from tests.apps.plant.every import EVERY
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import (
-    Scenario,
-    patient,
-    pending,
-    prepare_old,
-    run_pass,
-    undisturbed,
-)
-from tests.apps.plant.striking import VICTIM
-from tests.processes import (
+from tests.support.all_scenarios import EVERY
+from tests.support.fault_injection import VICTIM
+from tests.support.processes import (
     forked,
     killed_at,
     session,
@@ -29,10 +20,12 @@ from tests.processes import (
     wait_until,
     wait_until_gone,
 )
+from tests.support.scenarios import Scenario, patient, pending, prepare_old, run_pass, undisturbed
+from tests.support.table_state import observe
 
 Kill = Callable[[Scenario], None]
 
-pytest_plugins = ("tests.integration.crash_fixtures",)
+pytest_plugins = ("tests.support.crash_fixtures",)
 
 pytestmark = [
     pytest.mark.usefixtures("committing"),

@@ -13,12 +13,12 @@ from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.postgres.table_details import read_template
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
-from tests.apps.fleet.yard import Yard, at, outcomes, rolled_back
+from tests.support.database import Yard, at, outcomes, rolled_back
 
 if TYPE_CHECKING:
     pass
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 

@@ -10,9 +10,9 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, failure, outcomes
+from tests.support.database import Yard, at, failure, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 

@@ -10,12 +10,12 @@ import pytest
 
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Crossing, Ship
-from tests.apps.fleet.yard import Yard, at
+from tests.support.database import Yard, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 

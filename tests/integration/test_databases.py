@@ -17,12 +17,12 @@ from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.post_migrate.provision import after_migrate
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Crossing, Ship
-from tests.apps.fleet.yard import Yard, at
+from tests.support.database import Yard, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 

@@ -11,10 +11,10 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.partitions.coverage import runs_out_at
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, failure, outcomes
-from tests.processes import wait_until
+from tests.support.database import Yard, at, failure, outcomes
+from tests.support.processes import wait_until
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 

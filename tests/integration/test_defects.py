@@ -16,10 +16,10 @@ from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.action_steps import create_steps
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Ship
-from tests.apps.fleet.yard import Yard, at, outcomes
-from tests.integration.commanding import timepart
+from tests.support.command_line import timepart
+from tests.support.database import Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JUNE = "fleet_ship_20240601_20240701"

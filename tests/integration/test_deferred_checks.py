@@ -14,10 +14,10 @@ from django.test import TestCase
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Cargo, Port, Ship
-from tests.apps.fleet.yard import Yard, at, rolled_back
 from tests.apps.plant.models import Machine, Measurement
+from tests.support.database import Yard, at, rolled_back
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 JANUARY = "fleet_cargo_20240101_20240201"

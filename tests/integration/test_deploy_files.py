@@ -16,7 +16,13 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from tests.deployed import CHECKOUT, COMPOSE, compose_services, health_command, resolved
+from tests.support.deployed_project import (
+    CHECKOUT,
+    COMPOSE,
+    compose_services,
+    health_command,
+    resolved,
+)
 
 DEPLOY = CHECKOUT / "deploy"
 OWN = ("migrate", "web", "worker", "beat")

@@ -13,7 +13,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from deploy import environment as variables
 from deploy.local.ports import HOST, free_port
-from tests.deployed import compose_services, environment, own_database, run, running, until
+from tests.support.deployed_project import (
+    compose_services,
+    environment,
+    own_database,
+    run,
+    running,
+    until,
+)
 
 REDIS = "redis://here/0"
 RABBIT = "amqp://user:password@there//"

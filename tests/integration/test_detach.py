@@ -10,9 +10,9 @@ from django.db import OperationalError, transaction
 from pg_timepart.errors import OperationFailed, UnknownName
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at, failure, outcomes, rolled_back
+from tests.support.database import Tablespaces, Yard, at, failure, outcomes, rolled_back
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 A_MINUTE = timedelta(minutes=1)

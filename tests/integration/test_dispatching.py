@@ -14,7 +14,7 @@ from pg_timepart.beat import schedules
 from pg_timepart.beat.dispatcher import DISPATCH, due_configs
 from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.models import PartitionConfig
-from tests.integration.beat_rows import (
+from tests.support.beat_rows import (
     entries_for,
     entry_of,
     make_config,
@@ -23,7 +23,7 @@ from tests.integration.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
 
 pytestmark = pytest.mark.usefixtures("synced_beat")
 

@@ -14,7 +14,7 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import clear_plant, wipe
+from tests.support.table_state import clear_plant, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -12,10 +12,10 @@ from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Cargo, Port, Ship
-from tests.apps.fleet.yard import Yard, at, failure, outcomes, rolled_back
-from tests.processes import session
+from tests.support.database import Yard, at, failure, outcomes, rolled_back
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 JANUARY = "fleet_ship_20240101_20240201"

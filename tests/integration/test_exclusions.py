@@ -10,9 +10,9 @@ from django.test import override_settings
 
 from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog
-from tests.apps.fleet.yard import Tablespaces, Yard
+from tests.support.database import Tablespaces, Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 JANUARY = "fleet_raft_20240101_20240201"
 ONCE = "EXCLUDE (at WITH =, name WITH =)"

@@ -17,9 +17,9 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.postgres.catalog import read_commented
 from tests.apps.plant.models import Reading, Shift
-from tests.integration.histories import code_without, migrate, write_history
+from tests.support.later_migrations import code_without, migrate, write_history
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 LABEL = "plant.reading"
 NEXT_YEAR = dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=365)

@@ -15,10 +15,10 @@ from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Cargo, Port, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes, queries_of_an_idle_pass
-from tests.processes import session
+from tests.support.database import Tablespaces, Yard, at, outcomes, queries_of_an_idle_pass
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 CARGO = "fleet_cargo_20240101_20240201"
 MARCH = "2024-03-15"

@@ -16,9 +16,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenery import prepare, run_pass, the_old
-from tests.processes import forked, session, wait_until, wait_until_gone
+from tests.support.processes import forked, session, wait_until, wait_until_gone
+from tests.support.table_setup import prepare, run_pass, the_old
+from tests.support.table_state import clear_plant
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -12,9 +12,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationFailed, UnknownName
 from pg_timepart.models import PartitionLog, PartitionLogQuerySet
 from tests.apps.fleet.models import Cargo, Ship
-from tests.apps.fleet.yard import Yard, at, outcomes
+from tests.support.database import Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 JANUARY = "fleet_ship_20240101_20240201"
 PIN = at("2999-01-01")

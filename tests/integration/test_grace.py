@@ -17,8 +17,8 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import clear_plant, wipe
-from tests.processes import session
+from tests.support.processes import session
+from tests.support.table_state import clear_plant, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

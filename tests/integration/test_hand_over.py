@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import environment, run
-from tests.image_server import PASSWORD, ImageServer, image_server
+from tests.support.deployed_project import environment, run
+from tests.support.image_server import PASSWORD, ImageServer, image_server
 
 EARLIER = f"""
 CREATE ROLE other SUPERUSER;

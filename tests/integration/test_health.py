@@ -22,7 +22,14 @@ import pytest
 
 from deploy.local import Server, start_redis, stop
 from deploy.local.ports import HOST, free_port
-from tests.deployed import compose_services, environment, own_database, run, running, until
+from tests.support.deployed_project import (
+    compose_services,
+    environment,
+    own_database,
+    run,
+    running,
+    until,
+)
 
 BOUND_SECONDS = 8.0
 TOKEN = "a token for tests"

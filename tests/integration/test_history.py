@@ -18,12 +18,12 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, queries_of_an_idle_pass
+from tests.support.database import Yard, at, queries_of_an_idle_pass
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 

@@ -18,10 +18,10 @@ from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import clear_plant, wipe
-from tests.apps.plant.scenery import prepare, run_pass, the_old
-from tests.processes import session, wait_until
-from tests.tablespaces import tablespaces_named
+from tests.support.processes import session, wait_until
+from tests.support.table_setup import prepare, run_pass, the_old
+from tests.support.table_state import clear_plant, wipe
+from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -10,9 +10,9 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from tests.apps.fleet.models import Port
-from tests.apps.fleet.yard import Tablespaces, Yard, at
+from tests.support.database import Tablespaces, Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 JANUARY = "fleet_raft_20240101_20240201"
 FEBRUARY = "fleet_raft_20240201_20240301"

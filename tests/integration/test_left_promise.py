@@ -15,13 +15,13 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
-from tests.apps.plant.striking import killed
-from tests.integration.commanding import timepart
-from tests.integration.other_runs import another_run_on
-from tests.processes import session
+from tests.support.command_line import timepart
+from tests.support.database import Yard, at, outcomes, queries_of_an_idle_pass
+from tests.support.fault_injection import killed
+from tests.support.other_runs import another_run_on
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 OLD, NEXT = at("1999-01-01"), at("1999-02-01")

@@ -18,9 +18,9 @@ from pg_timepart.errors import OperationDeferred
 from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_attempts import share_of
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenery import a_machine, prepare, the_old
-from tests.processes import forked, session, wait_until
+from tests.support.processes import forked, session, wait_until
+from tests.support.table_setup import a_machine, prepare, the_old
+from tests.support.table_state import clear_plant
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -25,8 +25,8 @@ from pg_timepart.postgres.lock_attempts import Budget, LockTimeout
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.postgres.steps import Step
 from tests.apps.plant.models import Measurement, Reading, Shift
-from tests.apps.plant.observing import clear_plant, locked_tables
-from tests.apps.plant.scenery import (
+from tests.support.processes import forked, session, wait_until, wait_until_gone
+from tests.support.table_setup import (
     NOW,
     OLD,
     a_machine,
@@ -35,7 +35,7 @@ from tests.apps.plant.scenery import (
     run_pass,
     the_old,
 )
-from tests.processes import forked, session, wait_until, wait_until_gone
+from tests.support.table_state import clear_plant, locked_tables
 
 pytestmark = pytest.mark.usefixtures("committing")
 

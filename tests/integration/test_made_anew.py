@@ -16,13 +16,13 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.steps import Step
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import entry_of
-from tests.integration.other_runs import another_run_on, impatient
 from tests.integration.test_command_drop import answer
-from tests.messages import Post
+from tests.support.admin_client import entry_of
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
+from tests.support.other_runs import another_run_on, impatient
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 DEEDS: dict[str, Callable[[PartitionLog], Any]] = {

@@ -7,9 +7,9 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.catalog import read_commented
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
+from tests.support.database import Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 COMMENT = "ask Ann before you touch it"

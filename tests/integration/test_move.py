@@ -7,9 +7,9 @@ import pytest
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Port, Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes, rolled_back
+from tests.support.database import Tablespaces, Yard, at, outcomes, rolled_back
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 CARGO = "fleet_cargo_20240101_20240201"
 

@@ -29,10 +29,10 @@ from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
 from tests import settings as project
 from tests.apps.plant.models import Reading
-from tests.integration.administering import page_of, signed_in
-from tests.integration.histories import code_without, migrate, write_history
+from tests.support.admin_client import page_of, signed_in
+from tests.support.later_migrations import code_without, migrate, write_history
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 OLD, NEW = "plant.reading", "annex.reading"
 DAYS = 8

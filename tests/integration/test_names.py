@@ -11,10 +11,10 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from tests.apps.fleet.models import Mooring, Port
-from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes
-from tests.sampling import some_of
+from tests.support.case_samples import some_of
+from tests.support.database import Tablespaces, Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 NAMES = {
     "capitals": "MixedCase",

@@ -16,12 +16,12 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
-from tests.integration.administering import no_users_left, page_of, signed_in
-from tests.integration.commanding import timepart
-from tests.messages import Post
+from tests.support.admin_client import no_users_left, page_of, signed_in
+from tests.support.celery_messages import Post
+from tests.support.command_line import timepart
+from tests.support.database import Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 NAME = "fleet_ship_20010101_20010201"

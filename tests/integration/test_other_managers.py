@@ -18,9 +18,9 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, outcomes
+from tests.support.database import Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 

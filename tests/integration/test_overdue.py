@@ -22,11 +22,11 @@ from pg_timepart.models import PartitionConfig
 from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
-from tests.integration.commanding import timepart
+from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
+from tests.support.command_line import timepart
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
 
 LABEL = "fleet.ship"
 HOUR = timedelta(hours=1)

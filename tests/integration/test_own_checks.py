@@ -9,9 +9,9 @@ import pytest
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Crossing, Ship
-from tests.apps.fleet.yard import Yard, at, outcomes
+from tests.support.database import Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"

@@ -16,11 +16,11 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at, outcomes, queries_of_an_idle_pass
-from tests.integration.commanding import timepart
-from tests.processes import session
+from tests.support.command_line import timepart
+from tests.support.database import Yard, at, outcomes, queries_of_an_idle_pass
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"

@@ -20,11 +20,11 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Action
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes
-from tests.integration.other_runs import TRYING
-from tests.processes import Worker, forked, session, wait_until
+from tests.support.database import Tablespaces, Yard, at, outcomes
+from tests.support.other_runs import TRYING
+from tests.support.processes import Worker, forked, session, wait_until
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 LATER = at("2030-01-01")

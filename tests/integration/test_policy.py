@@ -14,12 +14,12 @@ from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Crossing, Port, Ship
-from tests.apps.fleet.yard import Yard, at, failure
+from tests.support.database import Yard, at, failure
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 NOW = at("2024-05-15 10:30")
 

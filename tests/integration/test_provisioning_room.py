@@ -17,9 +17,9 @@ from django.utils import timezone
 from pg_timepart.errors import OperationFailed
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Machine, Measurement, Reading, Shift
-from tests.apps.plant.observing import change_policy, clear_plant, locked_tables, wipe
-from tests.integration.other_runs import another_run_on
-from tests.processes import forked, session, wait_until
+from tests.support.other_runs import another_run_on
+from tests.support.processes import forked, session, wait_until
+from tests.support.table_state import change_policy, clear_plant, locked_tables, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -14,10 +14,10 @@ from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.driver import driver_connection
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Tablespaces, Yard, at, outcomes
-from tests.integration.proxies import PROXIES, behind
+from tests.support.connection_proxies import PROXIES, behind
+from tests.support.database import Tablespaces, Yard, at, outcomes
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = "2024-05-15 10:30"
 

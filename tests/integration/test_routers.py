@@ -25,10 +25,10 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
-from tests.integration.administering import no_users_left, page_of, signed_in
+from tests.support.admin_client import no_users_left, page_of, signed_in
+from tests.support.database import Yard, at
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 OURS = (PartitionConfig, PartitionLog, PartitionRun)

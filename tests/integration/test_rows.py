@@ -20,9 +20,9 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.schema import registry
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Crossing, Mooring, Ship
-from tests.apps.fleet.yard import Yard, at, queries_of_an_idle_pass
+from tests.support.database import Yard, at, queries_of_an_idle_pass
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 NOW = at("2024-03-15")
 JANUARY = "fleet_ship_20240101_20240201"

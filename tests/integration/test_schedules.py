@@ -21,7 +21,7 @@ from pg_timepart.models import PartitionConfig
 from pg_timepart.post_migrate.provision import after_migrate
 from tests.apps.fleet.models import Ship
 from tests.celery_app import app
-from tests.integration.beat_rows import (
+from tests.support.beat_rows import (
     entries_for,
     entry_of,
     last_change,
@@ -31,7 +31,7 @@ from tests.integration.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
 
 pytestmark = pytest.mark.usefixtures("synced_beat")
 

@@ -11,10 +11,10 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
-from tests.integration.beat_rows import entries_for, entry_of, make_config, seconds_between
-from tests.processes import event, forked, session, wait_until
+from tests.support.beat_rows import entries_for, entry_of, make_config, seconds_between
+from tests.support.processes import event, forked, session, wait_until
 
-pytest_plugins = ("tests.apps.fleet.fixtures", "tests.integration.beat_fixtures")
+pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'

@@ -12,7 +12,7 @@ from django.db.models.functions import Lower, Now
 
 from pg_timepart.errors import UnknownName
 from pg_timepart.schema.editor import PartitioningSchemaEditor, install
-from tests.integration.migrating import LABEL, Laboratory, create, partitioned_by
+from tests.support.migration_operations import LABEL, Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 
-from tests.integration.migrating import Laboratory, create, partitioned_by
+from tests.support.migration_operations import Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
 

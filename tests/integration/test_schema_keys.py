@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import migrations, models
 
-from tests.integration.migrating import Laboratory, create
+from tests.support.migration_operations import Laboratory, create
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from django.db import migrations, models
 
-from tests.integration.migrating import Laboratory, create
+from tests.support.migration_operations import Laboratory, create
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from django.db.backends.ddl_references import Statement
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as StockEditor
 
 from pg_timepart.schema.editor import install
-from tests.apps.fleet.yard import Yard
-from tests.integration.migrating import Laboratory, create
+from tests.support.database import Yard
+from tests.support.migration_operations import Laboratory, create
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 class Bounded:

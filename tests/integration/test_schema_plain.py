@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.tables import PartitionComment
 from pg_timepart.postgres.table_comments import comment_text
-from tests.integration.migrating import Laboratory, create, partitioned_by
+from tests.support.migration_operations import Laboratory, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
 

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import migrations, models
 
-from tests.apps.fleet.yard import Yard
-from tests.databases import aimed_at
-from tests.integration.migrating import Laboratory, create
 from tests.settings import DATABASE_URL
-from tests.tablespaces import tablespaces_named
+from tests.support.database import Yard
+from tests.support.migration_operations import Laboratory, create
+from tests.support.other_database import aimed_at
+from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture

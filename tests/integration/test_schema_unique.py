@@ -12,7 +12,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Collate, ExtractYear, Lower
 from django.db.models.indexes import IndexExpression
 
-from tests.integration.migrating import Laboratory, create
+from tests.support.migration_operations import Laboratory, create
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, migrations, models
 from django.db.migrations.operations.base import Operation
 
-from tests.integration.migrating import Laboratory, create
+from tests.support.migration_operations import Laboratory, create
 
 pytestmark = pytest.mark.django_db
 

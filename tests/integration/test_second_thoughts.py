@@ -21,12 +21,12 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Reading, Shift
-from tests.apps.plant.observing import change_policy, clear_plant
-from tests.apps.plant.scenery import NOW, prepare, run_pass, the_old
-from tests.integration.other_runs import TRYING, another_run_on
 from tests.integration.test_interrupted import PLACE, Enough, ask, enough_after
-from tests.processes import Worker, forked, session, wait_until
-from tests.tablespaces import tablespaces_named
+from tests.support.other_runs import TRYING, another_run_on
+from tests.support.processes import Worker, forked, session, wait_until
+from tests.support.table_setup import NOW, prepare, run_pass, the_old
+from tests.support.table_state import change_policy, clear_plant
+from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
 

@@ -15,9 +15,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import clear_plant, wipe
-from tests.apps.plant.scenery import NOW, a_machine, prepare
-from tests.processes import session, wait_until
+from tests.support.processes import session, wait_until
+from tests.support.table_setup import NOW, a_machine, prepare
+from tests.support.table_state import clear_plant, wipe
 
 pytestmark = pytest.mark.usefixtures("committing")
 

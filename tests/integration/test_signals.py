@@ -14,10 +14,10 @@ from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard, at
-from tests.processes import terminate
+from tests.support.database import Yard, at
+from tests.support.processes import terminate
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 MAY = at("2024-05-15 10:30")
 

@@ -15,10 +15,10 @@ from pg_timepart.maintenance import maintain
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.tables import Health, all_statuses, table_status
 from tests.apps.fleet.models import Crossing, Ship
-from tests.apps.fleet.yard import Model, Yard
-from tests.processes import session
+from tests.support.database import Model, Yard
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 TAKE = f"SELECT pg_advisory_lock({NAMESPACE}, %s::regclass::int)"
 

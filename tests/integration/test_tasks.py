@@ -21,13 +21,13 @@ from pg_timepart.maintenance.target import config_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import entry_of
-from tests.integration.other_runs import another_run_on, impatient
-from tests.messages import Post
-from tests.processes import session
+from tests.support.admin_client import entry_of
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
+from tests.support.other_runs import another_run_on, impatient
+from tests.support.processes import session
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 HOW_TO_SAY_IT_AGAIN = [

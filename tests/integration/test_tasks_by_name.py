@@ -15,11 +15,11 @@ from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.other_runs import another_run_on, impatient
-from tests.messages import Post
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
+from tests.support.other_runs import another_run_on, impatient
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 BYHAND = "ship_by_hand"

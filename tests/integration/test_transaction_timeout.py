@@ -12,11 +12,11 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenarios import execute
-from tests.apps.plant.scenery import prepare, run_pass, the_old
-from tests.processes import session
-from tests.tablespaces import tablespaces_named
+from tests.support.processes import session
+from tests.support.scenarios import execute
+from tests.support.table_setup import prepare, run_pass, the_old
+from tests.support.table_state import clear_plant
+from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
 

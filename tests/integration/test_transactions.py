@@ -19,7 +19,8 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.signals import post_create_partition
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.observing import (
+from tests.support.processes import forked, session
+from tests.support.table_state import (
     State,
     change_policy,
     clear_plant,
@@ -27,7 +28,6 @@ from tests.apps.plant.observing import (
     observe,
     wipe,
 )
-from tests.processes import forked, session
 
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 SETTINGS = ("lock_timeout", "statement_timeout", "default_tablespace")

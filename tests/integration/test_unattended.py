@@ -18,11 +18,11 @@ from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.status.tables import all_statuses
 from tests.apps.plant.models import Reading
-from tests.integration.administering import page_of, signed_in
-from tests.integration.commanding import Ended, timepart
-from tests.integration.histories import code_without
+from tests.support.admin_client import page_of, signed_in
+from tests.support.command_line import Ended, timepart
+from tests.support.later_migrations import code_without
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 ALL = ("plant.measurement", "plant.reading", "plant.shift")
 LABEL = "plant.reading"

@@ -18,11 +18,11 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.apps.fleet.yard import Yard
-from tests.integration.administering import CONFIGS, key_of, no_users_left, page_of, signed_in
-from tests.messages import Post
+from tests.support.admin_client import CONFIGS, key_of, no_users_left, page_of, signed_in
+from tests.support.celery_messages import Post
+from tests.support.database import Yard
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHIP = "fleet.ship"
 WEST, EAST = timezone(timedelta(hours=-5)), timezone(timedelta(hours=9))

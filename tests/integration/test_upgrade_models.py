@@ -12,9 +12,9 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.plant.models import Reading
-from tests.integration.upgrading import migrate
+from tests.support.app_migrations import migrate
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 OLD = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

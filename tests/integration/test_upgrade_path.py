@@ -10,8 +10,7 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.observing import observe_tables
-from tests.integration.upgrading import (
+from tests.support.app_migrations import (
     APP,
     apply_only,
     fill,
@@ -20,13 +19,14 @@ from tests.integration.upgrading import (
     our_migrations,
     our_rows,
 )
+from tests.support.table_state import observe_tables
 
 OLD = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 OLDEST, SECOND = "plant_reading_20240101_20240102", "plant_reading_20240102_20240103"
 
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 
 def use_the_plant() -> None:

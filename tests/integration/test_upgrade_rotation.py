@@ -22,10 +22,10 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps import plant
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.integration.upgrading import migrate
-from tests.processes import Worker, event, forked, shared_number, wait_until
+from tests.support.app_migrations import migrate
+from tests.support.processes import Worker, event, forked, shared_number, wait_until
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 FIRST = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

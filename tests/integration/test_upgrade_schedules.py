@@ -12,10 +12,10 @@ from pg_timepart import tasks
 from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.models import PartitionConfig
 from tests.apps.plant.models import Reading
-from tests.integration.beat_rows import last_change
-from tests.integration.upgrading import APP, migrate
+from tests.support.app_migrations import APP, migrate
+from tests.support.beat_rows import last_change
 
-pytest_plugins = ("tests.integration.upgrade_fixtures",)
+pytest_plugins = ("tests.support.upgrade_fixtures",)
 
 OURS = {"plant.reading", "plant.measurement", "plant.shift"}
 

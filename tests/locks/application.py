@@ -15,9 +15,9 @@ from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.postgres.sqlstate import sqlstate
 from tests.apps.plant.models import Machine
-from tests.apps.plant.scenery import NOW, a_machine
 from tests.locks.tables import TODAY, Table
-from tests.processes import session, wait_until
+from tests.support.processes import session, wait_until
+from tests.support.table_setup import NOW, a_machine
 
 PAUSE_SECONDS = 0.004
 UNDEFINED_TABLE = "42P01"

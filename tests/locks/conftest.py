@@ -6,12 +6,12 @@ import pytest
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.apps.plant.observing import clear_plant
 from tests.locks.operations import archive
 from tests.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
 from tests.locks.watching import noting
 from tests.locks.worker import Worker, working_process
-from tests.tablespaces import tablespaces_named
+from tests.support.table_state import clear_plant
+from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture(scope="module")

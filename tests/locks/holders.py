@@ -11,9 +11,9 @@ from typing import Any
 from django.db import OperationalError, connection
 
 from tests.apps.plant.models import Machine
-from tests.apps.plant.scenery import NOW, a_machine
 from tests.locks.tables import Table
-from tests.processes import backends, session, wait_until
+from tests.support.processes import backends, session, wait_until
+from tests.support.table_setup import NOW, a_machine
 
 HOLDER = "who holds it"
 LONG_MS = 250

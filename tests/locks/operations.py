@@ -10,9 +10,9 @@ from django.db import connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from tests.apps.plant.scenery import leave_a_detach_pending, run_pass, the_old
 from tests.locks import tables
 from tests.locks.tables import Table, execute, exists
+from tests.support.table_setup import leave_a_detach_pending, run_pass, the_old
 
 RECORDS_TRUNCATE = """
 CREATE TRIGGER noted BEFORE TRUNCATE ON {} EXECUTE FUNCTION locks_note_statement()

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection
 
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.scenery import NOW, OLD, a_machine, prepare, the_old
-from tests.processes import wait_until
+from tests.support.processes import wait_until
+from tests.support.table_setup import NOW, OLD, a_machine, prepare, the_old
 
 TODAY = f"at >= '{NOW:%Y-%m-%d}+00' AND at < '{NOW + dt.timedelta(days=1):%Y-%m-%d}+00'"
 

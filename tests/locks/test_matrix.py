@@ -7,9 +7,9 @@ import pytest
 from tests.locks import page
 from tests.locks.cells import CELLS, Cell, Found, explore
 from tests.locks.worker import Worker
-from tests.sampling import some_of
+from tests.support.case_samples import some_of
 
-pytest_plugins = ("tests.apps.fleet.fixtures",)
+pytest_plugins = ("tests.support.database_fixtures",)
 
 SHORT = frozenset(
     {

@@ -20,7 +20,7 @@ from tests.locks.application import APPLICATION
 from tests.locks.holders import HOLDER
 from tests.locks.tables import execute
 from tests.locks.worker import MAINTENANCE
-from tests.processes import session
+from tests.support.processes import session
 
 LOOK_SECONDS = 0.005
 

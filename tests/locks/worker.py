@@ -12,7 +12,7 @@ from typing import Any
 from django.test import override_settings
 
 from tests.locks.operations import SCENES, Ending, Scene, perform
-from tests.processes import forked
+from tests.support.processes import forked
 
 MAINTENANCE = "maintenance"
 LONGEST_SECONDS = 60.0

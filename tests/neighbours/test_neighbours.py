@@ -15,9 +15,9 @@ from pytest_django import DjangoDbBlocker
 
 from tests.neighbours.kinds import NEIGHBOURS, PSYCOPG2, PSYCOPG3, SAMPLE, Neighbour
 from tests.neighbours.packages import ROOT, folder_of
-from tests.sampling import some_of
 from tests.settings import DATABASE_URL
-from tests.tablespaces import tablespaces_named
+from tests.support.case_samples import some_of
+from tests.support.tablespaces import tablespaces_named
 
 DRIVER = PSYCOPG3 if is_psycopg3 else PSYCOPG2
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DatabaseError, connections
 
 from tests.pooler.pooled import PooledInstallation
-from tests.processes import session, wait_until
+from tests.support.processes import session, wait_until
 
 TIMEOUTS = """
 SELECT name, setting FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout',

@@ -8,10 +8,10 @@ from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from deploy.local import ServiceError, get_pgbouncer
-from tests.apps.plant.observing import clear_plant, wipe
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import MODELS
-from tests.tablespaces import tablespaces_named
+from tests.support.table_state import clear_plant, wipe
+from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.apps.plant.models import Measurement
-from tests.apps.plant.observing import change_policy, wipe
-from tests.apps.plant.scenarios import pending
 from tests.drift.sight import look
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
-from tests.processes import session, wait_until
+from tests.support.processes import session, wait_until
+from tests.support.scenarios import pending
+from tests.support.table_state import change_policy, wipe
 
 OLD_DAYS = tuple(OLD - n * DAY for n in range(7))
 EXPIRED, PENDING, FORGOTTEN, ASKED_OFF, PUT_BACK, MOVED, DROPPED = OLD_DAYS

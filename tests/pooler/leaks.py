@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from tests.pooler.pooled import POOL_SIZE, PooledInstallation
-from tests.processes import session
+from tests.support.processes import session
 
 ONLOOKER = "onlooker"
 OWN_TO_EACH = ("application_name", "transaction_isolation", "transaction_read_only")

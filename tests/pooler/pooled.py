@@ -11,7 +11,7 @@ import psycopg2
 
 from deploy.local import pgbouncer, start_pgbouncer, stop
 from tests.acceptance.installation import Installation
-from tests.databases import aimed_at
+from tests.support.other_database import aimed_at
 
 POOL_SIZE = 6
 

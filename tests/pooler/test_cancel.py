@@ -16,7 +16,7 @@ from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.application import Application
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, execute, parent_held, prepare_old, run_pass
-from tests.processes import forked, session
+from tests.support.processes import forked, session
 
 BOLD = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 1}
 """Begins to detach although somebody has the table for long, and is cancelled after a second."""

@@ -10,12 +10,12 @@ from django.db import DatabaseError, connection
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import State, locked_tables, observe
-from tests.apps.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
-from tests.processes import KILLED, Worker, forked, killed_at, session, wait_until
+from tests.support.processes import KILLED, Worker, forked, killed_at, session, wait_until
+from tests.support.scenarios import pending
+from tests.support.table_state import State, locked_tables, observe
 
 VICTIM = "victim"
 AT_WORK = """

@@ -10,14 +10,14 @@ from django.test import override_settings
 
 from pg_timepart.constants import Outcome
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import pending
-from tests.databases import aimed_at
 from tests.pooler.application import Application
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
-from tests.processes import forked, wait_until
+from tests.support.other_database import aimed_at
+from tests.support.processes import forked, wait_until
+from tests.support.scenarios import pending
+from tests.support.table_state import observe
 
 PAST = {"MAINTENANCE_DATABASES": {"default": "other"}}
 AT_WORK = """

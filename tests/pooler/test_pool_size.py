@@ -13,8 +13,6 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from tests.acceptance.installation import ROOT
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import locked_tables, observe
-from tests.apps.plant.scenarios import pending
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import (
     DAY,
@@ -26,7 +24,9 @@ from tests.pooler.table import (
     prepare_old,
     run_pass,
 )
-from tests.processes import barrier, forked, session, wait_until
+from tests.support.processes import barrier, forked, session, wait_until
+from tests.support.scenarios import pending
+from tests.support.table_state import locked_tables, observe
 
 SCARCE = re.compile("no (second|third) connection")
 

@@ -17,12 +17,12 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Reading
-from tests.apps.plant.observing import change_policy, observe, wipe
-from tests.integration.administering import CONFIGS, no_users_left, page_of, signed_in
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
-from tests.sampling import some_of
+from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
+from tests.support.case_samples import some_of
+from tests.support.table_state import change_policy, observe, wipe
 
 
 def test_migrate_makes_tables_that_take_rows_at_once(server: PooledInstallation) -> None:

@@ -14,8 +14,6 @@ from django.db import connection
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.observing import State, observe
-from tests.apps.plant.scenarios import pending
 from tests.pooler.application import Application
 from tests.pooler.crowd import (
     ROWS,
@@ -30,7 +28,9 @@ from tests.pooler.crowd import (
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import MODELS, Model, label_of, parent_held, prepare_old, run_pass
-from tests.processes import barrier, forked, wait_until
+from tests.support.processes import barrier, forked, wait_until
+from tests.support.scenarios import pending
+from tests.support.table_state import State, observe
 
 ADVISORY = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
 HOLDER = re.compile(r"pid \d+ \(application 'one'")

@@ -15,12 +15,12 @@ from tests.acceptance.installation import Process, wait_until
 from tests.acceptance.table import is_rotated, neglect, runs, task
 from tests.acceptance.writers import Writers, missing
 from tests.apps.plant.models import Measurement, Reading, Shift
-from tests.apps.plant.observing import State, locked_tables, observe
-from tests.apps.plant.scenarios import pending
 from tests.pooler.leaks import leaks
 from tests.pooler.pooled import PooledInstallation
 from tests.pooler.table import label_of, parent_held
-from tests.processes import session
+from tests.support.processes import session
+from tests.support.scenarios import pending
+from tests.support.table_state import State, locked_tables, observe
 
 EACH = 4
 PATIENT: dict[str, Any] = {"LONG_TRANSACTION_MS": 600_000, "LOCK_WAIT_SECONDS": 30}

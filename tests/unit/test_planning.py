@@ -16,7 +16,7 @@ from pg_timepart.partitions.key_formats import DateKey
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import MAX_CREATE, plan_pass, plan_provision
-from tests.unit.planned import (
+from tests.support.simulated_catalog import (
     at,
     bounds,
     monthly,

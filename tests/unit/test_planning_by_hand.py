@@ -10,7 +10,7 @@ import pytest
 from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.planner import plan_attach, plan_detach, plan_next, plan_range
-from tests.unit.planned import (
+from tests.support.simulated_catalog import (
     at,
     bounds,
     detached,

@@ -19,7 +19,7 @@ from pg_timepart.partitions.plan import Known, Policy
 from pg_timepart.partitions.planner import MAX_CREATE, plan_pass, plan_provision, plan_retirement
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.partitions.time_zones import start_of_day
-from tests.unit.planned import Table, detached, known, parent, partition, plan_input
+from tests.support.simulated_catalog import Table, detached, known, parent, partition, plan_input
 
 ZONES = (
     "UTC",

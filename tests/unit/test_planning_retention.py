@@ -10,7 +10,7 @@ import pytest
 
 from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.partitions.planner import plan_pass, plan_retirement
-from tests.unit.planned import (
+from tests.support.simulated_catalog import (
     Table,
     at,
     bounds,

@@ -12,7 +12,7 @@ from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.partitions.retention import Pace, Terms, edge_of, taken_sooner
-from tests.unit.planned import at, detached, known, monthly, parent, plan_input, policy
+from tests.support.simulated_catalog import at, detached, known, monthly, parent, plan_input, policy
 
 NOW = at("2024-03-01 02:00")
 GRACE = timedelta(days=1)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from tests.apps.plant.observing import clear_plant
-from tests.apps.plant.scenarios import Scenario
-from tests.apps.plant.striking import killed, strike_everywhere, strike_some
-from tests.tablespaces import tablespaces_named
+from tests.support.fault_injection import killed, strike_everywhere, strike_some
+from tests.support.scenarios import Scenario
+from tests.support.table_state import clear_plant
+from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture

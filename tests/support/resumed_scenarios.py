@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Measurement, Reading
-from tests.apps.plant.scenarios import (
+from tests.support.scenarios import (
     REST,
     Scenario,
     execute,
@@ -13,7 +13,7 @@ from tests.apps.plant.scenarios import (
     run_pass,
     the_old,
 )
-from tests.apps.plant.scenery import leave_a_detach_pending
+from tests.support.table_setup import leave_a_detach_pending
 
 
 def finalize_and_move(archive: str) -> Scenario:

@@ -15,7 +15,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.apps.plant.observing import State, change_policy, observe, wipe
+from tests.support.table_state import State, change_policy, observe, wipe
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)

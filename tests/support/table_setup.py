@@ -12,8 +12,8 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement
-from tests.apps.plant.observing import change_policy, wipe
-from tests.processes import session
+from tests.support.processes import session
+from tests.support.table_state import change_policy, wipe
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import count
 
-from tests.apps.plant.observing import observe
-from tests.apps.plant.scenarios import Scenario, undisturbed, what_is_left
-from tests.processes import KILLED, killed_at, points_of, wait_until_gone
+from tests.support.processes import KILLED, killed_at, points_of, wait_until_gone
+from tests.support.scenarios import Scenario, undisturbed, what_is_left
+from tests.support.table_state import observe
 
 Strike = Callable[[int, Callable[[], object]], str | None]
 """Does the work, with a fault at the point of this number; returns the statement that was struck,

@@ -9,7 +9,7 @@ from django_celery_beat.models import IntervalSchedule
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.beat import schedules
-from tests.integration.beat_rows import tidy_up
+from tests.support.beat_rows import tidy_up
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.maintenance.maintain import maintain
-from tests.apps.fleet.yard import Tablespaces, Yard, at
-from tests.tablespaces import tablespaces_named
+from tests.support.database import Tablespaces, Yard, at
+from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture

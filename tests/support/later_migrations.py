@@ -21,7 +21,7 @@ LATER = """
 from django.db import models
 from django.db.migrations import *
 
-from tests.integration.migrating import partitioned_by
+from tests.support.migration_operations import partitioned_by
 
 class Migration(Migration):
     dependencies = [("plant", "{before}")]

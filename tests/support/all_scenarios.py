@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.apps.plant import halfway, scenarios
-from tests.apps.plant.scenarios import Scenario
+from tests.support import resumed_scenarios, scenarios
+from tests.support.scenarios import Scenario
 
 EVERY: dict[str, Callable[[str], Scenario]] = {
     "create ahead": lambda _: scenarios.create_ahead(),
     "create beside a big default": lambda _: scenarios.create_beside_a_big_default_partition(),
-    "release a default": lambda _: halfway.release_a_default_partition(),
+    "release a default": lambda _: resumed_scenarios.release_a_default_partition(),
     "detach and move": scenarios.detach_and_move,
     "detach with a foreign key": lambda _: scenarios.detach_with_a_foreign_key(),
     "detach beside a default": lambda _: scenarios.detach_beside_a_default_partition(),
-    "finalize and move": halfway.finalize_and_move,
-    "finalize with a foreign key": lambda _: halfway.finalize_with_a_foreign_key(),
+    "finalize and move": resumed_scenarios.finalize_and_move,
+    "finalize with a foreign key": lambda _: resumed_scenarios.finalize_with_a_foreign_key(),
     "attach": lambda _: scenarios.attach(),
     "attach what lacks things": lambda _: scenarios.attach_without_index_and_foreign_key(),
-    "attach beside a default": lambda _: halfway.attach_beside_a_default_partition(),
-    "attach, its detach pending": lambda _: halfway.call_off_a_pending_detach(),
+    "attach beside a default": lambda _: resumed_scenarios.attach_beside_a_default_partition(),
+    "attach, its detach pending": lambda _: resumed_scenarios.call_off_a_pending_detach(),
     "move": scenarios.move_a_detached_one,
-    "move an attached one": halfway.move_an_attached_one,
-    "truncate": lambda _: halfway.truncate(),
+    "move an attached one": resumed_scenarios.move_an_attached_one,
+    "truncate": lambda _: resumed_scenarios.truncate(),
     "drop after the grace": lambda _: scenarios.drop_after_the_grace(),
     "drop by hand": lambda _: scenarios.drop_by_hand(),
 }

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.databases import aimed_at
-from tests.deployed import own_database
-from tests.integration.upgrading import APP, migrate
+from tests.support.app_migrations import APP, migrate
+from tests.support.deployed_project import own_database
+from tests.support.other_database import aimed_at
 
 
 @pytest.fixture
