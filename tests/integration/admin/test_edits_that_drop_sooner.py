@@ -16,7 +16,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.integration.test_admin_page import settings
+from tests.integration.admin.test_config_page import settings
 from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, page_of, signed_in
 from tests.support.celery_messages import Post
 from tests.support.database import Yard
