@@ -16,7 +16,7 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.steps import Step
 from tests.apps.fleet.models import Ship
-from tests.integration.test_command_drop import answer
+from tests.integration.cli.test_drop import answer
 from tests.support.admin_client import entry_of
 from tests.support.celery_messages import Post
 from tests.support.database import Yard
