@@ -94,7 +94,7 @@ bench: $(INSTALLED)
 
 # The tests with hostile names and values, with new ones and more of them.
 fuzz: $(INSTALLED)
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile tests/integration/test_names.py -m "long or not long" $(ARGS)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(BIN)/python -m pytest tests/hostile tests/integration/operations/test_identifiers.py -m "long or not long" $(ARGS)
 
 matrix: $(INSTALLED)
 	@$(NPM)
@@ -156,7 +156,7 @@ router: $(INSTALLED) django-source
 
 # Faults of the database at every statement of every operation.
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py tests/integration/test_crashes.py \
+	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py tests/integration/operations/test_crashes.py \
 		-m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.

@@ -51,7 +51,9 @@ def other(yard: Yard, settings: Settings, django_db_blocker: DjangoDbBlocker) ->
             kept = {model: model._meta.db_table for model in rows}
             for table in kept.values():
                 there.execute(f"ALTER TABLE {table} RENAME TO hidden_{table}")
-            settings.DATABASE_ROUTERS = ["tests.integration.test_databases.Elsewhere"]
+            settings.DATABASE_ROUTERS = [
+                "tests.integration.operations.test_separate_databases.Elsewhere"
+            ]
             try:
                 yield there
             finally:

@@ -21,7 +21,7 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Reading, Shift
-from tests.integration.test_interrupted import PLACE, Enough, ask, enough_after
+from tests.integration.operations.test_interrupted_runs import PLACE, Enough, ask, enough_after
 from tests.support.other_runs import TRYING, another_run_on
 from tests.support.processes import Worker, forked, session, wait_until
 from tests.support.table_setup import NOW, prepare, run_pass, the_old
