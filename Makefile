@@ -156,7 +156,7 @@ router: $(INSTALLED) django-source
 
 # Faults of the database at every statement of every operation.
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker.py tests/integration/operations/test_crashes.py \
+	$(BIN)/python -m pytest tests/faults tests/acceptance/test_broker_outage.py tests/integration/operations/test_crashes.py \
 		-m "long or not long" $(ARGS)
 
 # Servers that stay: for a shell, an editor or a debugger.

@@ -22,8 +22,8 @@ from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Measurement, Reading
 from tests.faults.own_server import OwnServer
+from tests.faults.shadowing_objects import Trapped, make_traps, others_marked
 from tests.faults.test_search_path import search_path
-from tests.faults.traps import Trapped, make_traps, others_marked
 from tests.support.all_scenarios import EVERY
 from tests.support.database import Yard
 from tests.support.processes import session

@@ -14,9 +14,9 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement
+from tests.faults.crash_during_detach import crash_while_it_waits
 from tests.faults.own_server import OwnServer
 from tests.faults.standby import promote, standby_of, wait_for_replay
-from tests.faults.waiting import crash_while_it_waits
 from tests.support import scenarios
 from tests.support.all_scenarios import EVERY
 from tests.support.other_database import aimed_at

@@ -11,8 +11,8 @@ from django_celery_beat.models import CrontabSchedule
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
-from tests.hostile.pages import MARKUP, OFF_MARKUP
-from tests.hostile.quoting import identifier, nothing_breaks_out
+from tests.hostile.markup_names import MARKUP, OFF_MARKUP
+from tests.hostile.quoting_check import identifier, nothing_breaks_out
 from tests.support.admin_client import no_users_left, signed_in
 from tests.support.database import Yard, at
 from tests.support.tablespaces import tablespaces_named

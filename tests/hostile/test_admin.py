@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig
-from tests.hostile.pages import MARKUP, OFF_MARKUP, answered, values
+from tests.hostile.markup_names import MARKUP, OFF_MARKUP, answered, values
 from tests.support.admin_client import CONFIGS, RUNS, page_of
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.hostile.pages import MARKUP, OFF_MARKUP, Fields, overridden, pairs, read, submit
-from tests.hostile.quoting import identifier
-from tests.hostile.words import NAMES
+from tests.hostile.markup_names import MARKUP, OFF_MARKUP, Fields, overridden, pairs, read, submit
+from tests.hostile.quoting_check import identifier
+from tests.hostile.values import NAMES
 from tests.support.admin_client import entry_of, key_of, page_of
 from tests.support.celery_messages import Message, Post
 from tests.support.database import Yard

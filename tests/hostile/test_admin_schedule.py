@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pg_timepart.beat import schedules
 from pg_timepart.models import PartitionConfig
-from tests.hostile.pages import Fields, pairs, submit, values
+from tests.hostile.markup_names import Fields, pairs, submit, values
 from tests.support.admin_client import CONFIGS, page_of
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")

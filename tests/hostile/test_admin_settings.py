@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.models import PartitionConfig
-from tests.hostile.pages import MARKUP, Fields, overridden, pairs, read, submit, values
-from tests.hostile.words import texts
+from tests.hostile.markup_names import MARKUP, Fields, overridden, pairs, read, submit, values
+from tests.hostile.values import texts
 from tests.support.admin_client import page_of
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")

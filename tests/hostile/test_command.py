@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.apps.fleet.models import Ship
-from tests.hostile.quoting import nothing_breaks_out
-from tests.hostile.words import LABELS, MOMENTS, NAMES
+from tests.hostile.quoting_check import nothing_breaks_out
+from tests.hostile.values import LABELS, MOMENTS, NAMES
 from tests.support.command_line import run_timepart, timepart
 from tests.support.database import Yard, at
 

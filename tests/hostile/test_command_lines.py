@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.hostile.ships import OFF, ON, SHIP, rows
-from tests.hostile.words import LABELS, MOMENTS, NAMES, texts
+from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
+from tests.hostile.values import LABELS, MOMENTS, NAMES, texts
 from tests.support.command_line import Ended, timepart
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")

@@ -15,7 +15,7 @@ from pg_timepart.checks.models import check_model
 from pg_timepart.constants import PeriodType
 from pg_timepart.maintenance.target import defaults_of
 from pg_timepart.models import PartitionConfig
-from tests.hostile.words import python_values, texts
+from tests.hostile.values import python_values, texts
 
 DEFAULTS = (
     "default_period",

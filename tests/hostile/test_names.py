@@ -11,8 +11,8 @@ from hypothesis import given, settings
 
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Port
-from tests.hostile.quoting import always_quoted, canary, identifier
-from tests.hostile.words import NAMES, identifiers
+from tests.hostile.quoting_check import always_quoted, canary, identifier
+from tests.hostile.values import NAMES, identifiers
 from tests.support.case_samples import some_of
 from tests.support.command_line import timepart
 from tests.support.database import Yard, at

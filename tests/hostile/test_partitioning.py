@@ -13,8 +13,8 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import MAX_DAYS
 from tests.apps.fleet.models import Ship
-from tests.hostile.quoting import nothing_breaks_out
-from tests.hostile.words import NAMES, python_values
+from tests.hostile.quoting_check import nothing_breaks_out
+from tests.hostile.values import NAMES, python_values
 from tests.support.database import Yard
 
 pytest_plugins = ("tests.support.database_fixtures",)

@@ -16,8 +16,8 @@ from pg_timepart.logger import logger
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
-from tests.hostile.ships import OFF, ON, SHIP
-from tests.hostile.words import json_values
+from tests.hostile.tables_to_protect import OFF, ON, SHIP
+from tests.hostile.values import json_values
 from tests.support.celery_messages import Post
 from tests.support.database import Yard
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pg_timepart import conf
 from pg_timepart.conf import Options
 from pg_timepart.errors import InvalidSetting
-from tests.hostile.words import python_values, texts
+from tests.hostile.values import python_values, texts
 
 NAMES = tuple(Options.__dataclass_fields__)
 

@@ -14,8 +14,8 @@ from pg_timepart import tasks
 from pg_timepart.errors import TimepartError, UnknownName
 from pg_timepart.models import PartitionRun
 from pg_timepart.partitions.planner import MAX_DAYS
-from tests.hostile.ships import OFF, ON, SHIP, rows
-from tests.hostile.words import LABELS, MOMENTS, json_values
+from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
+from tests.hostile.values import LABELS, MOMENTS, json_values
 from tests.support.celery_messages import Post
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")

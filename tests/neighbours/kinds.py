@@ -19,7 +19,7 @@ class Neighbour:
     """Whether they depend on Django, which is here already: then all that they need is named."""
 
     start: str = ""
-    """A function of ``tests.neighbours.starting``, called before Django is imported."""
+    """A function of ``tests.neighbours.project_setup``, called before Django is imported."""
 
     apps: tuple[str, ...] = ()
     engine: str | None = None

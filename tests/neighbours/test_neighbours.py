@@ -46,7 +46,7 @@ def database_url(elsewhere: str) -> Iterator[str]:
 def test_a_whole_life_beside(neighbour: Neighbour, database_url: str, elsewhere: str) -> None:
     folder = folder_of(neighbour.packages, with_dependencies=not neighbour.needs_django)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.neighbours.life"],
+        [sys.executable, "-m", "tests.neighbours.lifecycle"],
         cwd=ROOT,
         env={
             **os.environ,

@@ -9,7 +9,7 @@ from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from tests.acceptance.installation import Installation, wait_until
-from tests.acceptance.sending import assert_all_end_well, send_pass
+from tests.acceptance.sent_passes import assert_all_end_well, send_pass
 from tests.acceptance.table import is_rotated, neglect
 from tests.neighbours.packages import folder_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
 from tests.support.processes import session, wait_until
 
 TIMEOUTS = """

@@ -8,7 +8,7 @@ from celery import Celery
 from pytest_django import DjangoDbBlocker
 
 from deploy.local import ServiceError, get_pgbouncer
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.table import MODELS
 from tests.support.table_state import clear_plant, wipe
 from tests.support.tablespaces import tablespaces_named

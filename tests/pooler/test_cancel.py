@@ -14,7 +14,7 @@ from pg_timepart.postgres.cancel import cancelled_after
 from pg_timepart.postgres.sqlstate import QUERY_CANCELED, sqlstate
 from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.application import Application
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.table import Model, execute, parent_held, prepare_old, run_pass
 from tests.support.processes import forked, session
 

@@ -13,7 +13,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from tests.acceptance.installation import ROOT
 from tests.apps.plant.models import Measurement, Reading
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.table import (
     DAY,
     OLD,

@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from tests.hostile.words import MARK
+from tests.hostile.values import MARK
 from tests.support.database import Yard
 
 CANARY = "hostile_canary"

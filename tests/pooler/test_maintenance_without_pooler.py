@@ -11,8 +11,8 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.application import Application
-from tests.pooler.leaks import leaks
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
+from tests.pooler.session_leaks import leaks
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
 from tests.support.other_database import aimed_at
 from tests.support.processes import forked, wait_until

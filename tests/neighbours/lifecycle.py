@@ -1,4 +1,4 @@
-"""``python -m tests.neighbours.life``: migrate, and whatever may be done to partitions, once each.
+"""``python -m tests.neighbours.lifecycle``: migrate, and whatever may be done to partitions, once each.
 
 The database is an empty one. Prints what is around the connection; fails at what does not end well.
 """
@@ -9,7 +9,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from tests.neighbours import starting
+from tests.neighbours import project_setup
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
 
     neighbour = next(each for each in NEIGHBOURS if each.name == os.environ["NEIGHBOUR"])
     if neighbour.start:
-        getattr(starting, neighbour.start)()
+        getattr(project_setup, neighbour.start)()
     import django
 
     django.setup()

@@ -15,8 +15,8 @@ from tests.acceptance.installation import Process, wait_until
 from tests.acceptance.table import is_rotated, neglect, runs, task
 from tests.acceptance.writers import Writers, missing
 from tests.apps.plant.models import Measurement, Reading, Shift
-from tests.pooler.leaks import leaks
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
+from tests.pooler.session_leaks import leaks
 from tests.pooler.table import label_of, parent_held
 from tests.support.processes import session
 from tests.support.scenarios import pending

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local import ServiceError, find, pgbouncer
 from deploy.local.debian import unpacked
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
 
 
 def test_a_pooler_is_gone_after_its_block(installation: PooledInstallation) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
-from tests.hostile.words import MOMENTS, marked, texts
+from tests.hostile.values import MOMENTS, marked, texts
 
 MARKUP = marked("<script>alert(1)</script>")
 """An attached partition, and a tablespace."""

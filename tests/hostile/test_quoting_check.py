@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.quoting import always_quoted, outside_quotes
-from tests.hostile.words import MARK
+from tests.hostile.quoting_check import always_quoted, outside_quotes
+from tests.hostile.values import MARK
 from tests.support.database import Yard
 
 pytest_plugins = ("tests.support.database_fixtures",)

@@ -10,7 +10,7 @@ from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Measurement, Reading
-from tests.faults.losing import SENTENCE, losing_connections
+from tests.faults.lost_connections import SENTENCE, losing_connections
 from tests.support import scenarios
 from tests.support.all_scenarios import EVERY
 from tests.support.fault_injection import strike_at, strike_everywhere, strike_some

@@ -15,7 +15,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.application import Application
-from tests.pooler.crowd import (
+from tests.pooler.concurrent_operations import (
     ROWS,
     Part,
     done_kinds,
@@ -25,8 +25,8 @@ from tests.pooler.crowd import (
     rows_of,
     until_done,
 )
-from tests.pooler.leaks import leaks
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
+from tests.pooler.session_leaks import leaks
 from tests.pooler.table import MODELS, Model, label_of, parent_held, prepare_old, run_pass
 from tests.support.processes import barrier, forked, wait_until
 from tests.support.scenarios import pending

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from tests.pooler.pooled import POOL_SIZE, PooledInstallation
+from tests.pooler.pooled_deployment import POOL_SIZE, PooledInstallation
 from tests.support.processes import session
 
 ONLOOKER = "onlooker"

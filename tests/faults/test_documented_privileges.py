@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from tests.faults.own_server import OwnServer
-from tests.faults.test_rights import OWN
+from tests.faults.test_missing_privileges import OWN
 from tests.support.all_scenarios import EVERY
 from tests.support.other_database import aimed_at
 from tests.support.scenarios import execute, undisturbed

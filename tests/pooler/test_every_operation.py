@@ -17,8 +17,8 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Reading
-from tests.pooler.leaks import leaks
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
+from tests.pooler.session_leaks import leaks
 from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
 from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
 from tests.support.case_samples import some_of

@@ -8,7 +8,7 @@ from django.db import connection
 
 from pg_timepart.models import PartitionConfig
 from tests.acceptance.installation import Installation, Process, wait_until
-from tests.acceptance.sending import assert_all_end_well, send_pass
+from tests.acceptance.sent_passes import assert_all_end_well, send_pass
 from tests.acceptance.table import (
     READING,
     children,

@@ -17,8 +17,8 @@ from redis import Redis
 
 from pg_timepart.models import PartitionConfig
 from tests.acceptance.installation import Installation, Process, wait_until
-from tests.acceptance.senders import Sender
-from tests.acceptance.sending import assert_all_end_well, send_pass
+from tests.acceptance.sender_process import Sender
+from tests.acceptance.sent_passes import assert_all_end_well, send_pass
 from tests.acceptance.table import (
     READING,
     children,
@@ -44,7 +44,7 @@ LONGEST_ADMIN_SECONDS = 15
 LOSING = "broker"
 SENDERS = {
     "delay": "tests.acceptance.sender_settings",
-    "forget": "tests.acceptance.forgetful_settings",
+    "forget": "tests.acceptance.settings_without_results",
     "admin": "tests.acceptance.sender_settings",
 }
 PREMAKE = 6

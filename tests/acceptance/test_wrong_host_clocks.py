@@ -19,7 +19,7 @@ from tests.acceptance.installation import (
     Process,
     wait_until,
 )
-from tests.acceptance.sending import send_pass
+from tests.acceptance.sent_passes import send_pass
 from tests.acceptance.table import (
     READING,
     children,

@@ -7,9 +7,9 @@ from django.db import OperationalError
 
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement
-from tests.faults.losing import losing_connections
+from tests.faults.crash_during_detach import crash_while_it_waits
+from tests.faults.lost_connections import losing_connections
 from tests.faults.own_server import CRASH, FAST, OwnServer
-from tests.faults.waiting import crash_while_it_waits
 from tests.support import scenarios
 from tests.support.all_scenarios import EVERY
 from tests.support.fault_injection import strike_everywhere

@@ -10,8 +10,8 @@ from django.db import DatabaseError, connection
 from pg_timepart.constants import Outcome
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement, Reading
-from tests.pooler.leaks import leaks
-from tests.pooler.pooled import PooledInstallation
+from tests.pooler.pooled_deployment import PooledInstallation
+from tests.pooler.session_leaks import leaks
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
 from tests.support.processes import KILLED, Worker, forked, killed_at, session, wait_until
 from tests.support.scenarios import pending

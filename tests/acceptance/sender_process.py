@@ -1,6 +1,6 @@
 """Somebody who sends a pass every half second, and writes down what came of it.
 
-``python -m tests.acceptance.senders delay|forget|admin LABEL``: as a programmer does, with a result
+``python -m tests.acceptance.sender_process delay|forget|admin LABEL``: as a programmer does, with a result
 backend or without, or as a page of the admin does. One line of JSON for each try: ``seconds`` that
 it took, and the task's ``id``, or the ``error`` that the sender saw. Any other error ends it.
 """
@@ -29,7 +29,7 @@ class Sender:
         self._told = folder / f"sent-by-{way}.jsonl"
         with self._told.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.senders", way, label],
+                [sys.executable, "-m", "tests.acceptance.sender_process", way, label],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
