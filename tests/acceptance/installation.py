@@ -23,10 +23,10 @@ from deploy.local.binaries import find_redis
 from deploy.local.folders import scratch_folder
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
+from tests.support.checkout import CHECKOUT
 from tests.support.clocks import Clock
 from tests.support.other_database import aimed_at
 
-ROOT = Path(__file__).parents[2]
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
 SUPERVISOR = (sys.executable, "-m", "deploy.local.supervisor")
 START_SECONDS = 40.0
@@ -204,7 +204,7 @@ class Installation:
         with path.open("ab") as log:
             popen = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=CHECKOUT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -222,7 +222,7 @@ def run_python(environment: Mapping[str, str], *arguments: str) -> str:
     """Run Python with these arguments to its end and return what it printed."""
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         env=environment,
         capture_output=True,
         text=True,

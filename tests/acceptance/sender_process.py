@@ -1,8 +1,9 @@
 """Somebody who sends a pass every half second, and writes down what came of it.
 
-``python -m tests.acceptance.sender_process delay|forget|admin LABEL``: as a programmer does, with a result
-backend or without, or as a page of the admin does. One line of JSON for each try: ``seconds`` that
-it took, and the task's ``id``, or the ``error`` that the sender saw. Any other error ends it.
+``python -m tests.acceptance.sender_process delay|forget|admin LABEL``: as a programmer does, with a
+result backend or without, or as a page of the admin does. One line of JSON for each try:
+``seconds`` that it took, and the task's ``id``, or the ``error`` that the sender saw. Any other
+error ends it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ import pytest
 from redis import Redis
 
 from deploy.demo.options import read_options
-from tests.support.deployed_project import CHECKOUT, Running, running, until
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import Running, running, until
 
 DEMO = [sys.executable, "-m", "deploy.demo"]
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.acceptance.installation import ROOT
+from tests.support.checkout import CHECKOUT
 
 SHORT = (
     *("--tables=3", "--rotations=3", "--minutes=0.1", "--quiet-minutes=0.03"),
@@ -22,7 +22,7 @@ def test_every_table_rotates_and_every_row_is_found(tmp_path: Path) -> None:
     file = tmp_path / "report.txt"
     done = subprocess.run(
         [sys.executable, "-m", "proof.load", *SHORT, f"--report={file}"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=150,

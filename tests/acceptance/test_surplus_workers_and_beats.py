@@ -15,7 +15,7 @@ from celery import Celery
 from celery.result import AsyncResult
 
 from pg_timepart.maintenance import maintain
-from tests.acceptance.installation import ROOT, Installation, Process, wait_until
+from tests.acceptance.installation import Installation, Process, wait_until
 from tests.acceptance.table import (
     READING,
     entry_of,
@@ -26,6 +26,7 @@ from tests.acceptance.table import (
     wait_for_a_look,
 )
 from tests.apps.plant.models import Reading
+from tests.support.checkout import CHECKOUT
 from tests.support.table_state import State, observe
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -111,7 +112,7 @@ def _send_from_several_processes(installation: Installation) -> list[str]:
     senders = [
         subprocess.Popen(
             [sys.executable, "-c", SENDING],
-            cwd=ROOT,
+            cwd=CHECKOUT,
             env=installation.environment(),
             stdout=subprocess.PIPE,
             text=True,

@@ -15,10 +15,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.support.checkout import CHECKOUT
+
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
 PATIENCE_SECONDS = 30
-SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
+SCREENSHOTS = CHECKOUT / ".screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 

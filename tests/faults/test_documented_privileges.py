@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -12,11 +11,12 @@ import pytest
 from tests.faults.own_server import OwnServer
 from tests.faults.test_missing_privileges import OWN
 from tests.support.all_scenarios import EVERY
+from tests.support.checkout import CHECKOUT
 from tests.support.other_database import aimed_at
 from tests.support.scenarios import execute, undisturbed
 from tests.support.table_state import observe
 
-PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
+PAGE = (CHECKOUT / "docs/security.md").read_text()
 ROWS = re.findall(r"^\| ([a-z]+) \| (nothing|.*`GRANT .*) \|$", PAGE, re.MULTILINE)
 GRANTS = {name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in ROWS}
 [BASE] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)

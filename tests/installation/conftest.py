@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.installation.environments import clean, empty_environment, pip
-from tests.support.deployed_project import CHECKOUT, run
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

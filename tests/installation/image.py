@@ -17,7 +17,8 @@ from pathlib import Path
 from dockerfile_parse import DockerfileParser
 
 from tests.installation.environments import clean
-from tests.support.deployed_project import CHECKOUT, run
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import run
 
 USERS = ("useradd", "groupadd")
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.deployed_project import CHECKOUT
+from tests.support.checkout import CHECKOUT
 
 SECTION = "## Quickstart"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -22,14 +22,8 @@ from tests.installation.conftest import Built
 from tests.installation.environments import empty_environment, pip
 from tests.installation.image import Image, build
 from tests.installation.quickstart import assert_rotates, newcomer, own_redis
-from tests.support.deployed_project import (
-    CHECKOUT,
-    compose_services,
-    own_database,
-    run,
-    running,
-    until,
-)
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import compose_services, own_database, run, running, until
 
 pytestmark = pytest.mark.long
 

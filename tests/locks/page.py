@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 
 from tests.locks.cells import BUDGET, CELLS, ENDLESS, MOMENT, NEVER, Cell, Found
+from tests.support.checkout import CHECKOUT
 
-PAGE = Path(__file__).parents[2] / "docs" / "locks.md"
+PAGE = CHECKOUT / "docs" / "locks.md"
 MARK = "<!-- From here on, make locks writes this page. -->\n"
 
 WORST_LAST = (NEVER, MOMENT, BUDGET, ENDLESS)

@@ -1,4 +1,4 @@
-"""``python -m tests.neighbours.lifecycle``: migrate, and whatever may be done to partitions, once each.
+"""``python -m tests.neighbours.lifecycle``: migrate, and everything done to partitions, once each.
 
 The database is an empty one. Prints what is around the connection; fails at what does not end well.
 """

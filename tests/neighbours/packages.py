@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-KEPT = ROOT / ".neighbours"
+from tests.support.checkout import CHECKOUT
+
+KEPT = CHECKOUT / ".neighbours"
 
 
 def folder_of(packages: Sequence[str], *, with_dependencies: bool) -> Path:

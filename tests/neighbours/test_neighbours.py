@@ -14,9 +14,10 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from pytest_django import DjangoDbBlocker
 
 from tests.neighbours.kinds import NEIGHBOURS, PSYCOPG2, PSYCOPG3, SAMPLE, Neighbour
-from tests.neighbours.packages import ROOT, folder_of
+from tests.neighbours.packages import folder_of
 from tests.settings import DATABASE_URL
 from tests.support.case_samples import some_of
+from tests.support.checkout import CHECKOUT
 from tests.support.tablespaces import tablespaces_named
 
 DRIVER = PSYCOPG3 if is_psycopg3 else PSYCOPG2
@@ -47,7 +48,7 @@ def test_a_whole_life_beside(neighbour: Neighbour, database_url: str, elsewhere:
     folder = folder_of(neighbour.packages, with_dependencies=not neighbour.needs_django)
     done = subprocess.run(
         [sys.executable, "-m", "tests.neighbours.lifecycle"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         env={
             **os.environ,
             "PYTHONPATH": str(folder),

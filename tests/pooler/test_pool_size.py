@@ -11,7 +11,6 @@ import pytest
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.acceptance.installation import ROOT
 from tests.apps.plant.models import Measurement, Reading
 from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.table import (
@@ -24,6 +23,7 @@ from tests.pooler.table import (
     prepare_old,
     run_pass,
 )
+from tests.support.checkout import CHECKOUT
 from tests.support.processes import barrier, forked, session, wait_until
 from tests.support.scenarios import pending
 from tests.support.table_state import locked_tables, observe
@@ -125,7 +125,7 @@ def test_a_pooler_that_ends_idle_transactions_takes_the_lock_and_the_run_says_so
 
 def test_the_sample_is_enough_for_a_pass(server: PooledInstallation) -> None:
     sample = ConfigParser()
-    sample.read(ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini")
+    sample.read(CHECKOUT / "deploy" / "pgbouncer" / "pgbouncer.ini")
     settings = dict(sample["pgbouncer"])
     for own in ("auth_file", "listen_port"):
         del settings[own]
@@ -135,8 +135,10 @@ def test_the_sample_is_enough_for_a_pass(server: PooledInstallation) -> None:
 
 
 def test_the_documented_file_is_the_sample() -> None:
-    sample = _lines((ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini").read_text())
-    documented = (ROOT / "docs" / "pgbouncer.md").read_text().split("```ini\n")[1].split("```")[0]
+    sample = _lines((CHECKOUT / "deploy" / "pgbouncer" / "pgbouncer.ini").read_text())
+    documented = (
+        (CHECKOUT / "docs" / "pgbouncer.md").read_text().split("```ini\n")[1].split("```")[0]
+    )
     assert _lines(documented) <= sample
 
 

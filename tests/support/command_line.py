@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -18,7 +17,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-ROOT = Path(__file__).parents[2]
+from tests.support.checkout import CHECKOUT
+
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 """No server listens on port 1."""
 
@@ -59,7 +59,7 @@ def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> End
     ended = subprocess.run(
         program(*arguments),
         env=environment(url),
-        cwd=ROOT,
+        cwd=CHECKOUT,
         text=True,
         encoding="utf-8",
         timeout=60,

@@ -19,8 +19,8 @@ import psycopg2
 import yaml
 
 from deploy.local.binaries import find_postgres, find_redis
+from tests.support.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[1]
 COMPOSE = CHECKOUT / "docker-compose.yml"
 VENV_BIN = Path(sys.executable).parent
 

@@ -18,7 +18,8 @@ from deploy.local import Server, start_postgres, stop
 from deploy.local.binaries import find_postgres
 from deploy.local.ports import HOST
 from deploy.local.privileges import unprivileged_account
-from tests.support.deployed_project import CHECKOUT, compose_services, until
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import compose_services, until
 
 SCRIPTS = CHECKOUT / "deploy/docker"
 PASSWORD = "a-password"

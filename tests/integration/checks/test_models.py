@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +22,7 @@ from pg_timepart.checks import check_foreign_keys, check_models, check_settings,
 from pg_timepart.checks.models import check_model
 from pg_timepart.constants import PeriodType
 from tests.apps.shop.models import Order
-
-ROOT = Path(__file__).parents[2]
+from tests.support.checkout import CHECKOUT
 
 
 @pytest.fixture(autouse=True)
@@ -301,15 +299,15 @@ def test_registering_twice_is_registering_once() -> None:
 
 
 def test_each_id_is_documented_once_and_tested() -> None:
-    sources = [*(ROOT / "pg_timepart" / "checks").glob("*.py")]
+    sources = [*(CHECKOUT / "pg_timepart" / "checks").glob("*.py")]
     used = {
         found
         for each in sources
         for found in re.findall(r"pg_timepart\.([EW]\d{3})", each.read_text())
     }
     documented = re.findall(
-        r"^\| `pg_timepart\.([EW]\d{3})`", (ROOT / "docs" / "checks.md").read_text(), re.M
+        r"^\| `pg_timepart\.([EW]\d{3})`", (CHECKOUT / "docs" / "checks.md").read_text(), re.M
     )
     assert sorted(used) == sorted(documented)
-    tests = "".join(each.read_text() for each in Path(__file__).parent.glob("test_*.py"))
+    tests = "".join(each.read_text() for each in CHECKOUT.glob("tests/integration/**/test_*.py"))
     assert [each for each in sorted(used) if f"def test_{each.lower()}_" not in tests] == []

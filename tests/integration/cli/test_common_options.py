@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pg_timepart.management.commands.timepart import Command
-from tests.support.command_line import NOWHERE, ROOT, Ended, environment, program, run_timepart
+from tests.support.checkout import CHECKOUT
+from tests.support.command_line import NOWHERE, Ended, environment, program, run_timepart
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "status": (),
@@ -61,10 +62,10 @@ def test_settings_after_the_command_are_those_that_are_read() -> None:
     ended = subprocess.run(
         program(
             *("status", "fleet.ship", "--no-color", "-v", "2"),
-            *("--settings", "tests.settings", "--pythonpath", os.fspath(ROOT)),
+            *("--settings", "tests.settings", "--pythonpath", os.fspath(CHECKOUT)),
         ),
         env=environ,
-        cwd=ROOT.parent,
+        cwd=CHECKOUT.parent,
         capture_output=True,
         text=True,
         timeout=60,

@@ -14,7 +14,8 @@ import pytest
 
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.support.command_line import ROOT, environment, program, run_timepart, timepart
+from tests.support.checkout import CHECKOUT
+from tests.support.command_line import environment, program, run_timepart, timepart
 from tests.support.database import Yard
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -45,7 +46,7 @@ def answer(
     process = subprocess.Popen(
         program(*arguments),
         env=environment(),
-        cwd=ROOT,
+        cwd=CHECKOUT,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

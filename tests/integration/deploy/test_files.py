@@ -16,13 +16,8 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from tests.support.deployed_project import (
-    CHECKOUT,
-    COMPOSE,
-    compose_services,
-    health_command,
-    resolved,
-)
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import COMPOSE, compose_services, health_command, resolved
 
 DEPLOY = CHECKOUT / "deploy"
 OWN = ("migrate", "web", "worker", "beat")

@@ -25,8 +25,8 @@ from deploy.local.folders import scratch_folder, servers_in
 from deploy.local.locks import waiting_lock
 from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
+from tests.support.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 RUN = [sys.executable, "-m", "deploy.local", "run", "--"]
 
 

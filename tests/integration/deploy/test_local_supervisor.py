@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.deployed_project import CHECKOUT, Running, running, until
+from tests.support.checkout import CHECKOUT
+from tests.support.deployed_project import Running, running, until
 
 SUPERVISOR = [sys.executable, "-m", "deploy.local.supervisor"]
 LIVES = "import os, time; print('lives', os.getpid(), flush=True); time.sleep(60)"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.checkout import CHECKOUT
 
 TINY = (
     "--rounds=1",
@@ -30,7 +29,7 @@ TINY = (
 def test_a_benchmark_prints_its_table(name: str, words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--only", name, *TINY],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -43,7 +42,7 @@ def test_a_benchmark_prints_its_table(name: str, words: list[str]) -> None:
 def test_too_few_partitions_for_an_idle_pass_are_refused() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--partitions-each=3"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.checkout import CHECKOUT
+
 NEWEST = ("--only=pg=18", "--only=django=6.0", "--only=python=3.13")
 
 
