@@ -16,6 +16,7 @@ from pg_timepart.admin.config_operations import ConfigLaunching
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.overview import Overview, is_disputed, is_installed, overviews
 from pg_timepart.admin.run_admin import outcome_badge
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig
 
@@ -33,7 +34,7 @@ class ConfigList(List):
         found, may_see_runs = overviews(configs, lost), permissions.may_see_runs(request)
         for each in configs:
             seen = found[each.pk]
-            each.__dict__["overview"] = seen if may_see_runs else seen.without_message(each)
+            each.__dict__["overview"] = seen if may_see_runs else seen.without_message()
         self.result_list = configs
 
 
@@ -90,7 +91,7 @@ class PartitionConfigAdmin(ConfigLaunching):
         return format_html(
             '<span class="timepart-badge timepart-{0}" title="{1}">{0}</span>',
             seen.health.value,
-            " ".join(seen.problems),
+            sentences(seen.problems),
         )
 
     @admin.display(description=_("runway"))

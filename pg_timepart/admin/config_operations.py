@@ -28,6 +28,7 @@ from pg_timepart.admin.overview import is_installed, overviews
 from pg_timepart.admin.send import NotSent, send
 from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.beat import schedules
+from pg_timepart.findings import sentences
 from pg_timepart.models import PartitionConfig
 from pg_timepart.status.types import PartitionStatus
 
@@ -98,7 +99,7 @@ class ConfigLaunching(ConfigDetail):
         with timezone.override(conf.zone()):  # in which a pin date is meant
             form.full_clean()
         if status is None:
-            form.add_error(None, " ".join(seen.problems))
+            form.add_error(None, sentences(seen.problems))
         return form
 
     def _send(self, request: HttpRequest, config: PartitionConfig, form: OperationForm) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import django.db
 
 from pg_timepart.errors import TimepartError
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.next_plan import look, plan_of
 from pg_timepart.maintenance.preview import ActionPreview, preview_plan
 from pg_timepart.maintenance.target import target_named
@@ -27,8 +28,8 @@ class Upcoming:
     previews: tuple[ActionPreview, ...] = ()
     """The first of these actions with their statements."""
 
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
     edge: datetime | None = None
     """What ends before this is past retention; None where all is kept."""
 
@@ -46,7 +47,8 @@ def next_pass(config: PartitionConfig) -> Upcoming:
     try:
         return _planned(config)
     except (TimepartError, django.db.Error) as error:
-        return Upcoming(problems=(" ".join(str(error).split()),))
+        problem = Finding(Code.NOT_PLANNED, " ".join(str(error).split()))
+        return Upcoming(problems=(problem,))
 
 
 def check(config: PartitionConfig) -> None:

@@ -14,13 +14,13 @@ from django.utils import timezone
 from pg_timepart.admin import schedule_display
 from pg_timepart.constants import State
 from pg_timepart.errors import TimepartError
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.target import target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
 from pg_timepart.status.tables import all_statuses
-from pg_timepart.status.types import Health, PartitionStatus, TableStatus
-from pg_timepart.status.unattended import health_of
+from pg_timepart.status.types import Health, PartitionStatus, TableStatus, health_of
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -34,20 +34,13 @@ class Overview:
     """None where the model is not installed, or settings of ours cannot be used."""
 
     health: Health
-    problems: tuple[str, ...]
+    problems: tuple[Finding, ...]
     entry: PeriodicTask | None
     read_at: datetime
 
-    def without_message(self, config: PartitionConfig) -> Overview:
+    def without_message(self) -> Overview:
         """Return the same, but for the message of the last run, for who may not see runs."""
-        ending = f": {config.last_message}"
-        return replace(
-            self,
-            problems=tuple(
-                each.removesuffix(ending) + "." if each.endswith(ending) else each
-                for each in self.problems
-            ),
-        )
+        return replace(self, problems=tuple(each.redacted() for each in self.problems))
 
     @property
     def attached(self) -> list[PartitionStatus]:
@@ -113,30 +106,32 @@ def is_disputed(config: PartitionConfig) -> bool:
 def _overview(
     status: TableStatus | None,
     entry: PeriodicTask | None,
-    trouble: str,
+    trouble: Finding | None,
     lost: Unattended | None,
 ) -> Overview:
     if status is not None:
-        health, problems = status.health, status.problems
-    elif trouble:
-        health, problems = Health.CRITICAL, (trouble,)
-    elif lost is not None:
-        health, problems = health_of(lost), (lost.sentence,)
+        problems = status.problems
+    elif trouble is not None:
+        problems = (trouble,)
     else:
-        health, problems = Health.OK, ()
+        problems = (lost.finding,) if lost is not None else ()
     return Overview(
-        status=status, health=health, problems=problems, entry=entry, read_at=timezone.now()
+        status=status,
+        health=health_of(problems),
+        problems=problems,
+        entry=entry,
+        read_at=timezone.now(),
     )
 
 
-def _statuses(labels: Iterable[str]) -> tuple[dict[str, TableStatus], str]:
+def _statuses(labels: Iterable[str]) -> tuple[dict[str, TableStatus], Finding | None]:
     """Return the statuses by label, or why there are none."""
     installed = _installed()
     wanted = [installed[label] for label in labels if label in installed]
     try:
-        return {each.label: each for each in all_statuses(wanted)}, ""
+        return {each.label: each for each in all_statuses(wanted)}, None
     except TimepartError as error:
-        return {}, str(error)
+        return {}, Finding(Code.INVALID_SETTINGS, str(error))
 
 
 def _installed() -> dict[str, type]:

@@ -55,7 +55,7 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
     may_see_runs = permissions.may_see_runs(request)
     seen = overviews([config])[config.pk]
     if not may_see_runs:
-        seen = seen.without_message(config)
+        seen = seen.without_message()
     plan = next_pass(config) if seen.status else Upcoming()
     partitions = rows_of(seen, request)
     is_near = request.GET.get("view") == "near"

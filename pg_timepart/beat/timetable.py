@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from celery import current_app
@@ -18,6 +17,7 @@ from pg_timepart.beat.intervals import default_seconds, patience
 from pg_timepart.beat.rows import beat_entries, is_beat_installed, seconds_of
 from pg_timepart.beat.schedules import MAINTAIN, TASK_PREFIX
 from pg_timepart.errors import TimepartError
+from pg_timepart.findings import Code
 from pg_timepart.models import PartitionConfig
 
 if TYPE_CHECKING:
@@ -36,30 +36,13 @@ class NeverDue(TimepartError):
     """A schedule has no next time."""
 
 
-class Cause(Enum):
-    """Why no pass has come, as far as beat's entries tell."""
-
-    NO_ENTRY = auto()
-    """No entry sends passes of the table."""
-
-    SWITCHED_OFF = auto()
-    """Each entry that would is switched off, or is over."""
-
-    NOT_SENT = auto()
-    """Beat has sent none since the last pass."""
-
-    NOT_TAKEN = auto()
-    """Beat has sent one, and no worker began it."""
-
-    NOBODY_LOOKED = auto()
-    """Beat is not installed, and whatever runs passes in its place has not for long."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
     """A table whose next pass does not come, or has not come in time."""
 
-    cause: Cause
+    code: Code
+    """Why no pass has come, as far as beat's entries tell."""
+
     due_at: datetime | None = None
     """When the pass should have come; None where no schedule says."""
 
@@ -139,8 +122,8 @@ def _sends(entry: PeriodicTask, now: datetime) -> bool:
 
 def _unscheduled(entries: list[PeriodicTask]) -> Delay:
     if not entries:
-        return Delay(cause=Cause.NO_ENTRY)
-    return Delay(cause=Cause.SWITCHED_OFF, entry=entries[0].name)
+        return Delay(code=Code.NO_SCHEDULE)
+    return Delay(code=Code.SCHEDULE_OFF, entry=entries[0].name)
 
 
 def _unseen(config: PartitionConfig, now: datetime) -> Delay | None:
@@ -151,7 +134,7 @@ def _unseen(config: PartitionConfig, now: datetime) -> Delay | None:
     if config.last_checked_at is None:
         return None
     due_at = config.last_checked_at + patience(config)
-    return Delay(cause=Cause.NOBODY_LOOKED, due_at=due_at) if due_at < now else None
+    return Delay(code=Code.NO_PASS, due_at=due_at) if due_at < now else None
 
 
 def _longest(senders: list[PeriodicTask], config: PartitionConfig, now: datetime) -> Delay | None:
@@ -167,7 +150,7 @@ def _lateness(entry: PeriodicTask, config: PartitionConfig, now: datetime) -> De
         return None
     is_sent = entry.last_run_at is not None and entry.last_run_at > since
     return Delay(
-        cause=Cause.NOT_TAKEN if is_sent else Cause.NOT_SENT,
+        code=Code.PASS_NOT_TAKEN if is_sent else Code.PASS_NOT_SENT,
         due_at=due_at,
         sent_at=entry.last_run_at,
         queue=_queue(entry),

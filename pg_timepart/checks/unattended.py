@@ -53,7 +53,7 @@ def _disputes(alias: str) -> Iterator[CheckMessage]:
         label = here[table]._meta.label_lower
         rivals = [each for each in claims[parent.oid] if each.label != label]
         if rivals and (label in known or not _is_settled(rivals, parent, alias)):
-            yield Notice(dispute(label, rivals), obj=here[table], id="pg_timepart.W016")
+            yield Notice(str(dispute(label, rivals)), obj=here[table], id="pg_timepart.W016")
 
 
 def _is_settled(rivals: Sequence[Claim], parent: Parent, alias: str) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from pg_timepart.constants import ActionKind
+from pg_timepart.findings import Code, Finding
 from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.partitions.tables import Parent
 
@@ -69,10 +70,11 @@ def _without(plan: Plan, waiting: Sequence[Action], ahead: timedelta) -> Plan:
     return replace(plan, actions=tuple(kept), problems=(*plan.problems, _why(waiting, ahead)))
 
 
-def _why(waiting: Sequence[Action], ahead: timedelta) -> str:
+def _why(waiting: Sequence[Action], ahead: timedelta) -> Finding:
     seconds = timedelta(seconds=round(ahead.total_seconds()))
-    return (
+    return Finding(
+        Code.CLOCKS_DIFFER,
         f"The clock of the server is {seconds} ahead of this host's, and {len(waiting)} of what it"
         " says is due to be detached or dropped is not due by this host's. That is left alone"
-        " until both agree: set the clock that is wrong."
+        " until both agree: set the clock that is wrong.",
     )

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.findings import Code, Finding
 from pg_timepart.logger import logger
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import configs, is_home, rows_alias
@@ -155,13 +156,14 @@ def retires(plan: Plan) -> bool:
     return any(_retires(each) for each in plan.actions)
 
 
-def dispute(label: str, rivals: Iterable[Claim]) -> str:
+def dispute(label: str, rivals: Iterable[Claim]) -> Finding:
     """Return what is wrong, and what to do, where more than one config claims a table."""
     claims = list(rivals)
     others = " and ".join(f"{each.label}{_state(each)}" for each in claims)
-    return (
+    return Finding(
+        Code.CONFIG_DISPUTED,
         f"Partitions of the table of {label} are recorded for another config too: {others}. Until"
-        f" one is left, nothing is detached by itself or dropped. {_way_out(label, claims)}"
+        f" one is left, nothing is detached by itself or dropped. {_way_out(label, claims)}",
     )
 
 

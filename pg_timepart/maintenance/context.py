@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict, Deferred, Refused
+from pg_timepart.findings import Finding
 from pg_timepart.maintenance import log_sync as row_keeping
 from pg_timepart.maintenance.config_claims import Claim
 from pg_timepart.maintenance.history import TIME_IS_UP
@@ -55,7 +56,7 @@ class Work:
     stopped: set[int | None] = field(default_factory=set)
     """Partitions with an action that did not happen: what would follow on them is left out."""
 
-    notes: list[str] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
     """What a person may like to know of what was met on the way."""
 
     waited_seconds: float = 0.0
@@ -97,7 +98,7 @@ class Work:
         self.reread()
         self.repair()
 
-    def repair(self, *, thoroughly: bool = False) -> list[str]:
+    def repair(self, *, thoroughly: bool = False) -> list[Finding]:
         """Bring our rows in step with the table as it was read; return what was repaired.
 
         ``thoroughly`` looks for detached partitions without a row too. What is another config's

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.models.database import configs, keep, rows_alias
@@ -95,7 +96,7 @@ def _facts(report: Report, origin: Origin, started_at: datetime, seconds: float)
         "model_label": report.label,
         "operation": report.operation,
         "outcome": report.outcome.value,
-        "message": report.message or " ".join((*report.problems, *report.repairs)),
+        "message": report.message or sentences((*report.problems, *report.repairs)),
         "started_at": started_at,
         "seconds": seconds,
         "waited_seconds": sum(each.waited_seconds for each in report.actions),

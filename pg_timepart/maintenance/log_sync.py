@@ -11,6 +11,7 @@ from django.db.backends.utils import strip_quotes
 from django.db.models import F
 
 from pg_timepart.constants import ActionKind
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.config_claims import Claim
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
@@ -27,7 +28,7 @@ class Repair:
     """One difference between the catalog and our rows, and the row that would end it."""
 
     row: PartitionLog
-    sentence: str
+    finding: Finding
     facts: Mapping[str, object] = field(default_factory=dict)
     """What differs in a row that is there. People edit the rest of it."""
     is_gone: bool = False
@@ -55,14 +56,14 @@ def repairs(
 
 def adoptions(
     rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
-) -> tuple[list[Repair], list[str]]:
+) -> tuple[list[Repair], list[Finding]]:
     """Return rows for the detached partitions of ours, by their comments, that have none.
 
-    And, in sentences, which are not adopted for what they have of their own.
+    And which are not adopted for what they have of their own.
     """
     known = {row.relid for row in rows}
     found: list[Repair] = []
-    refused: list[str] = []
+    refused: list[Finding] = []
     for each in read_owned(target.connection, parent, target.label):
         if each.oid in known:
             continue
@@ -70,7 +71,8 @@ def adoptions(
         if reason is None:
             found.append(_adoption(each, target, now))
         else:
-            refused.append(f"{each.name} was not adopted: {reason}")
+            words = f"{each.name} was not adopted: {reason}"
+            refused.append(Finding(Code.NOT_ADOPTED, words))
     return found, refused
 
 
@@ -84,8 +86,8 @@ def undisputed(found: Iterable[Repair], rivals: Iterable[Claim]) -> list[Repair]
     ]
 
 
-def save(found: Iterable[Repair], using: str | None) -> list[str]:
-    """Save the repairs in one transaction and return their sentences."""
+def save(found: Iterable[Repair], using: str | None) -> list[Finding]:
+    """Save the repairs in one transaction and return what they repaired."""
     changes = list(found)
     if not changes:
         return []
@@ -100,7 +102,7 @@ def save(found: Iterable[Repair], using: str | None) -> list[str]:
             elif not each.row._state.adding:
                 keep(each.row, **{"relid": each.row.relid, **each.facts})
         PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
-    return [each.sentence for each in changes]
+    return [each.finding for each in changes]
 
 
 def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) -> set[int]:
@@ -145,9 +147,8 @@ def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
         is_attached=False,
         detached_at=now,
     )
-    return Repair(
-        row=row, sentence=f"{partition.name} was detached and had no row; it has one now."
-    )
+    words = f"{partition.name} was detached and had no row; it has one now."
+    return Repair(row=row, finding=Finding(Code.ROW_ADOPTED, words))
 
 
 def _matching(partition: Partition, rows: list[PartitionLog]) -> PartitionLog | None:
@@ -168,13 +169,15 @@ def _attached_repair(
     if row is None:
         row = PartitionLog(config=target.config)
         _follow(row, partition)
-        yield Repair(row=row, sentence=f"{partition.name} is recorded.")
+        yield Repair(row=row, finding=Finding(Code.ROW_ADDED, f"{partition.name} is recorded."))
         return
-    sentence = f"{partition.name} was changed outside; its row follows."
+    words = f"{partition.name} was changed outside; its row follows."
+    finding = Finding(Code.ROW_CHANGED, words)
     if _never_began(row, partition):
-        sentence = f"The detach of {partition.name} was cut short before it began."
+        words = f"The detach of {partition.name} was cut short before it began."
+        finding = Finding(Code.DETACH_NOT_BEGUN, words)
     if facts := _follow(row, partition):
-        yield Repair(row=row, facts=facts, sentence=sentence)
+        yield Repair(row=row, facts=facts, finding=finding)
 
 
 def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
@@ -212,14 +215,16 @@ def _detached_repairs(
     for row in certain_first:
         partition = _detached_table(row, present, parent, target)
         if partition is None:
-            sentence = f"{row.table_name} does not exist any more."
-            yield Repair(row=row, sentence=sentence, is_gone=True)
+            yield _removal(row, f"{row.table_name} does not exist any more.")
         elif partition.oid in claimed:
-            sentence = f"{partition.name} had a second row; that is gone."
-            yield Repair(row=row, sentence=sentence, is_gone=True)
+            yield _removal(row, f"{partition.name} had a second row; that is gone.")
         else:
             claimed.add(partition.oid)
             yield from _detached_repair(row, partition, now)
+
+
+def _removal(row: PartitionLog, words: str) -> Repair:
+    return Repair(row=row, finding=Finding(Code.ROW_REMOVED, words), is_gone=True)
 
 
 def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
@@ -233,10 +238,12 @@ def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> 
         **_settled(row, partition),
         **(_begun_anew(row) if is_another else {}),
     }
-    was_attached = row.is_attached
+    code, what = (
+        (Code.ROW_DETACHED, "detached") if row.is_attached else (Code.ROW_CHANGED, "changed")
+    )
     if facts := _assign(row, wanted):
-        what = "was detached outside" if was_attached else "was changed outside"
-        yield Repair(row=row, facts=facts, sentence=f"{partition.name} {what}; its row follows.")
+        finding = Finding(code, f"{partition.name} was {what} outside; its row follows.")
+        yield Repair(row=row, facts=facts, finding=finding)
 
 
 def _begun_anew(row: PartitionLog) -> dict[str, object]:

@@ -20,6 +20,7 @@ from pg_timepart.errors import (
     Refused,
     UnknownName,
 )
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.context import ABSENT, Work
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
@@ -264,13 +265,18 @@ def _present(parent: Parent, oids: Container[int]) -> list[Partition]:
     return [each for each in (*parent.partitions, *parent.detached) if each.oid in oids]
 
 
-def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
-    return tuple(f"{names[oid]} {ABSENT}" for oid in _absent(parent, names))
+def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(Code.PARTITION_IS_GONE, f"{names[oid]} {ABSENT}") for oid in _absent(parent, names)
+    )
 
 
-def _dropped_before(parent: Parent, names: Mapping[int, str]) -> tuple[str, ...]:
+def _dropped_before(parent: Parent, names: Mapping[int, str]) -> tuple[Finding, ...]:
     """Return which are gone; another table may have the name by now, so the OID is told."""
-    return tuple(f"{names[oid]}, OID {oid}, {ABSENT}" for oid in _absent(parent, names))
+    return tuple(
+        Finding(Code.DROPPED_BEFORE, f"{names[oid]}, OID {oid}, {ABSENT}")
+        for oid in _absent(parent, names)
+    )
 
 
 def _absent(parent: Parent, oids: Iterable[int]) -> list[int]:

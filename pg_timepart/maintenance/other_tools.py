@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.constants import ActionKind
+from pg_timepart.findings import Code, Finding
 from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.postgres.other_tools import read_other_managers
 
@@ -31,7 +32,8 @@ def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
         if not at_work:
             return wanted
         kept = tuple(each for each in wanted.actions if each not in left)
-        why = f"Nothing was made or retired ({len(left)} to do). " + " ".join(at_work)
+        words = f"Nothing was made or retired ({len(left)} to do). {' '.join(at_work)}"
+        why = Finding(Code.OTHER_TOOL, words)
         return replace(wanted, actions=kept, problems=(*wanted.problems, why))
 
     return plan

@@ -16,6 +16,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart import conf
 from pg_timepart.constants import ActionKind
+from pg_timepart.findings import findings_as_json
 from pg_timepart.maintenance.actions.comment import first_mark
 from pg_timepart.maintenance.actions.create import places
 from pg_timepart.maintenance.actions.default_partition import release_step
@@ -117,8 +118,7 @@ class Preview:
         return {
             "model": self.label,
             "actions": [each.as_json() for each in self.actions],
-            "problems": list(self.plan.problems),
-            "notes": list(self.plan.notes),
+            **findings_as_json(problems=self.plan.problems, notes=self.plan.notes),
         }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pg_timepart import conf
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
@@ -35,14 +36,15 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
     return run(target_named(label), request)
 
 
-def questions(parent: Parent, policy: Policy) -> Iterator[str]:
+def questions(parent: Parent, policy: Policy) -> Iterator[Finding]:
     """Yield what only a person may decide about the table as it is."""
     yield from (_gap(each) for each in gaps(parent))
     yield from (_unaligned(each) for each in parent.ranged if not _is_aligned(each, policy))
     if parent.default is not None:
-        yield (
+        yield Finding(
+            Code.DEFAULT_PARTITION,
             f"{parent.default.name} is a default partition. Rows in it can block new partitions:"
-            " keep it empty, or detach it."
+            " keep it empty, or detach it.",
         )
 
 
@@ -69,18 +71,20 @@ def _is_aligned(partition: Partition, policy: Policy) -> bool:
     return policy.period.bounds_at(bounds.start, policy.zone) == bounds
 
 
-def _gap(bounds: Bounds) -> str:
-    return (
+def _gap(bounds: Bounds) -> Finding:
+    return Finding(
+        Code.GAP,
         f"Nothing covers [{bounds.start}, {bounds.end}): rows of this range are refused. Create"
-        " the partitions (timepart create --from ... --to ...) if there shall be any."
+        " the partitions (timepart create --from ... --to ...) if there shall be any.",
     )
 
 
-def _unaligned(partition: Partition) -> str:
+def _unaligned(partition: Partition) -> Finding:
     bounds = partition.bounds
     assert bounds is not None  # noqa: S101
-    return (
+    return Finding(
+        Code.NOT_ALIGNED,
         f"{partition.name} is [{bounds.start or 'MINVALUE'}, {bounds.end or 'MAXVALUE'}), which is"
         " not one period of the config. That is right after a change of period; otherwise see who"
-        " made it."
+        " made it.",
     )

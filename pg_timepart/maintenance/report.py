@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.findings import Finding, findings_as_json
 
 _WORST_FIRST = (Outcome.FAILED, Outcome.DEFERRED, Outcome.DONE)
 
@@ -58,13 +59,13 @@ class Report:
 
     outcome: Outcome
     actions: tuple[ActionResult, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Finding, ...] = ()
     """What a person must decide."""
 
-    repairs: tuple[str, ...] = ()
+    repairs: tuple[Finding, ...] = ()
     """What was wrong in our rows and was set right."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
     """What a person may like to know."""
 
     message: str = ""
@@ -85,7 +86,7 @@ class Report:
         details = (
             f"{each.partition}: {each.detail}" for each in self.actions if each.outcome in bad
         )
-        return " ".join(filter(None, (self.message, *self.problems, *details)))
+        return " ".join(filter(None, (self.message, *map(str, self.problems), *details)))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a task's result: JSON types only."""
@@ -95,14 +96,12 @@ class Report:
             "outcome": self.outcome.value,
             "message": self.message,
             "actions": [each.as_json() for each in self.actions],
-            "problems": list(self.problems),
-            "repairs": list(self.repairs),
-            "notes": list(self.notes),
+            **findings_as_json(problems=self.problems, repairs=self.repairs, notes=self.notes),
         }
 
 
 def overall(
-    actions: Iterable[ActionResult], problems: Iterable[str], repairs: Iterable[str]
+    actions: Iterable[ActionResult], problems: Iterable[Finding], repairs: Iterable[Finding]
 ) -> Outcome:
     """Return the worst of what happened; ``unchanged`` if nothing did."""
     found = {each.outcome for each in actions}

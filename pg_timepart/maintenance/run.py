@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
+from pg_timepart.findings import Finding
 from pg_timepart.logger import logger
 from pg_timepart.maintenance import config_claims
 from pg_timepart.maintenance import log_sync as row_keeping
@@ -101,7 +102,7 @@ class Course:
     """Just before the table was first read, by ``time.monotonic``: a grace begins no earlier."""
 
     results: list[ActionResult] = field(default_factory=list)
-    repaired: list[str] = field(default_factory=list)
+    repaired: list[Finding] = field(default_factory=list)
 
 
 def run(target: Target, request: Request) -> Report:

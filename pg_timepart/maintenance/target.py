@@ -211,7 +211,7 @@ def config_of(model: type[models.Model]) -> PartitionConfig:
         return found
     target = target_of(model)
     if target.is_disputed:
-        raise Conflict(config_claims.dispute(target.label, target.claimed_by))
+        raise Conflict(str(config_claims.dispute(target.label, target.claimed_by)))
     return target.config if target.keeps_rows else _new_config(model)
 
 

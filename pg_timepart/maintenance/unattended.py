@@ -15,6 +15,7 @@ from django.db import connections, models, router
 from pg_timepart import conf
 from pg_timepart.beat.rows import beat_entries, is_beat_installed
 from pg_timepart.beat.schedules import TASK_PREFIX
+from pg_timepart.findings import Code, Finding
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.addresses import qualified
@@ -53,6 +54,12 @@ class Unattended:
     def sentence(self) -> str:
         """What it is and what to do, for a person."""
         return " ".join(self._said())
+
+    @property
+    def finding(self) -> Finding:
+        """The same with its code."""
+        code = Code.UNATTENDED_AND_FULL if self.is_full else Code.UNATTENDED
+        return Finding(code, self.sentence)
 
     @property
     def is_full(self) -> bool:

@@ -30,8 +30,8 @@ _DONE = {
 def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
     """Yield what there is to say about one table, and a table of its partitions."""
     yield f"{status.label}: {status.health}"
-    yield from (f"  ! {printable(each)}" for each in status.problems)
-    yield from (f"  note: {printable(each)}" for each in status.notes)
+    yield from (f"  ! {printable(str(each))}" for each in status.problems)
+    yield from (f"  note: {printable(str(each))}" for each in status.notes)
     yield f"  {printable(status.table)} in the database {status.alias}: {_policy(status)}"
     if status.read_at is not None:
         yield f"  {_runway(status, zone)}; {_counts(status)}"
@@ -51,8 +51,8 @@ def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list
 def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:
     """Yield the plan as a script for psql: everything but the SQL is a comment."""
     yield f"-- {preview.label}: {_count(preview)}"
-    yield from (f"-- ! {printable(each)}" for each in preview.plan.problems)
-    yield from (f"-- note: {printable(each)}" for each in preview.plan.notes)
+    yield from (f"-- ! {printable(str(each))}" for each in preview.plan.problems)
+    yield from (f"-- note: {printable(str(each))}" for each in preview.plan.notes)
     for each in preview.actions:
         yield ""
         yield from _action_lines(each, zone)
@@ -63,10 +63,10 @@ def report_lines(report: Report) -> Iterator[str]:
     yield f"{report.label}: {report.outcome}"
     if report.message:
         yield f"  ! {printable(report.message)}"
-    yield from (f"  ! {printable(each)}" for each in report.problems)
+    yield from (f"  ! {printable(str(each))}" for each in report.problems)
     yield from (f"  {_result(each)}" for each in report.actions)
-    yield from (f"  repaired: {printable(each)}" for each in report.repairs)
-    yield from (f"  note: {printable(each)}" for each in report.notes)
+    yield from (f"  repaired: {printable(str(each))}" for each in report.repairs)
+    yield from (f"  note: {printable(str(each))}" for each in report.notes)
 
 
 def _policy(status: TableStatus) -> str:

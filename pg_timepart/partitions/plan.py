@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from pg_timepart.constants import ActionKind
+from pg_timepart.findings import Finding
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.tables import Parent
@@ -114,10 +115,10 @@ class Plan:
     """What one pass would do, in the order in which it would do it."""
 
     actions: tuple[Action, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Finding, ...] = ()
     """What a person must decide; the run ends ``failed`` for each of these."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
     """What a person may like to know."""
 
     @property

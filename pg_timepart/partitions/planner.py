@@ -12,6 +12,7 @@ from itertools import chain, islice
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.findings import Code, Finding
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import covering, uncovered
 from pg_timepart.partitions.names import free_name, partition_name
@@ -113,7 +114,7 @@ def plan_attach(given: PlanInput, partitions: Iterable[tuple[Partition, Bounds]]
     )
 
 
-def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[Finding, ...]]:
     policy = given.policy
     current = policy.period.bounds_at(given.now, policy.zone)
     assert current.start is not None  # noqa: S101
@@ -126,7 +127,8 @@ def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[str, ...]]:
         pieces = _pieces(given, start, horizon)
     except InvalidPolicy as error:
         pieces = _pieces(given, current.start, horizon)
-        return _creates(given, pieces, "room ahead"), (str(error),)
+        problem = Finding(Code.TOO_MANY_TO_CREATE, str(error))
+        return _creates(given, pieces, "room ahead"), (problem,)
     return _creates(given, pieces, "room ahead"), ()
 
 
@@ -227,11 +229,12 @@ def _is_expired(partition: Partition, row: Known | None, edge: datetime, now: da
     return is_past(partition.bounds, edge)
 
 
-def _fuse(retired: Sequence[Partition], policy: Policy) -> str:
-    return (
+def _fuse(retired: Sequence[Partition], policy: Policy) -> Finding:
+    return Finding(
+        Code.TOO_MANY_TO_DETACH,
         f"{len(retired)} partitions are past retention, more than the {policy.max_retire} that one"
         " pass may detach, so none was detached. If the interval is right, run `timepart detach"
-        " --expired` for this model or raise its max_retire_per_pass."
+        " --expired` for this model or raise its max_retire_per_pass.",
     )
 
 
@@ -272,11 +275,12 @@ def _drops(given: PlanInput) -> Iterator[Action]:
             )
 
 
-def _notes(parent: Parent) -> tuple[str, ...]:
+def _notes(parent: Parent) -> tuple[Finding, ...]:
     if parent.default is None:
         return ()
-    note = (
+    note = Finding(
+        Code.DEFAULT_PARTITION,
         f"{parent.default.name} is a default partition: while it exists, every create and detach"
-        " needs a brief exclusive lock on it, and rows in it can stand in the way."
+        " needs a brief exclusive lock on it, and rows in it can stand in the way.",
     )
     return (note,)

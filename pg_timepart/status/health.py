@@ -3,77 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from pg_timepart import conf
-from pg_timepart.beat.timetable import Cause, Delay
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.findings import Code, Finding, Severity
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.tables import Parent
-from pg_timepart.partitions.time_zones import in_zone
 from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate
 from pg_timepart.postgres.unattached_tables import objection
 from pg_timepart.status.deferrals import REPEATED, was_well_since
-from pg_timepart.status.types import Health
+from pg_timepart.status.overdue import local_time
+
+_URGENCY = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 _NOT_MIGRATED = {"42P01", "42703"}
 """Undefined table, undefined column."""
 
-_LATE = {
-    Cause.NO_ENTRY: (
-        "No entry of beat sends its passes. One is made when beat starts, by migrate, and when its"
-        " config is saved."
-    ),
-    Cause.SWITCHED_OFF: (
-        "Its entry in beat, {entry!r}, is switched off or over: no schedule makes or retires"
-        " partitions until it is switched on."
-    ),
-    Cause.NOT_SENT: (
-        "Its scheduled pass is overdue: it should have come {due}, and beat has not sent it"
-        " ({sent}). See that beat runs and reads its schedules from the database, and that a"
-        " worker takes the queue {queue!r}."
-    ),
-    Cause.NOT_TAKEN: (
-        "Its scheduled pass is overdue: it should have come {due}. Beat sends it ({sent}), and no"
-        " worker runs it: see that one takes the queue {queue!r}, and is not busy with other tasks."
-    ),
-    Cause.NOBODY_LOOKED: (
-        "No pass has run since {seen}, for longer than two partitions span. Beat is not installed"
-        " here: see that whatever runs timepart maintain in its place, such as cron, does."
-    ),
-}
-
-_URGENCY = {Health.CRITICAL: 0, Health.WARNING: 1, Health.OK: 2}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong."""
-
-    health: Health
-    sentence: str
-    """What it is and what to do, for a person."""
-
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings in the order in which to read them."""
-    return sorted(findings, key=lambda each: _URGENCY[each.health])
+    return sorted(findings, key=lambda each: _URGENCY[each.severity])
 
 
 def unreadable(what: str, error: Exception) -> Finding:
     """Return that ``what`` could not be read, so that nothing is known of the tables in it."""
-    return _critical(f"{what} cannot be read. {in_one_line(error)}")
-
-
-def unscheduled(error: Exception) -> Finding:
-    """Return that beat's rows could not be read, so that nobody knows whether a pass is late."""
-    return _warning(f"The schedules of django_celery_beat cannot be read. {in_one_line(error)}")
+    return Finding(Code.UNREADABLE, f"{what} cannot be read. {in_one_line(error)}")
 
 
 def in_one_line(error: Exception) -> str:
@@ -85,7 +44,7 @@ def in_one_line(error: Exception) -> str:
 
 def no_table(error: Exception) -> Finding:
     """Return that there is no table to work on, as ``error`` says it."""
-    return _critical(str(error))
+    return Finding(Code.NO_TABLE, str(error))
 
 
 def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
@@ -93,7 +52,7 @@ def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
 
     Whoever may connect can take that lock: PostgreSQL gives no right to advisory locks.
     """
-    words = [f"The last {REPEATED} runs gave way, and the last said: {config.last_message}"]
+    words = []
     for each in holders:
         words.append(f"Its advisory lock is held now by {each}.")
         words.append(
@@ -102,7 +61,12 @@ def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
             if each.pid and each.is_of_our_role is False
             else "If no run is at work there, end it."
         )
-    return _warning(" ".join(words))
+    what = f"The last {REPEATED} runs gave way"
+    return Finding(
+        Code.RUNS_DEFERRED,
+        " ".join([f"{what}, and the last said: {config.last_message}", *words]),
+        without_message=" ".join([f"{what}.", *words]),
+    )
 
 
 def assess(
@@ -115,7 +79,10 @@ def assess(
     try:
         policy = target.policy(parent)
     except InvalidPolicy as error:
-        yield _critical(f"The config of {target.label} cannot be used, so no pass runs: {error}")
+        yield Finding(
+            Code.INVALID_CONFIG,
+            f"The config of {target.label} cannot be used, so no pass runs: {error}",
+        )
         policy = None
     yield from _room(target.label, parent, policy, runs_out)
     yield from _interrupted(target, parent, rows)
@@ -136,21 +103,26 @@ def _room(
     advice = f"Run timepart maintain {label}, and see that its schedule runs."
     if runs_out is None:
         if parent.default is not None and not _is_covered(parent, now):
-            yield _warning(
+            yield Finding(
+                Code.ROWS_GO_TO_DEFAULT,
                 f"New rows go into the default partition {parent.default.name}, for no other"
-                f" covers now. {advice}"
+                f" covers now. {advice}",
             )
     elif runs_out <= now:
-        yield _critical(f"No partition covers now: every INSERT of a new row fails. {advice}")
+        yield Finding(
+            Code.NO_ROOM, f"No partition covers now: every INSERT of a new row fails. {advice}"
+        )
     elif policy and runs_out < _ahead(policy, now, min(2, policy.premake)):
-        yield _critical(
-            f"There are partitions until {_local(runs_out)} only; from then on every INSERT of a"
-            f" new row fails. {advice}"
+        yield Finding(
+            Code.ROOM_ENDS_SOON,
+            f"There are partitions until {local_time(runs_out)} only; from then on every INSERT of"
+            f" a new row fails. {advice}",
         )
     elif policy and runs_out < _ahead(policy, now, policy.premake):
-        yield _warning(
-            f"There are partitions until {_local(runs_out)}, less than half of the"
-            f" {policy.premake} periods that should be ready. {advice}"
+        yield Finding(
+            Code.ROOM_IS_SHORT,
+            f"There are partitions until {local_time(runs_out)}, less than half of the"
+            f" {policy.premake} periods that should be ready. {advice}",
         )
 
 
@@ -178,20 +150,23 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
     if is_begun and advisory_holders(target.connection, parent):
         return
     for each in pending.values():
-        yield _warning(
+        yield Finding(
+            Code.DETACH_INTERRUPTED,
             f"The detach of {each.name} was interrupted: rows of its range are refused until"
-            f" timepart maintain {label} ends it."
+            f" timepart maintain {label} ends it.",
         )
     for each in refusing:
-        yield _warning(
+        yield Finding(
+            Code.RANGE_REFUSED,
             f"{each.name} refuses rows of a range, because a create or attach was interrupted;"
-            f" timepart maintain {label} ends that."
+            f" timepart maintain {label} ends that.",
         )
     for row in rows:
         if row.unfinished and row.relid not in pending:
-            yield _warning(
+            yield Finding(
+                Code.ACTION_INTERRUPTED,
                 f"The {row.unfinished} of {row.table_name} was interrupted;"
-                f" timepart maintain {label} ends it."
+                f" timepart maintain {label} ends it.",
             )
 
 
@@ -200,7 +175,7 @@ def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
     for each in parent.detached:
         reason = objection(target.connection, parent, each)
         if reason is not None:
-            yield _warning(reason)
+            yield Finding(Code.NOT_OURS, reason)
 
 
 def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
@@ -210,51 +185,25 @@ def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> 
     found = read_links(target.connection, absent)
     if found:
         first = found[0]
-        yield _warning(
+        yield Finding(
+            Code.ON_ANOTHER_TABLE,
             f"{first.partition.name}{f' and {len(found) - 1} more' if found[1:] else ''}, recorded"
             f" for {target.label}, hang{'' if found[1:] else 's'} on"
             f" {first.parent.schema}.{first.parent.name} and not on {parent.schema}.{parent.name}:"
-            " no pass retires them, and their rows stay with their pins. See docs/drift.md."
+            " no pass retires them, and their rows stay with their pins. See docs/drift.md.",
         )
 
 
 def _operation(config: PartitionConfig) -> Iterator[Finding]:
     if not config.enabled:
-        yield _warning(
+        yield Finding(
+            Code.DISABLED,
             "Its maintenance is switched off: no schedule makes or retires partitions until"
-            " the config is enabled."
+            " the config is enabled.",
         )
     if config.last_outcome == Outcome.FAILED and not was_well_since(config):
-        yield _warning(f"The last run failed: {config.last_message}")
-
-
-def late(config: PartitionConfig, delay: Delay) -> Finding:
-    """Return that the scheduled pass of a table does not come, or has not come in time."""
-    return _warning(_LATE[delay.cause].format(**_words_of(config, delay)))
-
-
-def _words_of(config: PartitionConfig, delay: Delay) -> dict[str, str]:
-    return {
-        "due": _moment(delay.due_at),
-        "sent": f"the last one was sent {_moment(delay.sent_at)}" if delay.sent_at else "never did",
-        "seen": _moment(config.last_checked_at),
-        "queue": delay.queue,
-        "entry": delay.entry,
-        "label": config.model_label,
-    }
-
-
-def _moment(moment: datetime | None) -> str:
-    return _local(moment) if moment else "never"
-
-
-def _local(moment: datetime) -> str:
-    return f"{in_zone(moment, conf.zone()):%Y-%m-%d %H:%M %Z}"
-
-
-def _critical(sentence: str) -> Finding:
-    return Finding(health=Health.CRITICAL, sentence=sentence)
-
-
-def _warning(sentence: str) -> Finding:
-    return Finding(health=Health.WARNING, sentence=sentence)
+        yield Finding(
+            Code.LAST_RUN_FAILED,
+            f"The last run failed: {config.last_message}",
+            without_message="The last run failed.",
+        )

@@ -19,6 +19,7 @@ from pg_timepart import conf
 from pg_timepart.beat.timetable import Timetable, read_timetable
 from pg_timepart.constants import State
 from pg_timepart.errors import TimepartError
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.config_claims import Claim, claims_on, dispute, is_free
 from pg_timepart.maintenance.reconcile import gaps
 from pg_timepart.maintenance.target import (
@@ -42,17 +43,22 @@ from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
 from pg_timepart.schema.registry import registry
 from pg_timepart.status.deferrals import gave_way_repeatedly
 from pg_timepart.status.health import (
-    Finding,
     assess,
     gave_way,
-    late,
+    in_one_line,
     no_table,
     unreadable,
-    unscheduled,
     worst_first,
 )
+from pg_timepart.status.overdue import overdue
 from pg_timepart.status.sizes import Figures, read_figures
-from pg_timepart.status.types import Health, PartitionStatus, TableStatus, period_in_words
+from pg_timepart.status.types import (
+    Health,
+    PartitionStatus,
+    TableStatus,
+    health_of,
+    period_in_words,
+)
 from pg_timepart.status.unattended import status_of
 
 __all__ = ["Health", "PartitionStatus", "State", "TableStatus", "all_statuses", "table_status"]
@@ -127,7 +133,8 @@ def _read_own(chosen: Sequence[type[models.Model]]) -> _Own:
     try:
         timetable = read_timetable()
     except django.db.Error as error:
-        trouble = unscheduled(error)
+        words = f"The schedules of django_celery_beat cannot be read. {in_one_line(error)}"
+        trouble = Finding(Code.SCHEDULES_UNREADABLE, words)
         return _Own(targets=targets, rows=rows, deferred=deferred, trouble=(trouble,))
     return _Own(targets=targets, rows=rows, deferred=deferred, timetable=timetable)
 
@@ -178,12 +185,11 @@ class _Seen:
         is_taken_over = not target.keeps_rows and len(rivals) == 1
         if not rivals or (is_taken_over and is_free(rivals[0], parent, target.alias)):
             return []
-        return [Finding(health=Health.WARNING, sentence=dispute(target.label, rivals))]
+        return [dispute(target.label, rivals)]
 
     def beside(self, parent: Parent) -> list[Finding]:
         """Return who else manages the table."""
-        others = self.managers[parent.oid]
-        return [Finding(health=Health.WARNING, sentence=each.sentence) for each in others]
+        return [Finding(Code.OTHER_TOOL, each.sentence) for each in self.managers[parent.oid]]
 
 
 def _read_database(
@@ -243,7 +249,7 @@ def _status(target: Target, seen: _Seen, rows: list[PartitionLog], own: _Own) ->
         findings.append(gave_way(target.config, seen.holders.get(parent.oid, [])))
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
     if delay:
-        findings.append(late(target.config, delay))
+        findings.append(overdue(target.config, delay))
     return TableStatus(
         **_facts(target, findings),
         table=f"{parent.schema}.{parent.name}",
@@ -270,12 +276,11 @@ def _without_table(target: Target, findings: Sequence[Finding]) -> TableStatus:
 def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return what is known whether there is a table or not."""
     config = target.config
-    ordered = worst_first(findings)
     return {
         "label": target.label,
         "alias": target.alias,
-        "health": ordered[0].health if ordered else Health.OK,
-        "problems": tuple(each.sentence for each in ordered),
+        "health": health_of(findings),
+        "problems": tuple(worst_first(findings)),
         "period": period_in_words(config.period, config.periods_per_partition),
         "interval": config.interval,
         "premake": config.premake,

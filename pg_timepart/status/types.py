@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pg_timepart.constants import State
+from pg_timepart.findings import Code, Finding, Severity, findings_as_json
 from pg_timepart.partitions.bounds import Bounds
 
 
@@ -18,6 +20,14 @@ class Health(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
     """INSERTs fail, or are about to."""
+
+
+def health_of(findings: Iterable[Finding]) -> Health:
+    """Return the health of what has these problems."""
+    found = {each.severity for each in findings}
+    if Severity.CRITICAL in found:
+        return Health.CRITICAL
+    return Health.WARNING if found else Health.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +93,8 @@ class TableStatus:
     """The database."""
 
     health: Health
-    problems: tuple[str, ...]
-    """Sentences that say what is wrong and what to do, the worst first."""
+    problems: tuple[Finding, ...]
+    """What is wrong and what to do, the worst first."""
 
     period: str
     """Size of a partition in words: ``1 month``, ``15 minutes``."""
@@ -115,15 +125,16 @@ class TableStatus:
     last_checked_at: datetime | None
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Finding, ...]:
         """Return what is not wrong, but good to know in time."""
         kept = [each for each in self.partitions if each.obstacles]
         if not kept:
             return ()
         last = kept[-1]
-        note = (
+        note = Finding(
+            Code.COLUMNS_DIFFER,
             f"{len(kept)} of the detached partitions cannot be attached as they are, since their"
-            f" columns are not the table's. Of {last.address}: {'; '.join(last.obstacles)}."
+            f" columns are not the table's. Of {last.address}: {'; '.join(last.obstacles)}.",
         )
         return (note,)
 
@@ -157,8 +168,7 @@ class TableStatus:
             "table": self.table,
             "database": self.alias,
             "health": self.health.value,
-            "problems": list(self.problems),
-            "notes": list(self.notes),
+            **findings_as_json(problems=self.problems, notes=self.notes),
             "period": self.period,
             "interval": self.interval,
             "premake": self.premake,

@@ -6,12 +6,7 @@ from pg_timepart.maintenance.unattended import Unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.coverage import runs_out_at
-from pg_timepart.status.types import Health, TableStatus, period_in_words
-
-
-def health_of(found: Unattended) -> Health:
-    """Return how urgent it is: critical where rows are refused."""
-    return Health.CRITICAL if found.is_full else Health.WARNING
+from pg_timepart.status.types import TableStatus, health_of, period_in_words
 
 
 def status_of(found: Unattended) -> TableStatus:
@@ -22,8 +17,8 @@ def status_of(found: Unattended) -> TableStatus:
         label=found.label,
         table=", ".join(map(qualified, found.tables)) or "no table",
         alias=found.alias,
-        health=health_of(found),
-        problems=(found.sentence,),
+        health=health_of([found.finding]),
+        problems=(found.finding,),
         period=period_in_words(config.period, config.periods_per_partition),
         interval=config.interval,
         premake=config.premake,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import ActionResult, Report
@@ -49,7 +50,7 @@ class Settling(World):
         assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report
         self._assert_agreement()
         assert not lost(self.there, self.logs, self.label)
-        self._assert_notes(report.notes)
+        self._assert_notes([*map(str, report.notes)])
         return report
 
     def settle(self) -> None:
@@ -116,7 +117,7 @@ class Settling(World):
         sure = [each for each in late if each.oid not in self.ledger.unsure]
         fuse = self.policy.max_retire
         if len(sure) > fuse:
-            assert any(UNTIMELY in each for each in report.problems), report
+            assert UNTIMELY in sentences(report.problems), report
         elif len(late) <= fuse:
             kept = [each.name for each in sure if self.there.by_oid[each.oid].is_attached]
             assert not kept, f"past retention and kept: {kept}"
@@ -136,7 +137,7 @@ class Settling(World):
         found = disagreements(self.there, self.logs, self.ledger)
         assert not found, found
 
-    def _assert_notes(self, notes: tuple[str, ...]) -> None:
+    def _assert_notes(self, notes: list[str]) -> None:
         for start, end in self._gaps():
             assert any(f"[{start}, {end})" in each for each in notes), (start, end, notes)
         if self.there.default is not None:
@@ -161,7 +162,10 @@ class Settling(World):
 def _failed(report: Report) -> set[str]:
     """Return the problems of a run, and the partitions of what it failed in."""
     bad = (Outcome.FAILED, Outcome.DEFERRED)
-    return {*report.problems, *(each.partition for each in report.actions if each.outcome in bad)}
+    return {
+        *map(str, report.problems),
+        *(each.partition for each in report.actions if each.outcome in bad),
+    }
 
 
 def _state(table: Table) -> str:

@@ -16,6 +16,7 @@ LAYOUT = (
     "errors",
     "constants",
     "signals",
+    "findings",
     "text",
     "logger",
     "partitions",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.db import DatabaseError
 
 from pg_timepart.errors import Deferred
+from pg_timepart.findings import Code, Finding
 from pg_timepart.logger import logger
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session, budget
@@ -53,7 +54,7 @@ def outdated(
     ]
 
 
-def mark_anew(work: Work) -> list[str]:
+def mark_anew(work: Work) -> list[Finding]:
     """Let the marks name the table and the model as they are called now; return what was done.
 
     SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
@@ -64,7 +65,8 @@ def mark_anew(work: Work) -> list[str]:
     if not done:
         return []
     work.reread()
-    return [f"Comments name {qualified(work.parent)} now: {len(done)} partition(s)."]
+    words = f"Comments name {qualified(work.parent)} now: {len(done)} partition(s)."
+    return [Finding(Code.COMMENTS_RENAMED, words)]
 
 
 def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Iterator[Partition]:

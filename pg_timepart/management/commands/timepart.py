@@ -23,6 +23,7 @@ from pg_timepart.errors import (
     TimepartError,
     UnknownName,
 )
+from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance import maintain, manual
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.lookup import logs_named
@@ -260,7 +261,11 @@ def _preview(label: str) -> Preview:
     try:
         return preview_pass(target_named(label))
     except (TimepartError, django.db.Error) as error:
-        return Preview(label=label, plan=Plan(problems=(_sentence(error),)), actions=())
+        return Preview(label=label, plan=_unplanned(error), actions=())
+
+
+def _unplanned(error: Exception) -> Plan:
+    return Plan(problems=(Finding(Code.NOT_PLANNED, _sentence(error)),))
 
 
 def _unattended_reports(operation: str) -> list[Report]:
@@ -272,7 +277,7 @@ def _unattended_reports(operation: str) -> list[Report]:
 
 
 def _unattended_preview(lost: Unattended) -> Preview:
-    return Preview(label=lost.label, plan=Plan(problems=(lost.sentence,)), actions=())
+    return Preview(label=lost.label, plan=Plan(problems=(lost.finding,)), actions=())
 
 
 def _check_range(days: int | None, start: Any, end: Any) -> None:

@@ -108,6 +108,7 @@ def test_json_of_a_run(yard: Yard) -> None:
         "problems": [],
         "repairs": [],
         "notes": [],
+        "findings": [],
     }
     assert set(action) == {
         "action", "partition", "outcome", "seconds", "waited_seconds", "detail",

@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
+from pg_timepart.findings import Severity
 from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
@@ -107,7 +108,7 @@ def test_critical_where_nothing_covers_now(yard: Yard) -> None:
 
 def test_critical_where_less_than_one_period_is_left(yard: Yard, today: dt.datetime) -> None:
     cover_days(today, 1)
-    (problem,) = table_status("fleet.crossing").problems
+    (problem,) = map(str, table_status("fleet.crossing").problems)
     assert health() is Health.CRITICAL
     assert problem.startswith(f"There are partitions until {today + dt.timedelta(days=1):%F %H:%M}")
 
@@ -118,12 +119,12 @@ def test_warning_where_less_than_half_of_premake_is_left(yard: Yard, today: dt.d
     assert health() is Health.OK
     yard.configure(Crossing, premake=8)
     assert health() is Health.WARNING
-    assert "less than half of the 8 periods" in table_status("fleet.crossing").problems[0]
+    assert "less than half of the 8 periods" in table_status("fleet.crossing").problems[0].sentence
 
 
-@pytest.mark.parametrize(("hour", "expected"), [(0, []), (11, []), (13, [Health.CRITICAL])])
+@pytest.mark.parametrize(("hour", "expected"), [(0, []), (11, []), (13, [Severity.CRITICAL])])
 def test_one_period_ahead_is_no_alarm_until_half_of_it_is_gone(
-    yard: Yard, today: dt.datetime, hour: int, expected: list[Health]
+    yard: Yard, today: dt.datetime, hour: int, expected: list[Severity]
 ) -> None:
     cover_days(today, 1)
     yard.configure(Crossing, premake=1)
@@ -131,7 +132,7 @@ def test_one_period_ahead_is_no_alarm_until_half_of_it_is_gone(
     then = today + dt.timedelta(hours=hour)
     parent = replace(target.read([]), read_at=then)
     findings = assess(target, parent, [], runs_out_at(parent, then))
-    assert [each.health for each in findings] == expected
+    assert [each.severity for each in findings] == expected
 
 
 def test_a_gap_ahead_shortens_the_runway(yard: Yard, today: dt.datetime) -> None:
@@ -151,7 +152,7 @@ def test_a_failed_run_is_a_warning_until_one_is_well(yard: Yard, today: dt.datet
     maintain.maintain("fleet.crossing")
     status = table_status("fleet.crossing")
     assert status.health is Health.WARNING
-    assert "more than the 2 that one pass may detach" in status.problems[0]
+    assert "more than the 2 that one pass may detach" in status.problems[0].sentence
     yard.configure(Crossing, interval=None)
     maintain.maintain("fleet.crossing")
     assert table_status("fleet.crossing").problems == ()
@@ -161,7 +162,7 @@ def test_disabled_maintenance_is_a_warning(yard: Yard) -> None:
     maintain.maintain("fleet.crossing")
     yard.configure(Crossing, enabled=False)
     assert health() is Health.WARNING
-    assert "switched off" in table_status("fleet.crossing").problems[0]
+    assert "switched off" in table_status("fleet.crossing").problems[0].sentence
 
 
 def test_a_config_that_cannot_be_used_is_critical(yard: Yard) -> None:
@@ -169,7 +170,7 @@ def test_a_config_that_cannot_be_used_is_critical(yard: Yard) -> None:
     PartitionConfig.objects.filter(model_label="fleet.crossing").update(period="Fortnight")
     status = table_status("fleet.crossing")
     assert status.health is Health.CRITICAL
-    assert "There is no period 'Fortnight'" in status.problems[0]
+    assert "There is no period 'Fortnight'" in status.problems[0].sentence
     assert status.attached_count == 3
 
 
@@ -177,7 +178,7 @@ def test_a_default_partition(yard: Yard, today: dt.datetime) -> None:
     yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_crossing DEFAULT")
     status = table_status("fleet.crossing")
     assert (status.health, status.runway) == (Health.WARNING, None)
-    assert "New rows go into the default partition fleet_rest" in status.problems[0]
+    assert "New rows go into the default partition fleet_rest" in status.problems[0].sentence
     cover_days(today, 1)
     assert health() is Health.OK
     text = timepart("status", "fleet.crossing").out
@@ -195,7 +196,7 @@ def test_a_pending_detach(yard: Yard, today: dt.datetime) -> None:
         yard.execute("RESET statement_timeout")
         status = table_status("fleet.crossing")
     assert status.health is Health.WARNING
-    (problem,) = status.problems
+    (problem,) = map(str, status.problems)
     assert problem == (
         f"The detach of {name} was interrupted: rows of its range are refused until"
         " timepart maintain fleet.crossing ends it."
@@ -223,7 +224,7 @@ def test_one_table_in_trouble_stops_no_other(yard: Yard, missing_ship: None) -> 
     maintain.maintain("fleet.cargo")
     cargo, ship = all_statuses([Cargo, Ship])
     assert (cargo.health, ship.health) == (Health.OK, Health.CRITICAL)
-    assert "The table fleet_ship of fleet.Ship does not exist" in ship.problems[0]
+    assert "The table fleet_ship of fleet.Ship does not exist" in ship.problems[0].sentence
     ended = timepart("status", "fleet.ship", "--json")
     assert ended.status == 1
     assert ended.json[0]["partitions"] == []
@@ -276,7 +277,7 @@ def test_json(yard: Yard, today: dt.datetime) -> None:
         "model", "table", "database", "health", "problems", "period", "interval", "premake",
         "enabled", "read_at", "runs_out_at", "runway_seconds", "attached", "detached",
         "total_bytes", "gaps", "last_outcome", "last_message", "last_run_at", "last_checked_at",
-        "overdue_since", "partitions", "notes",
+        "overdue_since", "partitions", "notes", "findings",
     }  # fmt: skip
     assert found["runs_out_at"] == (today + 4 * day).isoformat()
     assert 3 * 86_400 < found["runway_seconds"] <= 4 * 86_400

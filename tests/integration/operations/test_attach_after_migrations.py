@@ -393,7 +393,7 @@ def test_status_tells_it_before_somebody_needs_the_partition(
     with CaptureQueriesContext(yard.connection) as after:
         status = table_status(Ship)
     assert len(before) == len(after)
-    (note,) = status.notes
+    (note,) = map(str, status.notes)
     assert note.startswith("2 of the detached partitions cannot be attached as they are, since")
     assert note.endswith(
         'Of fleet_ship_20240201_20240301: only it has the column "rig" (text): if it was removed,'

@@ -47,9 +47,9 @@ def fill(yard: Yard) -> None:
 def test_room_is_made_beside_it_and_it_is_noted(rest: Yard) -> None:
     report = maintain("fleet.ship", now=MAY)
     assert outcomes(report) == [("create", "done")] * 3
-    assert "fleet_rest is a default partition" in report.notes[0]
+    assert "fleet_rest is a default partition" in report.notes[0].sentence
     assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
-    assert "fleet_rest is a default partition" in plan("fleet.ship", now=MAY).notes[0]
+    assert "fleet_rest is a default partition" in plan("fleet.ship", now=MAY).notes[0].sentence
 
 
 def test_its_rows_of_other_times_stay(rest: Yard) -> None:

@@ -59,7 +59,9 @@ def a_report_that_begins_with(yard: Yard, part: str) -> Iterator[Any]:
 
 def refusals() -> list[str]:
     """Return what the status says of the default partition."""
-    return [each for each in table_status(Ship).problems if "fleet_rest refuses rows" in each]
+    return [
+        each for each in map(str, table_status(Ship).problems) if "fleet_rest refuses rows" in each
+    ]
 
 
 def test_what_cannot_be_taken_back_yet_is_told_after_the_real_reason(

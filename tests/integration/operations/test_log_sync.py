@@ -14,6 +14,7 @@ from django.db import models
 from pg_timepart import TimeRangePartitioningSupport
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationFailed
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -55,7 +56,7 @@ def test_one_made_by_hand_gets_a_row(ships: Yard) -> None:
     )
     report = maintain("fleet.ship", now=NOW)
     assert report.outcome == "done"
-    assert report.repairs == ("theirs is recorded.",)
+    assert sentences(report.repairs) == "theirs is recorded."
     row = ships.log(Ship, "2023-12-01")
     assert (row.table_name, row.end, row.is_attached) == ("theirs", at("2023-12-20"), True)
     assert_in_step(ships)
@@ -76,7 +77,7 @@ def test_one_attached_by_hand_gets_a_row(ships: Yard) -> None:
 def test_one_detached_by_hand(ships: Yard) -> None:
     ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
     report = maintain("fleet.ship", now=NOW)
-    assert report.repairs == (f"{JANUARY} was detached outside; its row follows.",)
+    assert sentences(report.repairs) == f"{JANUARY} was detached outside; its row follows."
     row = ships.log(Ship, "2024-01-01")
     assert (row.is_attached, row.end) == (False, at("2024-02-01"))
     assert row.detached_at is not None
@@ -139,7 +140,7 @@ def test_one_dropped_by_hand(ships: Yard, is_attached: bool) -> None:
         ships.log(Ship, "2024-01-01").detach()
     ships.execute(f"DROP TABLE {JANUARY}")
     report = maintain("fleet.ship", now=NOW)
-    assert report.repairs == (f"{JANUARY} does not exist any more.",)
+    assert sentences(report.repairs) == f"{JANUARY} does not exist any more."
     assert len(facts(ships)) == 4
     assert_in_step(ships)
 
@@ -202,7 +203,7 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Yard) -> 
         )
         maintain("fleet.ship", now=NOW)
         assert pins(pinned) == [PINNED]
-        told = [each for each in table_status(Ship).problems if JANUARY in each]
+        told = [each for each in map(str, table_status(Ship).problems) if JANUARY in each]
         assert told[0].startswith(
             f"{JANUARY}, recorded for fleet.ship, hangs on other.theirs and not on"
             " public.fleet_ship:"
@@ -210,7 +211,7 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Yard) -> 
         with pytest.raises(OperationFailed, match="or hangs on another table"):
             pinned.log(Ship, "2024-01-01").detach()
         PartitionLog.objects.filter(table_name=JANUARY).delete()
-        assert not any("on other.theirs" in each for each in table_status(Ship).problems)
+        assert "on other.theirs" not in sentences(table_status(Ship).problems)
         pinned.execute(f"DROP TABLE {JANUARY}")
 
 
@@ -316,7 +317,7 @@ def test_after_the_loss_of_all_rows_reconcile_finds_what_is_detached_by_its_mark
     ships.log(Ship, "2024-01-01").detach()
     PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
     report = reconcile("fleet.ship")
-    assert f"{JANUARY} was detached and had no row; it has one now." in report.repairs
+    assert f"{JANUARY} was detached and had no row; it has one now." in map(str, report.repairs)
     row = ships.log(Ship, "2024-01-01")
     assert (row.table_name, row.is_attached, row.end) == (JANUARY, False, at("2024-02-01"))
     row.attach()
@@ -372,7 +373,7 @@ def test_reconcile_says_what_only_a_person_decides(ships: Yard) -> None:
         " FOR VALUES FROM ('2024-06-01 00:00+00') TO ('2024-06-07 00:00+00')"
     )
     ships.execute("CREATE TABLE rest PARTITION OF fleet_ship DEFAULT")
-    notes = " ".join(reconcile("fleet.ship").notes)
+    notes = sentences(reconcile("fleet.ship").notes)
     assert "Nothing covers [2024-03-01 00:00:00+00:00, 2024-04-01 00:00:00+00:00)" in notes
     assert "odd is [2024-06-01 00:00:00+00:00, 2024-06-07 00:00:00+00:00), which is not" in notes
     assert "rest is a default partition" in notes

@@ -12,6 +12,7 @@ from django.core.management.color import no_style
 from django.db import models
 
 from pg_timepart.errors import OperationFailed
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
@@ -91,7 +92,7 @@ def names(yard: Yard) -> list[str]:
 @pytest.mark.parametrize("parent", [{}, {"schema": "public", "table": "fleet_ship"}])
 def test_what_is_ours_is_adopted(yard: Yard, parent: dict[str, str]) -> None:
     put(yard, "ours", comment(**parent))
-    assert "ours was detached and had no row" in reconcile("fleet.ship").repairs[0]
+    assert "ours was detached and had no row" in reconcile("fleet.ship").repairs[0].sentence
     yard.logs(Ship)[0].attach()
     assert Ship.objects.get().name == "Argo"
     assert told_by(yard, "ours")["table"] == "fleet_ship"
@@ -154,7 +155,7 @@ def test_one_with_something_of_its_own_is_neither_adopted_nor_attached(
     yard.execute(statement.format("ours"))
     report = reconcile("fleet.ship")
     assert names(yard) == []
-    assert any("was not adopted" in each and words in each for each in report.notes)
+    assert any("was not adopted" in str(each) and words in str(each) for each in report.notes)
     yard.execute("DROP TABLE ours")
     log = detached_ship(yard)
     yard.execute(statement.format(JANUARY))
@@ -335,7 +336,7 @@ def test_a_pass_lets_comments_of_old_name_the_parent(yard: Yard) -> None:
     marks_of_old(yard)
     assert parents_told(yard) == {("fleet.ship", None, None)}
     report = maintain("fleet.ship", now=MAY)
-    assert report.repairs == ("Comments name public.fleet_ship now: 4 partition(s).",)
+    assert sentences(report.repairs) == "Comments name public.fleet_ship now: 4 partition(s)."
     assert parents_told(yard) == {("fleet.ship", "public", "fleet_ship")}
     assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
 

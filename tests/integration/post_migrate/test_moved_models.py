@@ -22,6 +22,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from pg_timepart import tasks
 from pg_timepart.beat import schedules
 from pg_timepart.errors import Conflict, OperationFailed
+from pg_timepart.findings import Code, sentences
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.schema import registry
@@ -229,7 +230,7 @@ def test_w016_two_configs_of_one_table_are_told_everywhere(
     with new_code():
         status = table_status(NEW)
         assert status.health is Health.WARNING
-        assert any(sentence in each for each in status.problems)
+        assert sentence in sentences(status.problems)
         warnings = [each for each in run_checks(databases=["default"]) if each.id == W016]
         assert [sentence in each.msg for each in warnings] == [True]
         call_command("migrate", "auth", verbosity=0)
@@ -248,9 +249,9 @@ def test_before_the_next_pass_status_tells_of_no_dispute_and_changes_nothing(
     held: PartitionConfig, moving: None
 ) -> None:
     with new_code():
-        assert not any("for another config" in each for each in table_status(NEW).problems)
+        assert Code.CONFIG_DISPUTED not in {each.code for each in table_status(NEW).problems}
         told = {each.label: each.problems for each in all_statuses()}
-        assert f"The table of {OLD} is that of {NEW} by now." in told[OLD][0]
+        assert f"The table of {OLD} is that of {NEW} by now." in told[OLD][0].sentence
     assert PartitionConfig.objects.get(pk=held.pk).model_label == OLD
 
 

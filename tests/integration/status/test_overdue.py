@@ -17,6 +17,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from deploy.health import ask_database
 from pg_timepart.beat import schedules
 from pg_timepart.beat.dispatcher import DISPATCH
+from pg_timepart.findings import sentences
 from pg_timepart.maintenance import maintain
 from pg_timepart.models import PartitionConfig
 from pg_timepart.status.tables import all_statuses, table_status
@@ -62,7 +63,7 @@ def looked_at(config: PartitionConfig, past: timedelta, sent: timedelta | None =
 
 
 def problems(label: str = LABEL) -> list[str]:
-    return list(table_status(label).problems)
+    return [each.sentence for each in table_status(label).problems]
 
 
 def test_nothing_is_late_within_an_interval_and_an_hour(ship: PartitionConfig) -> None:
@@ -234,6 +235,6 @@ def test_the_number_of_queries_is_the_same_when_all_are_late(ship: PartitionConf
         all_statuses([LABEL])
     with CaptureQueriesContext(connection) as for_four:
         found = all_statuses(labels)
-    assert all(OVERDUE in " ".join(each.problems) for each in found)
+    assert all(OVERDUE in sentences(each.problems) for each in found)
     assert {each.health for each in found} == {Health.WARNING}
     assert len(for_four) == len(for_one)
