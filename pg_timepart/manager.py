@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pg_timepart.maintenance.report import Report
     from pg_timepart.maintenance.target import Target
     from pg_timepart.models import PartitionConfig, PartitionLog
+    from pg_timepart.partitions.key_formats.base import KeyFormat
 
 ModelClass = TypeVar("ModelClass", bound=type[models.Model])
 
@@ -176,9 +177,12 @@ class TimeRangePartitioningSupport:
 
     ``key`` names a DateTimeField or DateField. ``widen_keys`` is a fact of the table: whether
     unique declarations that do not hold the key are widened by it (the default), or left out.
+    So is ``key_format``: what the key's values say about time, a KeyFormat or the name of one;
+    None is what the column's type implies.
     The ``default_*`` options seed the model's PartitionConfig once; from then on that row rules.
-    Raises TypeError for a model that has an attribute ``partitioning``. Everything else that is
-    wrong is reported by Django's system checks.
+    Raises TypeError for a model that has an attribute ``partitioning``, and UnknownName for a
+    ``key_format`` that nobody registered. Everything else that is wrong is reported by Django's
+    system checks.
     """
 
     def __init__(  # noqa: PLR0913  # all by keyword, and each is a promise to users
@@ -196,9 +200,11 @@ class TimeRangePartitioningSupport:
         default_max_retire_per_pass: int | None = None,
         default_enabled: bool = True,
         widen_keys: bool = True,
+        key_format: KeyFormat | str | None = None,
     ) -> None:
         self._key = key
         self._widen_keys = widen_keys
+        self._key_format = key_format
         self._defaults: dict[str, Any] = {
             "default_period": default_period,
             "default_periods_per_partition": default_periods_per_partition,
@@ -214,7 +220,9 @@ class TimeRangePartitioningSupport:
 
     def __call__(self, model: ModelClass) -> ModelClass:
         """Declare ``model`` and return it."""
-        manager = TimeRangePartitioningManager(self._key, widen_keys=self._widen_keys)
+        manager = TimeRangePartitioningManager(
+            self._key, widen_keys=self._widen_keys, key_format=self._key_format
+        )
         manager.defaults = self._defaults
         declare(model, manager)
         return model

@@ -14,10 +14,11 @@ from django.db.utils import NotSupportedError
 
 from pg_timepart.checks.enforcement import check_enforcement
 from pg_timepart.checks.models import declared_column, manager_of
+from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import declared_formats, registry
 from pg_timepart.schema.unique_keys import is_named
 
 # After DETACH a table can lack the triggers of its foreign keys to partitioned tables, and its
@@ -106,7 +107,8 @@ def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterato
     """
     by_table = {model._meta.db_table: model for model in models_there}
     # The zone is for the bounds, which do not matter here.
-    parents = read_parents(connections[alias], list(by_table), zone=UTC)
+    formats = declared_formats(by_table)
+    parents = read_parents(connections[alias], list(by_table), zone=UTC, formats=formats)
     managers = read_other_managers(connections[alias], parents.values())
     as_declared: list[tuple[type[models.Model], Parent]] = []
     for table, parent in parents.items():
@@ -141,14 +143,16 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
             obj=model,
             id="pg_timepart.W012",
         )
-    key = declared_column(model, manager_of(model).declaration)
+    declaration = manager_of(model).declaration
+    key = declared_column(model, declaration)
     if key is None:
         return None
     is_named_so = parent.key is not None and is_named(key, parent.key)
-    if is_named_so and parent.kind is not None:
+    if is_named_so and parent.key_format is not None:
         return None
     if is_named_so:
-        what = f"{key.column}, which is neither a timestamp with time zone nor a date."
+        types = no_column_type_of(formats_of(declaration.key_format))
+        what = f"{key.column}, which is {types}."
     else:
         what = f"{parent.description}, and the model declares RANGE ({key.column})."
     return Notice(

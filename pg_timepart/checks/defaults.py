@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -11,14 +11,17 @@ from django.db import connections, models, router
 
 from pg_timepart.errors import InvalidPolicy, InvalidSetting
 from pg_timepart.models import PartitionConfig
-from pg_timepart.partitions.key_formats import KEY_KINDS, KeyKind
+from pg_timepart.partitions.key_formats.base import KeyFormat
 
 
 def check_defaults(
-    model: type[models.Model], defaults: Mapping[str, Any], key: models.Field[Any, Any]
+    model: type[models.Model],
+    defaults: Mapping[str, Any],
+    key: models.Field[Any, Any],
+    formats: Sequence[KeyFormat],
 ) -> Iterator[CheckMessage]:
     """Yield an error for each option that the config of a model with this key cannot have."""
-    for problem in _problems(model, defaults, key):
+    for problem in _problems(model, defaults, _format(model, key, formats)):
         yield Error(
             f"{model._meta.label}: {problem}",
             hint="Correct it in the decorator.",
@@ -28,14 +31,14 @@ def check_defaults(
 
 
 def _problems(
-    model: type[models.Model], defaults: Mapping[str, Any], key: models.Field[Any, Any]
+    model: type[models.Model], defaults: Mapping[str, Any], key_format: KeyFormat | None
 ) -> list[str]:
     given = {name: value for name, value in defaults.items() if value is not None}
     seeded = {name.removeprefix("default_"): value for name, value in given.items()}
     try:
         config = PartitionConfig(model_label=model._meta.label_lower, **seeded)
         # The policy first: cleaning converts what it can, and takes offence at other types.
-        return _policy_problems(config, _kind(model, key)) or _field_problems(config, given)
+        return _policy_problems(config, key_format) or _field_problems(config, given)
     except InvalidSetting:
         # Reported as such, by a check of its own.
         return []
@@ -52,17 +55,19 @@ def _field_problems(config: PartitionConfig, given: Mapping[str, Any]) -> list[s
     return []
 
 
-def _policy_problems(config: PartitionConfig, kind: KeyKind | None) -> list[str]:
+def _policy_problems(config: PartitionConfig, key_format: KeyFormat | None) -> list[str]:
     try:
         period = config.policy().period
-        if kind is not None:
-            kind.check_period(period)
+        if key_format is not None:
+            key_format.check_period(period)
     except InvalidPolicy as error:
         return [str(error)]
     return []
 
 
-def _kind(model: type[models.Model], key: models.Field[Any, Any]) -> KeyKind | None:
-    """Return how the key is cut, or None where its type or its database is not ours anyway."""
-    sql_type = key.db_type(connections[router.db_for_write(model)])
-    return KEY_KINDS.get(sql_type or "")
+def _format(
+    model: type[models.Model], key: models.Field[Any, Any], formats: Sequence[KeyFormat]
+) -> KeyFormat | None:
+    """Return the key's format, or None where its type or its database is not ours anyway."""
+    db_type = key.db_type(connections[router.db_for_write(model)]) or ""
+    return next((each for each in formats if each.is_declared_by(db_type)), None)

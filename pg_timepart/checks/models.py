@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,13 +12,10 @@ from django.db import connections, models, router
 
 from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
+from pg_timepart.partitions.key_formats.base import KeyFormat
+from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.schema.declaration import Declaration
 from pg_timepart.schema.registry import MANAGER_NAME, PartitioningManagerBase, decorated_classes
-
-FIT_TYPES = re.compile(
-    r"date|timestamptz *(\( *\d *\))?|timestamp *(\( *\d *\))? *with +time +zone"
-)
-"""What a column that can be a partition key is declared as, in lower case."""
 
 
 def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
@@ -45,10 +41,11 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
     if isinstance(key, CheckMessage):
         yield key
         return
-    yield from _check_key(key)
-    yield from _check_type(model, key)
+    formats = formats_of(manager.declaration.key_format)
+    yield from _check_key(key, formats)
+    yield from _check_type(model, key, formats)
     yield from _check_widen_keys(model, manager.declaration)
-    yield from check_defaults(model, manager.defaults, key)
+    yield from check_defaults(model, manager.defaults, key, formats)
     yield from check_uniqueness(model, manager.declaration)
 
 
@@ -128,12 +125,11 @@ def _check_widen_keys(
         )
 
 
-def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
-    # A DateTimeField is a DateField too.
-    if not isinstance(key, models.DateField):
+def _check_key(key: models.Field[Any, Any], formats: Sequence[KeyFormat]) -> Iterator[CheckMessage]:
+    if not _is_of_a_class(key, formats):
         yield Error(
             f"The partition key {key} is a {type(key).__name__}.",
-            hint="Partition by a DateTimeField or a DateField.",
+            hint=f"Partition by {_classes(formats)}.",
             obj=key,
             id="pg_timepart.E002",
         )
@@ -155,18 +151,28 @@ def _check_key(key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
         )
 
 
-def _check_type(model: type[models.Model], key: models.Field[Any, Any]) -> Iterator[CheckMessage]:
-    """Yield an error for a field of ours whose column is declared as of another type."""
+def _check_type(
+    model: type[models.Model], key: models.Field[Any, Any], formats: Sequence[KeyFormat]
+) -> Iterator[CheckMessage]:
+    """Yield an error for a field of such a class whose column is declared as of another type."""
     connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql" or not isinstance(key, models.DateField):
+    if connection.vendor != "postgresql" or not _is_of_a_class(key, formats):
         return
     declared = str(key.db_type(connection))
-    if FIT_TYPES.fullmatch(declared.strip().lower()) is None:
+    if not any(each.is_declared_by(declared) for each in formats):
         yield Error(
             f"The partition key {key} is a {type(key).__name__} whose column is of the type"
-            f" {declared}, which is neither a timestamp with time zone nor a date.",
-            hint="Partition by a DateTimeField or a DateField with the column that Django gives it"
+            f" {declared}, which is {no_column_type_of(formats)}.",
+            hint=f"Partition by {_classes(formats)} with the column that Django gives it"
             " (db_type).",
             obj=key,
             id="pg_timepart.E002",
         )
+
+
+def _is_of_a_class(key: models.Field[Any, Any], formats: Sequence[KeyFormat]) -> bool:
+    return isinstance(key, tuple(each.field_class for each in formats))
+
+
+def _classes(formats: Sequence[KeyFormat]) -> str:
+    return " or ".join(f"a {each.field_class.__name__}" for each in formats)

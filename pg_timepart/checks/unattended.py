@@ -17,7 +17,7 @@ from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.post_migrate.provision import has_rows
 from pg_timepart.postgres.catalog import read_parents
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import declared_formats, registry
 
 
 def check_belonging(
@@ -46,7 +46,9 @@ def _disputes(alias: str) -> Iterator[CheckMessage]:
     here = {each._meta.db_table: each for each in registry() if router.db_for_write(each) == alias}
     if not here:
         return
-    parents = read_parents(connections[alias], list(here), zone=conf.zone())
+    parents = read_parents(
+        connections[alias], list(here), zone=conf.zone(), formats=declared_formats(here)
+    )
     claims = claims_on({each.oid: each.partitions for each in parents.values()}, alias)
     known = set(configs().values_list("model_label", flat=True))
     for table, parent in parents.items():

@@ -16,11 +16,10 @@ from pg_timepart.maintenance.history import TIME_IS_UP
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.plan import Action, PlanInput, Policy
 from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template
-from pg_timepart.postgres.steps import Sides
 from pg_timepart.postgres.table_details import read_template
 from pg_timepart.postgres.unattached_tables import objection
 
@@ -147,14 +146,10 @@ class Work:
                 raise Refused(reason)
         return found
 
-    def sides(self, bounds: Bounds) -> Sides:
+    def sides(self, bounds: Bounds) -> BoundLiterals:
         """Return the literals of ``bounds``."""
-        kind, zone = self.parent.kind, self.policy.zone
-        assert kind is not None  # noqa: S101
-        return Sides(
-            lower=None if bounds.start is None else kind.literal(bounds.start, zone),
-            upper=None if bounds.end is None else kind.literal(bounds.end, zone),
-        )
+        assert self.parent.key_format is not None  # noqa: S101
+        return self.parent.key_format.write(bounds, self.policy.zone)
 
     def is_urgent(self, action: Action) -> bool:
         """Return whether without this create INSERTs fail within one period from now."""

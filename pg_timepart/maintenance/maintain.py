@@ -19,7 +19,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, preview, run
 from pg_timepart.maintenance.target import (
     Target,
-    detached_by_table,
+    read_tables,
     target_named,
     target_of,
     usable,
@@ -30,7 +30,6 @@ from pg_timepart.models.database import configs, connection_of_rows, rows_alias
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import plan_pass, plan_provision
 from pg_timepart.partitions.tables import Parent
-from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.sqlstate import renew, sentence
 from pg_timepart.schema.registry import registry
 
@@ -238,6 +237,5 @@ def _rows_by_config(targets: list[Target]) -> dict[int, list[PartitionLog]]:
 def _read_all(
     alias: str, targets: list[Target], rows: dict[int, list[PartitionLog]]
 ) -> dict[str, Parent]:
-    detached = detached_by_table(targets, lambda target: rows.get(target.config.pk, ()))
     connection = connections[conf.maintenance_alias(alias)]
-    return read_parents(connection, list(detached), zone=conf.zone(), detached=detached)
+    return read_tables(connection, targets, lambda target: rows.get(target.config.pk, ()))

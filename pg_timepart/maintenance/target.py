@@ -15,11 +15,13 @@ from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
 from pg_timepart.maintenance import config_claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
+from pg_timepart.partitions.key_formats.base import KeyFormat
+from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent
-from pg_timepart.postgres.catalog import read_parent
+from pg_timepart.postgres.catalog import read_parent, read_parents
 from pg_timepart.schema.declaration import Declaration, declaration_of, key_column
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import declared_formats, registry
 from pg_timepart.schema.unique_keys import declared_key
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."
@@ -73,8 +75,8 @@ class Target:
     def policy(self, parent: Parent) -> Policy:
         """Return what is wanted, checked against the kind of key; raises InvalidPolicy."""
         policy = self.config.policy()
-        if parent.kind is not None:
-            parent.kind.check_period(policy.period)
+        if parent.key_format is not None:
+            parent.key_format.check_period(policy.period)
         return policy
 
     def plan_input(self, parent: Parent, rows: Sequence[PartitionLog], now: datetime) -> PlanInput:
@@ -102,7 +104,11 @@ class Target:
         """Return the table from the catalog, in one query; raises NotPartitioned."""
         table = self.model._meta.db_table
         parent = read_parent(
-            self.connection, table, zone=conf.zone(), detached=[each.relid for each in rows]
+            self.connection,
+            table,
+            zone=conf.zone(),
+            key_format=self.declaration.key_format,
+            detached=[each.relid for each in rows],
         )
         return usable(self, parent)
 
@@ -117,35 +123,53 @@ def usable(target: Target, parent: Parent | None) -> Parent:
             " (GRANT USAGE)."
         )
     wanted = key_column(target.model, target.declaration)
-    if parent.key == wanted and parent.kind is not None:
+    if parent.key == wanted and parent.key_format is not None:
         return parent
+    how = _otherwise(parent, wanted, target.declaration.key_format)
     raise NotPartitioned(
-        f"The table {table} of {label} {_otherwise(parent, wanted)}. Adding the decorator changes"
+        f"The table {table} of {label} {how}. Adding the decorator changes"
         " no existing table; it must be converted, or made anew by migrate."
     )
 
 
-def _otherwise(parent: Parent, wanted: str) -> str:
+def _otherwise(parent: Parent, wanted: str, declared: KeyFormat | None) -> str:
     """Return how the table is partitioned, and how the model wants it to be."""
     if parent.key == wanted:
-        return f"is partitioned by {wanted}, which is neither a timestamp with time zone nor a date"
+        types = no_column_type_of(formats_of(declared))
+        return f"is partitioned by {wanted}, which is {types}"
     if not parent.is_partitioned:
         return f"is not partitioned; the model declares RANGE ({wanted})"
     return f"is partitioned by {parent.description}; the model declares RANGE ({wanted})"
 
 
-def detached_by_table(
-    targets: Iterable[Target], rows: Callable[[Target], Iterable[PartitionLog]]
-) -> dict[str, list[int]]:
-    """Return the OIDs of what was detached from each table, by its name, as the rows have them.
+def read_table(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Parent | None:
+    """Return the table of a partitioned model, as it is attached; None where there is none."""
+    declared = _declared(model).key_format
+    return read_parent(connection, model._meta.db_table, zone=conf.zone(), key_format=declared)
 
-    Two models may have one table, while a model moves to another app.
+
+def read_tables(
+    connection: BaseDatabaseWrapper,
+    targets: Sequence[Target],
+    logs: Callable[[Target], Iterable[PartitionLog]],
+) -> dict[str, Parent]:
+    """Return the tables of these targets in the connection's database, by name, in one query.
+
+    With what was detached from each, as ``logs`` has it. Two models may have one table, while a
+    model moves to another app.
     """
-    found: dict[str, list[int]] = {}
+    models_there = {each.model._meta.db_table: each.model for each in targets}
+    detached: dict[str, list[int]] = {}
     for each in targets:
-        oids = found.setdefault(each.model._meta.db_table, [])
-        oids += [row.relid for row in rows(each) if not row.is_attached]
-    return found
+        oids = detached.setdefault(each.model._meta.db_table, [])
+        oids += [log.relid for log in logs(each) if not log.is_attached]
+    return read_parents(
+        connection,
+        list(detached),
+        zone=conf.zone(),
+        formats=declared_formats(models_there),
+        detached=detached,
+    )
 
 
 def decorated(label: str) -> type[models.Model]:
@@ -223,7 +247,7 @@ def _first_target(model: type[models.Model], alias: str) -> Target:
     """
     without_rows = target_without_rows(model, alias)
     try:
-        parent = read_parent(connections[alias], model._meta.db_table, zone=conf.zone())
+        parent = read_table(connections[alias], model)
     except DatabaseError:  # the run itself meets it again, and records it
         if config_claims.has_loose_configs():
             return replace(without_rows, is_disputed=True)

@@ -24,7 +24,7 @@ from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.inheritance import read_links, read_strays
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import declared_formats, registry
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class _Search:
             return
         connection = connections[conf.maintenance_alias(alias)]
         names = [*here, *(_quoted(table) for _, table in tables.values())]
-        read = read_parents(connection, names, zone=conf.zone())
+        read = read_parents(connection, names, zone=conf.zone(), formats=declared_formats(here))
         heirs = {read[name].oid: model for name, model in here.items() if name in read}
         for oid, (label, table) in tables.items():
             item = self._of(label)

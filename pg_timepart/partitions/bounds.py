@@ -1,12 +1,17 @@
-"""Bounds: the range of moments whose rows a partition holds. Pure."""
+"""Bounds of a partition: as moments, and as the literals that the server has. Pure."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.time_zones import in_utc
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FOR_VALUES = re.compile(r"FOR VALUES FROM \((?P<lower>.+)\) TO \((?P<upper>.+)\)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,38 @@ class Bounds:
     def overlaps(self, other: Bounds) -> bool:
         """Return whether some instant is inside both; ranges that only touch do not overlap."""
         return _begins_before(self.start, other.end) and _begins_before(other.start, self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundLiterals:
+    """Both bounds of a partition as text, without quotes; a KeyFormat writes and reads them."""
+
+    lower: str | None
+    """None is MINVALUE."""
+
+    upper: str | None
+    """None is MAXVALUE."""
+
+
+def literals_in(expression: str | None) -> BoundLiterals | None:
+    """Return what ``pg_get_expr`` prints of the bounds of a range partition by one key.
+
+    None for any other partition, such as a default one.
+    """
+    match = _FOR_VALUES.match(expression or "")
+    if match is None:
+        return None
+    lower, upper = match["lower"], match["upper"]
+    return BoundLiterals(
+        lower=None if lower == "MINVALUE" else lower.strip("'"),
+        upper=None if upper == "MAXVALUE" else upper.strip("'"),
+    )
+
+
+def in_order(bounds: Bounds | None) -> tuple[bool, bool, datetime, bool, datetime]:
+    """Return the sort key of bounds: by start, then by end; a default partition (None) is last."""
+    start, end = (bounds.start, bounds.end) if bounds else (None, None)
+    return bounds is None, start is not None, start or EPOCH, end is None, end or EPOCH
 
 
 def ends_before_start(start: datetime, end: datetime) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.bounds import Bounds, ends_before_start
+from pg_timepart.partitions.bounds import EPOCH, Bounds, ends_before_start
 from pg_timepart.partitions.time_zones import (
     calendar_limits,
     day_at,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MONDAY = date(1970, 1, 5).toordinal()
 MAX_COUNT = 10_000
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.key_formats import KeyKind
+from pg_timepart.partitions.key_formats.base import KeyFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,15 @@ class Partition(Relation):
 class Parent(Relation):
     """A table that a model declares as partitioned, and what hangs on it."""
 
-    kind: KeyKind | None
-    """How the key's moments become literals; None where the table is not partitioned by range of
-    one column of a supported type."""
+    key_format: KeyFormat | None
+    """What the key's values say about time; None where the table is not partitioned by range of
+    one column of a type that the declared format has."""
 
     key: str | None
     """Name of the partition key's column; None where there is not exactly one."""
+
+    key_type: str | None
+    """The type of that column as ``format_type`` prints it, or None with it."""
 
     description: str
     """How it is partitioned: ``RANGE (column)``, ``LIST (...)``, or ``not partitioned``."""

@@ -25,7 +25,7 @@ from pg_timepart.post_migrate.rename_configs import follow_models, give_way, is_
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
 from pg_timepart.schema.declaration import declaration_of, key_column
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import declared_formats, registry
 
 FOUND_COLUMNS = f"""
 SELECT count(*) FROM unnest({FOUND_TABLES}, %(columns)s::text[]) AS w(relation, name)
@@ -117,7 +117,12 @@ def _targets(using: str, given: Collection[str]) -> list[Target]:
     all the same.
     """
     models_here = {each._meta.db_table: each for each in registry()}
-    parents = read_parents(connections[using], list(models_here), zone=conf.zone())
+    parents = read_parents(
+        connections[using],
+        list(models_here),
+        zone=conf.zone(),
+        formats=declared_formats(models_here),
+    )
     here = [
         models_here[name]
         for name, parent in parents.items()

@@ -11,6 +11,7 @@ from django.db.migrations import CreateModel, DeleteModel, RenameModel, Separate
 from pg_timepart import conf
 from pg_timepart.logger import logger
 from pg_timepart.maintenance import config_claims
+from pg_timepart.maintenance.target import read_table
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias
 from pg_timepart.partitions.tables import Parent
@@ -43,7 +44,7 @@ def is_renamed(model: type[models.Model], using: str, given: Collection[str]) ->
     """
     if not given or _config(model._meta.label_lower) is not None:
         return False
-    parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
+    parent = read_table(connections[using], model)
     found = config_claims.rivals_of(PartitionConfig(), parent, using) if parent else ()
     return any(each.label in given for each in found)
 
@@ -56,7 +57,7 @@ def give_way(model: type[models.Model], using: str) -> None:
     config = _config(model._meta.label_lower)
     if config is None or _is_used(config):
         return
-    parent = read_parent(connections[using], model._meta.db_table, zone=conf.zone())
+    parent = read_table(connections[using], model)
     found = config_claims.rivals_of(config, parent, using) if parent else ()
     if parent and len(found) == 1 and config_claims.is_free(found[0], parent, using):
         _relabel(configs().get(pk=found[0].key), config.model_label)
@@ -164,9 +165,11 @@ def _has_table_named_for(config: PartitionConfig, using: str) -> bool:
 def _table_named_for(label: str, using: str) -> Parent | None:
     """Return the partitioned table of this model, or None."""
     model = _decorated(label)
-    name = label.replace(".", "_") if model is None else model._meta.db_table
-    parent = read_parent(connections[using], name, zone=conf.zone())
-    return None if parent is None or parent.kind is None else parent
+    if model is not None:
+        parent = read_table(connections[using], model)
+    else:
+        parent = read_parent(connections[using], label.replace(".", "_"), zone=conf.zone())
+    return None if parent is None or parent.key_format is None else parent
 
 
 def _is_of_another(parent: Parent, config: PartitionConfig) -> bool:

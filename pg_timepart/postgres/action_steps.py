@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.names import free_name
 from pg_timepart.partitions.tables import (
     Leaf,
@@ -19,23 +20,15 @@ from pg_timepart.partitions.tables import (
     Template,
 )
 from pg_timepart.postgres import ddl
+from pg_timepart.postgres.check_constraints import BOUNDS_CHECK, EXCLUSION_CHECK
 from pg_timepart.postgres.ddl import Lock, Statement, quoted
-from pg_timepart.postgres.steps import Sides, Step
+from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.table_comments import comment_text
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE = "SHARE"
 SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
 SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
-
-BOUNDS_CHECK = "pg_timepart_bounds"
-"""Name of the CHECK that an attach adds, so that the server need not scan under its lock."""
-
-EXCLUSION_CHECK = "pg_timepart_excludes"
-"""Begins the name of the CHECK that spares ATTACH its scan of a big default partition."""
-
-EXCLUSION_PATTERN = EXCLUSION_CHECK.replace("_", r"\_") + "%"
-"""The same for LIKE."""
 
 SMALL_DEFAULT_PAGES = 256
 """2 MB: a default partition up to this size is scanned within the lock budget."""
@@ -45,7 +38,7 @@ def create_steps(
     parent: Parent,
     template: Template,
     leaf: Relation,
-    sides: Sides,
+    sides: BoundLiterals,
     comment: PartitionComment,
     tablespace: str,
 ) -> Iterator[Step]:
@@ -68,7 +61,7 @@ def create_steps(
 
 
 def finish_leaf_steps(
-    parent: Parent, template: Template, leaf: Relation, sides: Sides
+    parent: Parent, template: Template, leaf: Relation, sides: BoundLiterals
 ) -> Iterator[Step]:
     """Yield how to attach a table that we made and did not attach; it is empty."""
     copied = [ddl.drop_exclusions(leaf)] if template.has_exclusions else []
@@ -118,7 +111,7 @@ def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
 
 
 def attach_steps(
-    parent: Parent, template: Template, leaf: Leaf, sides: Sides, tablespace: str
+    parent: Parent, template: Template, leaf: Leaf, sides: BoundLiterals, tablespace: str
 ) -> Iterator[Step]:
     """Yield how to attach a detached table: all slow work first, under locks that stop nobody."""
     table = leaf.relation
@@ -168,7 +161,7 @@ def attach_steps(
     )
 
 
-def _too_slow(parent: Parent, leaf: Leaf, sides: Sides) -> str:
+def _too_slow(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> str:
     """Return that ATTACH builds exclusion constraints for too long, and how to have it done."""
     drops = "".join(f", DROP CONSTRAINT {quoted(name)}" for name in leaf.exclusions)
     table = quoted(leaf.relation.schema, leaf.relation.name)
@@ -268,7 +261,7 @@ def _row_security(template: Template, leaf: Relation, there: RowSecurity) -> Ite
             yield ddl.create_policy(leaf, policy)
 
 
-def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | None:
+def _excluding_check(parent: Parent, template: Template, sides: BoundLiterals) -> str | None:
     """Name the CHECK that a big default partition needs first, or None where it needs none."""
     if parent.default is None or template.default_pages <= SMALL_DEFAULT_PAGES:
         return None
@@ -278,16 +271,16 @@ def _excluding_check(parent: Parent, template: Template, sides: Sides) -> str | 
 
 
 def _exclusion_steps(
-    parent: Parent, template: Template, sides: Sides, excluding: str | None
+    parent: Parent, template: Template, sides: BoundLiterals, excluding: str | None
 ) -> Iterator[Step]:
     default = parent.default
     if default is None:
         return
     prepared = [ddl.drop_constraint(default, name) for name in template.default_checks]
-    if excluding and parent.key and parent.kind and sides.lower and sides.upper:
+    if excluding and parent.key and parent.key_type and sides.lower and sides.upper:
         prepared.append(
             ddl.add_exclusion_check(
-                default, excluding, parent.key, sides.lower, sides.upper, parent.kind.sql_type
+                default, excluding, parent.key, sides.lower, sides.upper, parent.key_type
             )
         )
     if prepared:
@@ -333,14 +326,14 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
         )
 
 
-def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: Sides) -> Iterator[Step]:
+def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Iterator[Step]:
     table = leaf.relation
     if any(check.is_validated for check in leaf.bounds_checks):
         return
     name = next((check.name for check in leaf.bounds_checks), _new_bounds_check(leaf))
-    if not leaf.bounds_checks and parent.key and parent.kind:
+    if not leaf.bounds_checks and parent.key and parent.key_type:
         check = ddl.add_bounds_check(
-            table, name, parent.key, sides.lower, sides.upper, parent.kind.sql_type
+            table, name, parent.key, sides.lower, sides.upper, parent.key_type
         )
         yield Step(
             summary=f"add a CHECK of the bounds to {table.name}",

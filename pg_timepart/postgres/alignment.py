@@ -16,10 +16,10 @@ from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres import ddl
 from pg_timepart.postgres.action_steps import (
     ACCESS_EXCLUSIVE,
-    BOUNDS_CHECK,
     SHARE_UPDATE_EXCLUSIVE,
     unhurried,
 )
+from pg_timepart.postgres.check_constraints import BOUNDS_CHECK
 from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
 from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import fetch_all

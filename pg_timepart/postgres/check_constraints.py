@@ -6,16 +6,30 @@ theirs. What is not ours by its definition is neither validated nor dropped.
 
 from __future__ import annotations
 
+BOUNDS_CHECK = "pg_timepart_bounds"
+"""Name of the CHECK that an attach adds, so that the server need not scan under its lock."""
+
+EXCLUSION_CHECK = "pg_timepart_excludes"
+"""Begins the name of the CHECK that spares ATTACH its scan of a big default partition."""
+
+EXCLUSION_PATTERN = EXCLUSION_CHECK.replace("_", r"\_") + "%"
+"""The same for LIKE."""
+
+# One bound as the server deparses it in a CHECK: an int4 that is not negative is a bare number.
+_CONSTANT = """CASE WHEN wanted.type = 'integer' AND wanted.{side} NOT LIKE '-%%'
+    THEN wanted.{side} ELSE format('%%L::%%s', wanted.{side}, wanted.type) END"""
+_LOWER, _UPPER = (_CONSTANT.replace("{side}", side) for side in ("lower", "upper"))
+
 # The bounds of a partition, spelled as the server deparses what DETACH CONCURRENTLY leaves behind,
 # which says the same. Of ``wanted``: the key, the bounds as text or null, and the type.
-BOUNDS_DEFINITION = """
+BOUNDS_DEFINITION = f"""
 'CHECK (' || CASE WHEN COALESCE(wanted.lower, wanted.upper) IS NULL
     THEN format('(%%I IS NOT NULL)', wanted.key)
     ELSE format('((%%I IS NOT NULL)', wanted.key)
         || CASE WHEN wanted.lower IS NULL THEN ''
-           ELSE format(' AND (%%I >= %%L::%%s)', wanted.key, wanted.lower, wanted.type) END
+           ELSE format(' AND (%%I >= %%s)', wanted.key, {_LOWER}) END
         || CASE WHEN wanted.upper IS NULL THEN ''
-           ELSE format(' AND (%%I < %%L::%%s)', wanted.key, wanted.upper, wanted.type) END
+           ELSE format(' AND (%%I < %%s)', wanted.key, {_UPPER}) END
         || ')' END || ')'
 """
 

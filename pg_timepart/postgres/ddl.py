@@ -15,6 +15,9 @@ from django.db.backends.postgresql.psycopg_any import sql
 from pg_timepart.partitions.tables import Grant, Relation, RowPolicy
 from pg_timepart.postgres.search_path import SET_SAFE_PATH
 
+TYPES_OF_THE_GRAMMAR = {"bigint", "integer", "numeric", "smallint"}
+"""Types whose names, as ``format_type`` prints them, are keywords: no schema can be before them."""
+
 
 class Statement(Protocol):
     """A composed statement, or a part of one, of either psycopg."""
@@ -166,7 +169,7 @@ def finalize(parent: Relation, leaf: Relation) -> Statement:
 
 
 def add_bounds_check(
-    table: Relation, name: str, key: str, lower: str | None, upper: str | None, sql_type: str
+    table: Relation, name: str, key: str, lower: str | None, upper: str | None, key_type: str
 ) -> Statement:
     """Add the CHECK, not yet validated, that spares ATTACH its scan.
 
@@ -175,20 +178,20 @@ def add_bounds_check(
     column = sql.Identifier(key)
     parts = [sql.SQL("{} IS NOT NULL").format(column)]
     if lower is not None:
-        parts.append(_compared(column, ">=", _typed(lower, sql_type)))
+        parts.append(_compared(column, ">=", _typed(lower, key_type)))
     if upper is not None:
-        parts.append(_compared(column, "<", _typed(upper, sql_type)))
+        parts.append(_compared(column, "<", _typed(upper, key_type)))
     return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
 
 
 def add_exclusion_check(
-    table: Relation, name: str, key: str, lower: str, upper: str, sql_type: str
+    table: Relation, name: str, key: str, lower: str, upper: str, key_type: str
 ) -> Statement:
     """Add the CHECK, not yet validated, that a default partition holds nothing of a range."""
     column = sql.Identifier(key)
     outside = (
-        _compared(column, "<", _typed(lower, sql_type)),
-        _compared(column, ">=", _typed(upper, sql_type)),
+        _compared(column, "<", _typed(lower, key_type)),
+        _compared(column, ">=", _typed(upper, key_type)),
     )
     return _not_valid_check(table, name, sql.SQL(" OR ").join(outside))
 
@@ -315,10 +318,11 @@ def _compared(column: Statement, operator: str, literal: Statement) -> Statement
     return sql.SQL("{} OPERATOR(pg_catalog.{}) {}").format(column, sql.SQL(operator), literal)
 
 
-def _typed(literal: str, sql_type: str) -> Statement:
-    """Return a literal with its type; ``timestamp with time zone`` is no name to be searched."""
-    named = sql_type if " " in sql_type else f"pg_catalog.{sql_type}"
-    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(named))
+def _typed(literal: str, key_type: str) -> Statement:
+    """Return a literal with its type; what is a word of the grammar is no name to be searched."""
+    is_word = " " in key_type or key_type in TYPES_OF_THE_GRAMMAR
+    cast = key_type if is_word else f"pg_catalog.{key_type}"
+    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(cast))
 
 
 def _each_of(query: Statement, *names: str) -> Statement:

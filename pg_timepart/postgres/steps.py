@@ -52,11 +52,3 @@ class Step:
 
     tablespace: str | None = None
     """Where indexes built in this step go."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Literals of a partition's bounds, as text; None is MINVALUE or MAXVALUE."""
-
-    lower: str | None
-    upper: str | None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pg_timepart.partitions.key_formats.base import KeyFormat
+
 if TYPE_CHECKING:
     from django.db import models
 
@@ -18,6 +20,9 @@ class Declaration:
 
     widen_keys: bool = True
     """Whether unique declarations without the key are widened by it, rather than left out."""
+
+    key_format: KeyFormat | None = None
+    """What the key's values say about time; None: what the column's type implies."""
 
 
 def declaration_of(model: type[models.Model]) -> Declaration | None:

@@ -10,7 +10,9 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from pg_timepart.schema.declaration import Declaration
+from pg_timepart.partitions.key_formats.base import KeyFormat
+from pg_timepart.partitions.key_formats.registry import key_format_named
+from pg_timepart.schema.declaration import Declaration, declaration_of
 
 MANAGER_NAME = "partitioning"
 
@@ -29,12 +31,21 @@ class PartitioningManagerBase(models.Manager[models.Model]):
     defaults: Mapping[str, Any]
     """What the decorator's ``default_*`` options say, by their full names. Not in migrations."""
 
-    def __init__(self, key: str, widen_keys: bool = True) -> None:
+    def __init__(
+        self, key: str, widen_keys: bool = True, key_format: KeyFormat | str | None = None
+    ) -> None:
         super().__init__()
-        self.declaration = Declaration(key=key, widen_keys=widen_keys)
+        self.declaration = Declaration(
+            key=key,
+            widen_keys=widen_keys,
+            key_format=key_format_named(key_format) if isinstance(key_format, str) else key_format,
+        )
         self.defaults = {}
+        options: dict[str, Any] = {} if widen_keys else {"widen_keys": False}
+        if key_format is not None:
+            options["key_format"] = key_format
         # What deconstruct() returns and managers are compared by.
-        self._constructor_args = ((key,), {} if widen_keys else {"widen_keys": False})
+        self._constructor_args = ((key,), options)
 
 
 def decorated_classes() -> tuple[type[models.Model], ...]:
@@ -45,6 +56,12 @@ def decorated_classes() -> tuple[type[models.Model], ...]:
 def registry() -> tuple[type[models.Model], ...]:
     """Return the decorated models that can have a table of their own, in that order."""
     return tuple(each for each in _registry.values() if _can_have_table(each._meta))
+
+
+def declared_formats(tables: Mapping[str, type[models.Model]]) -> dict[str, KeyFormat]:
+    """Return the key formats that the models of these tables declare, by table."""
+    declared = {table: declaration_of(model) for table, model in tables.items()}
+    return {table: each.key_format for table, each in declared.items() if each and each.key_format}
 
 
 def _can_have_table(meta: Any) -> bool:

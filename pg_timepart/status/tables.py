@@ -26,7 +26,7 @@ from pg_timepart.maintenance.target import (
     Target,
     decorated,
     defaults_of,
-    detached_by_table,
+    read_tables,
     target_of,
     usable,
 )
@@ -36,7 +36,6 @@ from pg_timepart.models.database import rows_alias
 from pg_timepart.partitions.addresses import Addresses
 from pg_timepart.partitions.coverage import runs_out_at
 from pg_timepart.partitions.tables import Parent, Partition
-from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
 from pg_timepart.postgres.lock_holders import Holder, read_advisory_holders
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
@@ -196,8 +195,7 @@ def _read_database(
     targets: list[Target], rows: dict[str, list[PartitionLog]], deferred: frozenset[str]
 ) -> _Seen:
     connection = targets[0].connection
-    detached = detached_by_table(targets, lambda target: rows[target.label])
-    parents = read_parents(connection, list(detached), zone=conf.zone(), detached=detached)
+    parents = read_tables(connection, targets, lambda target: rows[target.label])
     kept = [
         parents[each.model._meta.db_table]
         for each in targets

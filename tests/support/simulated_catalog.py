@@ -10,7 +10,7 @@ from typing import Any
 
 from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.key_formats import TimestampKey
+from pg_timepart.partitions.key_formats.timestamps import TimestampKey
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Action, Known, Plan, PlanInput, Policy
 from pg_timepart.partitions.planner import plan_pass
@@ -83,8 +83,9 @@ def parent(
         oid=1,
         schema="public",
         name="shop_event",
-        kind=TimestampKey(),
+        key_format=TimestampKey(),
         key="timestamp",
+        key_type="timestamp with time zone",
         description="RANGE (timestamp)",
         tablespace=tablespace,
         home="pg_default",

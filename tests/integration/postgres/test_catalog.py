@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
+from pg_timepart.partitions.key_formats.timestamps import TimestampKey
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_commented, read_named, read_parent, read_parents
 from pg_timepart.postgres.catalog import tablespaces as known_tablespaces
@@ -45,8 +46,7 @@ def test_the_parent(yard: Yard) -> None:
     found = read(yard)
     assert found.oid == yard.one("SELECT 'fleet_ship'::regclass::oid::bigint")
     assert (found.schema, found.name, found.key) == ("public", "fleet_ship", "sailed_at")
-    assert found.kind is not None
-    assert found.kind.sql_type == "timestamp with time zone"
+    assert (found.key_format, found.key_type) == (TimestampKey(), "timestamp with time zone")
     assert (found.description, found.tablespace) == ("RANGE (sailed_at)", None)
     assert found.home == yard.one(
         "SELECT spcname FROM pg_tablespace t JOIN pg_database d ON d.dattablespace = t.oid"
@@ -160,13 +160,13 @@ def test_a_table_that_does_not_exist_is_left_out(yard: Yard) -> None:
         ("PARTITION BY RANGE (id)", "RANGE (id)"),
     ],
 )
-def test_what_is_not_ours_to_maintain_has_no_kind(
+def test_what_is_not_ours_to_maintain_has_no_key_format(
     yard: Yard, declared: str, description: str
 ) -> None:
     yard.execute(f"CREATE TABLE fleet_strange (id int, at timestamptz) {declared}")
     found = read_parent(yard.connection, "fleet_strange", zone=UTC)
     assert found is not None
-    assert (found.kind, found.description) == (None, description)
+    assert (found.key_format, found.description) == (None, description)
 
 
 def test_an_inheritance_child_is_no_partition(yard: Yard) -> None:

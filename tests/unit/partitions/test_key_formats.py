@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
-from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.key_formats import DateKey, KeyKind, TimestampKey, key_kind
+from pg_timepart.errors import InvalidPolicy, UnknownName
+from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
+from pg_timepart.partitions.key_formats.dates import DateKey
+from pg_timepart.partitions.key_formats.registry import format_of_column, key_format_named
+from pg_timepart.partitions.key_formats.timestamps import TimestampKey
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.time_zones import start_of_day
 
@@ -31,38 +34,48 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
 
 
-class TestKeyKind:
+class TestKeyFormat:
     @pytest.mark.parametrize(
-        ("sql_type", "kind"), [("timestamp with time zone", TimestampKey()), ("date", DateKey())]
+        ("column_type", "key_format"),
+        [("timestamp with time zone", TimestampKey()), ("date", DateKey())],
     )
-    def test_is_found_by_its_type(self, sql_type: str, kind: KeyKind) -> None:
-        assert key_kind(sql_type) == kind
-        assert kind.sql_type == sql_type
+    def test_is_implied_by_the_type_of_the_column(
+        self, column_type: str, key_format: KeyFormat
+    ) -> None:
+        assert format_of_column(column_type) == key_format
+        assert key_format_named(key_format.name) == key_format
 
-    @pytest.mark.parametrize("sql_type", ["timestamp without time zone", "bigint", ""])
-    def test_names_the_supported_types(self, sql_type: str) -> None:
+    @pytest.mark.parametrize("column_type", ["timestamp without time zone", "bigint", ""])
+    def test_is_not_implied_by_other_types(self, column_type: str) -> None:
+        assert format_of_column(column_type) is None
+
+    def test_is_the_declared_one_where_the_type_of_the_column_fits(self) -> None:
+        assert format_of_column("date", DateKey()) == DateKey()
+        assert format_of_column("date", TimestampKey()) is None
+
+    def test_has_one_of_the_registered_names(self) -> None:
         with pytest.raises(
-            InvalidPolicy, match=f"must be timestamp with time zone or date, not {sql_type}"
+            UnknownName, match=r"no key format named 'week'\. Known: date, timestamp"
         ):
-            key_kind(sql_type)
+            key_format_named("week")
 
-    @pytest.mark.parametrize("kind", [TimestampKey(), DateKey()])
+    @pytest.mark.parametrize("key", [TimestampKey(), DateKey()])
     @pytest.mark.parametrize(
-        "text",
+        ("text", "side"),
         [
-            "infinity",
-            "-infinity",
-            "0044-03-15 00:00:00+00 BC",
-            "0044-03-15 BC",
-            "10000-01-01 00:00:00+00",
-            "294276-12-31",
+            ("infinity", Beyond.LATER),
+            ("-infinity", Beyond.EARLIER),
+            ("0044-03-15 00:00:00+00 BC", Beyond.EARLIER),
+            ("0044-03-15 BC", Beyond.EARLIER),
+            ("10000-01-01 00:00:00+00", Beyond.LATER),
+            ("294276-12-31", Beyond.LATER),
         ],
     )
-    def test_has_no_moment_beyond_datetime(self, kind: KeyKind, text: str) -> None:
-        assert kind.moment(text, UTC) is None
+    def test_has_no_moment_beyond_datetime(self, key: KeyFormat, text: str, side: Beyond) -> None:
+        assert key.moment(text, UTC) is side
 
     @pytest.mark.parametrize(
-        ("kind", "text"),
+        ("key", "text"),
         [
             (TimestampKey(), "01/02/2024 00:00:00 CET"),
             (TimestampKey(), "2024-01-01 00:00:00"),
@@ -73,14 +86,16 @@ class TestKeyKind:
             (DateKey(), "-"),
         ],
     )
-    def test_refuses_what_it_cannot_read(self, kind: KeyKind, text: str) -> None:
-        with pytest.raises(InvalidPolicy, match=re.escape(f"'{text}' is not a {kind.sql_type}")):
-            kind.moment(text, UTC)
+    def test_refuses_what_it_cannot_read(self, key: KeyFormat, text: str) -> None:
+        with pytest.raises(
+            InvalidPolicy, match=re.escape(f"'{text}' is not a {key.column_types[0]}")
+        ):
+            key.moment(text, UTC)
 
-    @pytest.mark.parametrize("kind", [TimestampKey(), DateKey()])
-    def test_refuses_a_naive_moment(self, kind: KeyKind) -> None:
+    @pytest.mark.parametrize("key", [TimestampKey(), DateKey()])
+    def test_refuses_a_naive_moment(self, key: KeyFormat) -> None:
         with pytest.raises(InvalidPolicy, match="has no time zone"):
-            kind.literal(datetime(2024, 1, 1), UTC)  # noqa: DTZ001
+            key.literal(datetime(2024, 1, 1), UTC)  # noqa: DTZ001
 
 
 class TestTimestampKey:
@@ -106,15 +121,15 @@ class TestTimestampKey:
             ("1850-01-01 00:00:00+00:53:28", utc(1849, 12, 31, 23, 6, 32)),
             ("2024-01-01 00:00:00.5+00", utc(2024, 1, 1, 0, 0, 0, 500_000)),
             ("2024-01-01 00:00:00.000001+00", utc(2024, 1, 1, 0, 0, 0, 1)),
-            ("9999-12-31 23:00:00-05", None),
-            ("0001-01-01 00:00:00+05", None),
+            ("9999-12-31 23:00:00-05", Beyond.LATER),
+            ("0001-01-01 00:00:00+05", Beyond.EARLIER),
         ],
     )
-    def test_reads_what_the_server_prints(self, text: str, moment: datetime | None) -> None:
+    def test_reads_what_the_server_prints(self, text: str, moment: datetime | Beyond) -> None:
         read = TimestampKey().moment(text, BERLIN)
 
         assert read == moment
-        assert read is None or read.tzinfo is UTC
+        assert isinstance(read, Beyond) or read.tzinfo is UTC
 
     @given(st.datetimes(timezones=st.just(UTC)), zones)
     @settings(deadline=None, max_examples=100)
@@ -148,12 +163,12 @@ class TestDateKey:
         assert DateKey().moment("2024-07-01", BERLIN) == utc(2024, 6, 30, 22)
 
     def test_has_no_moment_for_a_first_day_that_begins_before_the_calendar(self) -> None:
-        assert DateKey().moment("0001-01-01", BERLIN) is None
+        assert DateKey().moment("0001-01-01", BERLIN) is Beyond.EARLIER
 
     def test_a_skipped_day_shares_the_start_of_the_next(self) -> None:
         key = DateKey()
         skipped = key.moment("2011-12-30", APIA)
-        assert skipped is not None
+        assert isinstance(skipped, datetime)
 
         assert skipped == key.moment("2011-12-31", APIA)
         assert key.literal(skipped, APIA) == "2011-12-31"

@@ -12,7 +12,7 @@ from pg_timepart.constants import ActionKind, PeriodType
 from pg_timepart.models import MAX_PREMAKE
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import runs_out_at, uncovered
-from pg_timepart.partitions.key_formats import DateKey
+from pg_timepart.partitions.key_formats.dates import DateKey
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import MAX_CREATE, plan_pass, plan_provision

@@ -1,0 +1,42 @@
+"""The registered key formats, by name, and which of them a column can have. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pg_timepart.errors import UnknownName
+from pg_timepart.partitions.key_formats.base import KeyFormat
+
+_registered: dict[str, KeyFormat] = {}
+
+
+def register(key_format: KeyFormat) -> None:
+    """Let the decorator's ``key_format`` name it; the last of a name counts."""
+    _registered[key_format.name] = key_format
+
+
+def key_format_named(name: str) -> KeyFormat:
+    """Return the format of this name; raises UnknownName."""
+    try:
+        return _registered[name]
+    except (KeyError, TypeError) as error:
+        raise UnknownName("key format", str(name), list(_registered)) from error
+
+
+def formats_of(declared: KeyFormat | None) -> tuple[KeyFormat, ...]:
+    """Return what a key can have: what is declared, or else what a column's type implies."""
+    if declared is not None:
+        return (declared,)
+    return tuple(each for each in _registered.values() if each.is_implied)
+
+
+def format_of_column(column_type: str, declared: KeyFormat | None = None) -> KeyFormat | None:
+    """Return the format of a key of this type, as ``format_type`` prints it, or None."""
+    fitting = (each for each in formats_of(declared) if column_type in each.column_types)
+    return next(fitting, None)
+
+
+def no_column_type_of(formats: Iterable[KeyFormat]) -> str:
+    """Return in words that a column has none of their types: ``neither a date nor a bigint``."""
+    types = [f"a {each}" for key_format in formats for each in key_format.column_types]
+    return f"neither {' nor '.join(types)}" if len(types) > 1 else f"not {types[0]}"
