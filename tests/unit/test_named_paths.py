@@ -1,4 +1,4 @@
-"""The files and folders that the Makefile, the continuous integration and the documents name."""
+"""Files, folders and modules that Makefile, continuous integration and documents name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,19 @@ NAMING = (
 )
 PATH = re.compile(r"(?<![\w/.-])(?:tests|proof|bench|deploy|pg_timepart)/[\w/.-]*\w")
 
+PACKAGES = "|".join(each.parent.name for each in CHECKOUT.glob("pg_timepart/*/__init__.py"))
+MODULE = re.compile(rf"`((?:{PACKAGES})/[\w/]+)`")
+"""As the documents name one, without the folder of the whole package."""
+
 
 @pytest.mark.parametrize("naming", NAMING, ids=lambda path: path.name)
 def test_they_are_there(naming: Path) -> None:
     named = set(PATH.findall(naming.read_text()))
     assert [each for each in named if not (CHECKOUT / each).exists()] == []
+
+
+@pytest.mark.parametrize("naming", NAMING, ids=lambda path: path.name)
+def test_modules_are_there(naming: Path) -> None:
+    places = [CHECKOUT / "pg_timepart" / each for each in MODULE.findall(naming.read_text())]
+    there = [each for each in places if each.is_dir() or each.with_suffix(".py").exists()]
+    assert places == there
