@@ -10,7 +10,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.support import database_state
-from tests.support.celery_messages import Post
+from tests.support.celery_messages import CeleryInMemory
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,7 @@ def database_as_made(
     """
     in_module = [each for each in request.session.items if each.path == request.path]
     with django_db_blocker.unblock():
-        if any("yard" not in getattr(each, "fixturenames", ()) for each in in_module):
+        if any("database" not in getattr(each, "fixturenames", ()) for each in in_module):
             database_state.restore()
         yield
         database_state.remove_additions()
@@ -67,8 +67,8 @@ def committing(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iter
 
 
 @pytest.fixture
-def post() -> Iterator[Post]:
+def celery_in_memory() -> Iterator[CeleryInMemory]:
     """Where the tasks go that are sent."""
-    post = Post()
-    yield post
-    post.close()
+    celery_in_memory = CeleryInMemory()
+    yield celery_in_memory
+    celery_in_memory.close()

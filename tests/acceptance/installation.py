@@ -25,7 +25,7 @@ from deploy.local.privileges import own_account
 from deploy.local.server import Launch, start
 from tests.support.checkout import CHECKOUT
 from tests.support.clocks import Clock
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 
 CELERY = (sys.executable, "-m", "celery", "-A", "tests.celery_app")
 SUPERVISOR = (sys.executable, "-m", "deploy.local.supervisor")
@@ -156,7 +156,7 @@ class Installation:
 
     def database(self) -> AbstractContextManager[None]:
         """Make it the default database of this process for a while."""
-        return aimed_at(self.postgres.url)
+        return using_database(self.postgres.url)
 
     def crash_postgres(self) -> None:
         """End PostgreSQL as a crash does, without a checkpoint and in the middle of things."""

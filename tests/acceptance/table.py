@@ -17,7 +17,7 @@ from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.acceptance.installation import wait_until
 from tests.apps.plant.models import Reading
 from tests.support.processes import session
-from tests.support.table_state import wipe
+from tests.support.table_state import reset_table
 
 READING = "plant.reading"
 YEARS = (2015, 2016, 2017)
@@ -53,7 +53,7 @@ def every(seconds: int, model: type[models.Model] = Reading) -> PeriodicTask:
 
 def neglect(model: type[models.Model] = Reading) -> None:
     """Leave a table as if nobody had looked for years: old partitions with rows, none for now."""
-    wipe(model, period="Year", premake=2)
+    reset_table(model, period="Year", premake=2)
     first, last = datetime(YEARS[0], 1, 1, tzinfo=UTC), datetime(YEARS[-1] + 1, 1, 1, tzinfo=UTC)
     model.partitioning.create_range(first, last)  # type: ignore[attr-defined]
     if model is Reading:

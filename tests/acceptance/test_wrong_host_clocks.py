@@ -34,7 +34,7 @@ from tests.acceptance.table import (
 from tests.acceptance.writers import Writers, missing
 from tests.apps.plant.models import Measurement, Reading
 from tests.support.clocks import Clock
-from tests.support.table_state import State, observe, wipe
+from tests.support.table_state import State, observe, reset_table
 
 pytestmark = pytest.mark.usefixtures("database")
 A_DAY = 86_400
@@ -90,7 +90,7 @@ def minutely() -> set[str]:
 
     Returns what there is of it.
     """
-    wipe(Reading, period="Minute", premake=5, interval=2)
+    reset_table(Reading, period="Minute", premake=5, interval=2)
     now = timezone.now()
     Reading.partitioning.create_range(now - timedelta(minutes=OLD), now)
     return set(children())

@@ -28,7 +28,7 @@ from tests.drift.judging import Allowed, judge
 from tests.drift.ledger import Ledger, window
 from tests.drift.place import clear
 from tests.drift.sight import Sight, Table, look
-from tests.support.table_state import change_policy, wipe
+from tests.support.table_state import change_policy, reset_table
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class World(RuleBasedStateMachine):
         """Start with partitions around now, two of them detached, and a row in each."""
         self.model, self.now = model, start
         clear(model)
-        wipe(model, period=period)
+        reset_table(model, period=period)
         self.see()
         self.tally["sequences"] += 1
         for first, last in ((0, 8), (-16, 0)):
@@ -111,7 +111,7 @@ class World(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Leave nothing."""
         clear(self.model)
-        wipe(self.model)
+        reset_table(self.model)
         self._zone.disable()
 
     @property

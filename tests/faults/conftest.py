@@ -11,7 +11,7 @@ from deploy.local.folders import scratch_folder
 from pg_timepart.postgres.catalog import tablespaces
 from tests.faults.own_server import OwnServer
 from tests.support.scenarios import execute
-from tests.support.table_state import clear_plant
+from tests.support.table_state import reset_plant_tables
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def database(own_server: OwnServer, django_db_blocker: DjangoDbBlocker) -> Itera
     """Our own server as this process's default database, in autocommit; no partition is left."""
     with django_db_blocker.unblock(), own_server.database():
         yield own_server
-        clear_plant()
+        reset_plant_tables()
 
 
 @pytest.fixture(scope="session")

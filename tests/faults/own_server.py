@@ -14,7 +14,7 @@ from django.db import connection
 from deploy.local import start_postgres, stop
 from deploy.local.privileges import unprivileged_account
 from tests.acceptance.installation import run_python
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 
 CRASH = (signal.SIGQUIT, signal.SIGKILL)
 """Ends the server at once, without a checkpoint: it must recover when it starts again."""
@@ -81,5 +81,5 @@ class OwnServer:
     @contextmanager
     def database(self) -> Iterator[None]:
         """Make it the default database of this process for a while."""
-        with aimed_at(self.url):
+        with using_database(self.url):
             yield

@@ -10,9 +10,9 @@ import pytest
 
 from tests.faults.own_server import OwnServer
 from tests.faults.test_missing_privileges import OWN
-from tests.support.all_scenarios import EVERY
+from tests.support.all_scenarios import ALL_SCENARIOS
 from tests.support.checkout import CHECKOUT
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 from tests.support.scenarios import execute, undisturbed
 from tests.support.table_state import observe
 
@@ -50,11 +50,11 @@ def keeper(database: OwnServer, archive: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_documented_rights_are_enough(name: str, keeper: str) -> None:
-    scenario = EVERY[name]("archive")
+    scenario = ALL_SCENARIOS[name]("archive")
     _, after = undisturbed(scenario)
     scenario.prepare()
     execute(OWN.format(owner="shop_owner"), *map(own, GRANTS[OPERATIONS[name]]))
-    with aimed_at(keeper):
+    with using_database(keeper):
         scenario.operate()
     assert not after.difference(observe(scenario.model))
 

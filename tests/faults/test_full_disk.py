@@ -21,13 +21,13 @@ from tests.support.scenarios import (
     OLD,
     Scenario,
     execute,
+    old_partition,
     prepare_old,
     run_pass,
-    the_old,
     undisturbed,
     what_is_left,
 )
-from tests.support.table_state import clear_plant, observe
+from tests.support.table_state import observe, reset_plant_tables
 
 NO_SPACE = "No space left on device"
 ADVICE = "Free or add room on that disk of the server."
@@ -46,7 +46,7 @@ def small(database: OwnServer, small_folder: Path) -> Iterator[str]:
     with database.changed(within=on_a_small_disk(small_folder, megabytes=2)):
         execute(f"CREATE TABLESPACE small LOCATION '{small_folder}'")
         yield "small"
-        clear_plant()
+        reset_plant_tables()
         execute("DROP TABLE IF EXISTS ballast", "DROP TABLESPACE small")
 
 
@@ -104,7 +104,9 @@ def test_a_file_that_may_not_grow(archive: str) -> None:
         "CHECKPOINT",
     )
     scenario = Scenario(
-        model=Reading, prepare=detached, operate=lambda: the_old(Reading).set_tablespace(archive)
+        model=Reading,
+        prepare=detached,
+        operate=lambda: old_partition(Reading).set_tablespace(archive),
     )
     before, after = undisturbed(scenario)
     scenario.prepare()

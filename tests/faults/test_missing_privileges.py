@@ -15,8 +15,8 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionRun
 from tests.faults.own_server import OwnServer
 from tests.support import scenarios
-from tests.support.all_scenarios import EVERY
-from tests.support.other_database import aimed_at
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.other_database import using_database
 from tests.support.scenarios import execute, undisturbed
 from tests.support.table_state import observe
 
@@ -117,11 +117,11 @@ def keeper(database: OwnServer, archive: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", LACKS)
 def test_the_record_says_what_to_grant_and_then_all_is_well(name: str, keeper: str) -> None:
     lack = LACKS[name]
-    scenario = EVERY[lack.scenario]("archive")
+    scenario = ALL_SCENARIOS[lack.scenario]("archive")
     _, after = undisturbed(scenario)
     scenario.prepare()
     execute(OWN.format(owner=ROLE), lack.take)
-    with aimed_at(keeper), suppress(OperationFailed):
+    with using_database(keeper), suppress(OperationFailed):
         scenario.operate()
     run = PartitionRun.objects.latest("pk")
     assert run.outcome == Outcome.FAILED, run.message
@@ -129,7 +129,7 @@ def test_the_record_says_what_to_grant_and_then_all_is_well(name: str, keeper: s
     for each in lack.words:
         assert each in details
     execute(lack.give)
-    with aimed_at(keeper):
+    with using_database(keeper):
         scenario.operate()
     assert not after.difference(observe(scenario.model))
 
@@ -141,11 +141,11 @@ def test_without_our_own_tables_the_caller_learns_of_it(right: str, keeper: str)
     scenario.prepare()
     execute(OWN.format(owner=ROLE), f"REVOKE {right} ON {OURS} FROM {ROLE}")
     with (
-        aimed_at(keeper),
+        using_database(keeper),
         pytest.raises(DatabaseError, match="permission denied for table"),
     ):
         scenario.operate()
     execute(f"GRANT {right} ON {OURS} TO {ROLE}")
-    with aimed_at(keeper):
+    with using_database(keeper):
         scenario.operate()
     assert not after.difference(observe(scenario.model))

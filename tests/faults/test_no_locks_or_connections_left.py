@@ -16,8 +16,8 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionRun
 from tests.faults.own_server import OwnServer
 from tests.support import scenarios
-from tests.support.all_scenarios import EVERY
-from tests.support.celery_messages import Post
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.celery_messages import CeleryInMemory
 from tests.support.processes import session, wait_until
 from tests.support.scenarios import Scenario, execute, undisturbed, what_is_left
 from tests.support.table_state import observe
@@ -94,7 +94,7 @@ def test_whatever_number_of_locks_is_left(
 ) -> None:
     """First the run cannot begin; where its actions need more locks than a look at the catalog,
     they fail each for itself; then it ends well."""
-    scenario = EVERY[name](archive)
+    scenario = ALL_SCENARIOS[name](archive)
     seen: list[str] = []
     with many_indexes(), database.changed(**FEW_LOCKS):
         _, after = undisturbed(scenario)
@@ -115,11 +115,15 @@ def test_whatever_number_of_locks_is_left(
 
 def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) -> None:
     scenario = scenarios.create_ahead()
-    with many_indexes(), database.changed(**FEW_LOCKS), closing(Post()) as post:
+    with (
+        many_indexes(),
+        database.changed(**FEW_LOCKS),
+        closing(CeleryInMemory()) as celery_in_memory,
+    ):
         for left in count(0, 5):
             scenario.prepare()
             with locks_taken(left):
-                is_sent_again = _is_sent_again(post)
+                is_sent_again = _is_sent_again(celery_in_memory)
             told = _told(scenario)
             assert is_sent_again is (told != "done")
             if told in ("done", "actions failed"):
@@ -127,9 +131,9 @@ def test_a_task_that_fails_for_want_of_locks_is_sent_again(database: OwnServer) 
         assert told == "actions failed"
 
 
-def _is_sent_again(post: Post) -> bool:
+def _is_sent_again(celery_in_memory: CeleryInMemory) -> bool:
     try:
-        post.run("maintain", "plant.measurement")
+        celery_in_memory.run("maintain", "plant.measurement")
     except Retry:
         return True
     return False
@@ -160,7 +164,7 @@ def _unquoted(words: str) -> str:
 )
 def test_connections(name: str, left: int, database: OwnServer, archive: str) -> None:
     """A run needs two, and a concurrent detach three; it is recorded by the first that it gets."""
-    scenario = EVERY[name](archive)
+    scenario = ALL_SCENARIOS[name](archive)
     before, after = undisturbed(scenario)
     with database.changed(**FEW_CONNECTIONS):
         scenario.prepare()

@@ -16,10 +16,10 @@ from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.sizes import read_figures
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.faults.own_server import OwnServer
-from tests.support.all_scenarios import EVERY
+from tests.support.all_scenarios import ALL_SCENARIOS
 from tests.support.processes import forked, session, wait_until
-from tests.support.scenarios import LEAF, execute, pending, prepare_old, run_pass, the_old
-from tests.support.table_state import wipe
+from tests.support.scenarios import LEAF, execute, old_partition, pending, prepare_old, run_pass
+from tests.support.table_state import reset_table
 
 ON_TABLE = "UPDATE plant_measurement SET value = 9"
 ON_LEAF = f"UPDATE {LEAF} SET value = 9"
@@ -78,7 +78,7 @@ def test_a_concurrent_detach_is_not_begun_behind_it(statement: str) -> None:
 
 def test_writers_of_a_referenced_table_do_not_wait() -> None:
     """A create waits from afar: who inserts meanwhile never finds a lock of ours."""
-    wipe(Measurement)
+    reset_table(Measurement)
     Machine.objects.get_or_create(name="press")
     with (
         prepared(ON_TARGET),
@@ -94,7 +94,7 @@ def test_writers_of_a_referenced_table_do_not_wait() -> None:
 
 
 def test_finalize_waits_for_none_that_is_elsewhere() -> None:
-    scenario = EVERY["finalize with a foreign key"]("")
+    scenario = ALL_SCENARIOS["finalize with a foreign key"]("")
     scenario.prepare()
     with prepared("UPDATE django_content_type SET model = model"):
         assert pending(Measurement)
@@ -113,6 +113,6 @@ def test_one_that_has_the_advisory_lock_is_named() -> None:
 def test_sizes_of_the_other_tables_are_read() -> None:
     prepare_old(Measurement)()
     prepare_old(Reading)()
-    locked, other = the_old(Measurement).relid, the_old(Reading).relid
+    locked, other = old_partition(Measurement).relid, old_partition(Reading).relid
     with prepared(f"LOCK TABLE {LEAF}"):
         assert [*read_figures(connection, [locked, other])] == [other]

@@ -24,10 +24,10 @@ from tests.apps.plant.models import Measurement, Reading
 from tests.faults.own_server import OwnServer
 from tests.faults.shadowing_objects import Trapped, make_traps, others_marked
 from tests.faults.test_search_path import search_path
-from tests.support.all_scenarios import EVERY
-from tests.support.database import Yard
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.database import Database
 from tests.support.processes import session
-from tests.support.scenarios import NOW, OLD, execute, prepare_old, run_pass, the_old
+from tests.support.scenarios import NOW, OLD, execute, old_partition, prepare_old, run_pass
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def test_a_trap_is_one(trapped: Trapped, statement: str, found: str) -> None:
     assert found in [each.partition(" ")[0] for each in trapped.news()]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL_SCENARIOS)
 def test_an_operation(trapped: Trapped, archive: str, name: str) -> None:
     with others_marked():
-        scenario = EVERY[name](archive)
+        scenario = ALL_SCENARIOS[name](archive)
         scenario.prepare()
         scenario.operate()
         run = PartitionRun.objects.latest("pk")
@@ -91,7 +91,7 @@ def in_a_transaction() -> None:
     """Everything that may be in a transaction of the caller."""
     prepare_old(Measurement)()
     with transaction.atomic():
-        old = the_old(Measurement)
+        old = old_partition(Measurement)
         old.detach(concurrently=False)
         old.attach()
         Measurement.partitioning.truncate_partition(old)
@@ -126,7 +126,7 @@ def a_missing_right() -> None:
 
 def a_model_comes_and_goes() -> None:
     """A table is made and dropped, with what was detached from it."""
-    raft = Yard().build(replica=models.IntegerField(null=True))
+    raft = Database().build(replica=models.IntegerField(null=True))
     raft.partitioning.create_range(OLD, NOW)
     raft.partitioning.detach_partition(config_of(raft).logs.all())
     with connection.schema_editor() as editor:

@@ -24,7 +24,7 @@ from tests.apps.plant.models import Reading
 from tests.support.clocks import Clock
 from tests.support.processes import forked, session, wait_until
 from tests.support.scenarios import execute
-from tests.support.table_state import State, observe, wipe
+from tests.support.table_state import State, observe, reset_table
 
 A_DAY = timedelta(days=1)
 PREMAKE = 3
@@ -76,7 +76,7 @@ def _right_at_first(
 @pytest.fixture(params=PERIODS)
 def rotated(request: pytest.FixtureRequest) -> State:
     """A table with a row in each period, after a pass: some of it is retired."""
-    wipe(Reading, period=request.param, premake=PREMAKE, interval=KEPT, drop_after=GRACE)
+    reset_table(Reading, period=request.param, premake=PREMAKE, interval=KEPT, drop_after=GRACE)
     now, length = server_time(), PERIODS[request.param]
     Reading.partitioning.create_range(now - OLD * length, now)
     Reading.objects.bulk_create(Reading(at=now - n * length, value=n) for n in range(OLD))

@@ -11,9 +11,9 @@ from tests.faults.crash_during_detach import crash_while_it_waits
 from tests.faults.lost_connections import losing_connections
 from tests.faults.own_server import CRASH, FAST, OwnServer
 from tests.support import scenarios
-from tests.support.all_scenarios import EVERY
-from tests.support.fault_injection import strike_everywhere
-from tests.support.processes import struck_at
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.fault_injection import fail_at_every_point
+from tests.support.processes import interrupted_at
 from tests.support.scenarios import pending, undisturbed, what_is_left
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -34,21 +34,21 @@ IN_THE_MIDDLE = {
 @pytest.mark.parametrize("name", IN_THE_MIDDLE)
 def test_in_the_middle(name: str, archive: str, database: OwnServer) -> None:
     kind, words = IN_THE_MIDDLE[name]
-    scenario = EVERY[name](archive)
+    scenario = ALL_SCENARIOS[name](archive)
     before, after = undisturbed(scenario)
     scenario.prepare()
-    struck = struck_at(words, scenario.operate, lambda *_: database.restart(KINDS[kind]))
-    assert struck.place is not None
-    assert isinstance(struck.error, OperationalError)
-    assert not list(what_is_left(scenario, before, after, struck.place))
+    interrupted = interrupted_at(words, scenario.operate, lambda *_: database.restart(KINDS[kind]))
+    assert interrupted.place is not None
+    assert isinstance(interrupted.error, OperationalError)
+    assert not list(what_is_left(scenario, before, after, interrupted.place))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL_SCENARIOS)
 def test_at_every_statement(name: str, kind: str, archive: str, database: OwnServer) -> None:
-    strike_everywhere(
-        EVERY[name](archive),
+    fail_at_every_point(
+        ALL_SCENARIOS[name](archive),
         losing_connections(lambda *_: database.restart(KINDS[kind])),
     )
 
@@ -70,13 +70,17 @@ def test_while_it_is_away_nothing_is_recorded_and_the_caller_learns_of_it(
     before, after = undisturbed(scenario)
     scenario.prepare()
     PartitionRun.objects.all().delete()
-    struck = struck_at("before ALTER TABLE", scenario.operate, lambda *_: database.stop(CRASH))
+    interrupted = interrupted_at(
+        "before ALTER TABLE", scenario.operate, lambda *_: database.stop(CRASH)
+    )
     try:
-        assert isinstance(struck.error, OperationalError)
+        assert isinstance(interrupted.error, OperationalError)
         with pytest.raises(OperationalError, match="refused"):
             scenario.operate()
     finally:
         database.start()
     assert PartitionRun.objects.count() == 0
-    assert f"maintain of plant.measurement: {struck.error.args[0].splitlines()[0]}" in caplog.text
+    assert (
+        f"maintain of plant.measurement: {interrupted.error.args[0].splitlines()[0]}" in caplog.text
+    )
     assert not list(what_is_left(scenario, before, after, "the absence"))

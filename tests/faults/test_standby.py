@@ -18,8 +18,8 @@ from tests.faults.crash_during_detach import crash_while_it_waits
 from tests.faults.own_server import OwnServer
 from tests.faults.standby import promote, standby_of, wait_for_replay
 from tests.support import scenarios
-from tests.support.all_scenarios import EVERY
-from tests.support.other_database import aimed_at
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.other_database import using_database
 from tests.support.scenarios import NOW, execute, pending, undisturbed, what_is_left
 from tests.support.table_state import observe
 
@@ -43,7 +43,7 @@ def test_on_a_standby_the_caller_learns_of_it_and_nothing_is_written(
     before, after = undisturbed(scenario)
     scenario.prepare()
     wait_for_replay(database, standby)
-    with aimed_at(standby.url):
+    with using_database(standby.url):
         with pytest.raises(DatabaseError, match="read-only transaction"):
             scenario.operate()
         (report,) = (each for each in maintain_all(now=NOW) if each.label == "plant.measurement")
@@ -63,7 +63,7 @@ def test_what_the_primary_began_is_ended_on_the_standby_that_is_promoted(
     crash_while_it_waits(scenario, database, lambda: wait_for_replay(database, standby))
     try:
         promote(standby)
-        with aimed_at(standby.url):
+        with using_database(standby.url):
             assert pending(Measurement)
             assert not list(what_is_left(scenario, before, after, "the failover"))
     finally:
@@ -74,7 +74,7 @@ def test_what_the_primary_began_is_ended_on_the_standby_that_is_promoted(
 def test_a_database_that_is_read_only_by_a_setting(
     name: str, archive: str, database: OwnServer
 ) -> None:
-    scenario = EVERY[name](archive)
+    scenario = ALL_SCENARIOS[name](archive)
     before, after = undisturbed(scenario)
     scenario.prepare()
     with read_only(), pytest.raises(DatabaseError, match="read-only transaction"):

@@ -12,11 +12,11 @@ from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Measurement, Reading
 from tests.faults.lost_connections import SENTENCE, losing_connections
 from tests.support import scenarios
-from tests.support.all_scenarios import EVERY
-from tests.support.fault_injection import strike_at, strike_everywhere, strike_some
-from tests.support.processes import session, struck_at, terminate
+from tests.support.all_scenarios import ALL_SCENARIOS
+from tests.support.fault_injection import fail_at_every_point, fail_at_point, fail_at_some_points
+from tests.support.processes import interrupted_at, session, terminate
 from tests.support.scenarios import NOW, prepare_old
-from tests.support.table_state import wipe
+from tests.support.table_state import reset_table
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -41,23 +41,25 @@ LOSING_THE_LOCK = losing_connections(end_who_has_the_advisory_lock)
 
 
 def test_at_statements_of_a_detach() -> None:
-    strike_some(scenarios.detach_with_a_foreign_key(), losing_connections(end_its_process), every=9)
+    fail_at_some_points(
+        scenarios.detach_with_a_foreign_key(), losing_connections(end_its_process), every=9
+    )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL_SCENARIOS)
 def test_at_every_statement_of_every_operation(name: str, archive: str) -> None:
-    strike_everywhere(EVERY[name](archive), losing_connections(end_its_process))
+    fail_at_every_point(ALL_SCENARIOS[name](archive), losing_connections(end_its_process))
 
 
 def test_the_advisory_lock_is_lost_in_the_middle_of_an_attach() -> None:
-    strike_at(scenarios.attach(), LOSING_THE_LOCK, point=5)
+    fail_at_point(scenarios.attach(), LOSING_THE_LOCK, point=5)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL_SCENARIOS)
 def test_the_advisory_lock_is_lost_at_every_statement(name: str, archive: str) -> None:
-    strike_everywhere(EVERY[name](archive), LOSING_THE_LOCK)
+    fail_at_every_point(ALL_SCENARIOS[name](archive), LOSING_THE_LOCK)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +68,13 @@ def test_the_advisory_lock_is_lost_at_every_statement(name: str, archive: str) -
 def test_the_next_table_of_the_same_pass_gets_a_new_connection(words: str) -> None:
     """Also where the connection is lost after all is done, when it is to be recorded."""
     prepare_old(Reading, interval=2)()
-    wipe(Measurement)
+    reset_table(Measurement)
     reports: list[Report] = []
-    struck = struck_at(words, lambda: reports.extend(maintain_all(now=NOW)), end_its_process)
-    assert struck.place is not None
-    assert struck.error is None
+    interrupted = interrupted_at(
+        words, lambda: reports.extend(maintain_all(now=NOW)), end_its_process
+    )
+    assert interrupted.place is not None
+    assert interrupted.error is None
     first, second = (each for each in reports if each.label in (READING, MEASUREMENT))
     assert (first.label, second.label) == (READING, MEASUREMENT)
     if words == "before ALTER TABLE":

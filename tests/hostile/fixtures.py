@@ -14,33 +14,33 @@ from tests.apps.fleet.models import Ship
 from tests.hostile.markup_names import MARKUP, OFF_MARKUP
 from tests.hostile.quoting_check import identifier, nothing_breaks_out
 from tests.support.admin_client import no_users_left, signed_in
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture
-def ships(yard: Yard) -> Iterator[None]:
+def two_partitions(database: Database) -> Iterator[None]:
     """Ships with an attached and a detached partition, a row in each."""
-    logs = yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    logs = database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
     for start in ("2001-01-01", "2001-02-01"):
         Ship.objects.create(sailed_at=at(start))
     logs[1].detach()
-    with nothing_breaks_out(yard):
+    with nothing_breaks_out(database):
         yield
 
 
 @pytest.fixture
-def config(yard: Yard) -> Iterator[PartitionConfig]:
+def config(database: Database) -> Iterator[PartitionConfig]:
     """Ships with an attached and a detached partition and a tablespace of names that are markup."""
-    found = yard.configure(Ship, period="Month", premake=1, interval=12)
+    found = database.configure(Ship, period="Month", premake=1, interval=12)
     for name, month in ((MARKUP, 1), (OFF_MARKUP, 2)):
-        yard.execute(
+        database.execute(
             f"CREATE TABLE {identifier(name)} PARTITION OF fleet_ship"
             f" FOR VALUES FROM ('2001-0{month}-01 00:00+00') TO ('2001-0{month + 1}-01 00:00+00')"
         )
     reconcile("fleet.ship")
-    yard.log(Ship, "2001-02-01").detach()
-    with no_users_left(), tablespaces_named(MARKUP), nothing_breaks_out(yard):
+    database.log(Ship, "2001-02-01").detach()
+    with no_users_left(), tablespaces_named(MARKUP), nothing_breaks_out(database):
         yield found
     CrontabSchedule.objects.all().delete()
 

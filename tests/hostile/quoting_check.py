@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from tests.hostile.values import MARK
-from tests.support.database import Yard
+from tests.support.database import Database
 
 CANARY = "hostile_canary"
 
@@ -86,15 +86,15 @@ def always_quoted(*, somewhere: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def canary(yard: Yard) -> Iterator[None]:
+def canary(database: Database) -> Iterator[None]:
     """Fail if the table that hostile names try to drop is gone, or has other rows."""
-    yard.execute(f"CREATE TABLE {CANARY} AS SELECT 1 AS sings")
+    database.execute(f"CREATE TABLE {CANARY} AS SELECT 1 AS sings")
     yield
-    assert yard.query(f"SELECT sings FROM {CANARY}") == [1]
+    assert database.query(f"SELECT sings FROM {CANARY}") == [1]
 
 
 @contextmanager
-def nothing_breaks_out(yard: Yard) -> Iterator[None]:
+def nothing_breaks_out(database: Database) -> Iterator[None]:
     """Fail if what is given is SQL anywhere, whether a payload of it runs to its end or not."""
-    with canary(yard), always_quoted(somewhere=False):
+    with canary(database), always_quoted(somewhere=False):
         yield

@@ -18,8 +18,8 @@ from tests.hostile.markup_names import MARKUP, OFF_MARKUP, Fields, overridden, p
 from tests.hostile.quoting_check import identifier
 from tests.hostile.values import NAMES
 from tests.support.admin_client import entry_of, key_of, page_of
-from tests.support.celery_messages import Message, Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory, Message
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
@@ -87,31 +87,37 @@ def assert_is(message: Message, form: Fields) -> None:
     assert arguments == [SHIP, *expected(form)]
 
 
-def send(client: Client, config: PartitionConfig, post: Post, form: Fields) -> str:
+def send(
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, form: Fields
+) -> str:
     """Press the button; return the operation that was sent, ``asked`` or ``refused``."""
     answer = submit(client, address_of(config), keyed(form))
-    sent = post.sent()
+    sent = celery_in_memory.sent()
     if answer.status_code == 302:
         for message in sent:
             assert_is(message, form)
         return str(form["operation"]) if sent else "refused"
     assert sent == []
-    confirm(client, config, post, answer)
+    confirm(client, config, celery_in_memory, answer)
     return "asked"
 
 
-def confirm(client: Client, config: PartitionConfig, post: Post, page: Any) -> None:
+def confirm(
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, page: Any
+) -> None:
     """Type what a page asks for before it drops; that, and nothing else, is sent."""
     assert f"<td>{escape(OFF_MARKUP)}</td>" in page.content.decode()
     found = read(page)
     assert sorted(found.hidden) == sorted(keyed(DROP))
     assert found.code == [OFF_MARKUP]
     submit(client, address_of(config), [*found.hidden, ("typed", found.code[0])])
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     assert_is(message, DROP)
 
 
-def test_operations_of_any_kind(client: Client, config: PartitionConfig, post: Post) -> None:
+def test_operations_of_any_kind(
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
+) -> None:
     ends = Counter[str]()
 
     @settings(settings.get_profile("hostile"))
@@ -119,7 +125,7 @@ def test_operations_of_any_kind(client: Client, config: PartitionConfig, post: P
     @example(form={**DROP, "typed": "<script>alert(1)</script>"})
     @example(form={"operation": "move", "partitions": [MARKUP], "tablespace": NAMES[0]})
     def sent(form: Fields) -> None:
-        ends[send(client, config, post, form)] += 1
+        ends[send(client, config, celery_in_memory, form)] += 1
         assert client.get(page_of(config)).status_code == 200
 
     sent()
@@ -130,20 +136,24 @@ def test_operations_of_any_kind(client: Client, config: PartitionConfig, post: P
 
 @pytest.mark.parametrize("form", WHOLE[:7], ids=lambda form: form["operation"])
 def test_what_a_button_sends_for_markup_can_be_run(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard, form: Fields
+    client: Client,
+    config: PartitionConfig,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
+    form: Fields,
 ) -> None:
     submit(client, address_of(config), keyed(form))
-    (message,) = post.sent()
-    report = post.run(message.task.removeprefix("pg_timepart."), *message.args)
+    (message,) = celery_in_memory.sent()
+    report = celery_in_memory.run(message.task.removeprefix("pg_timepart."), *message.args)
     assert report["outcome"] in {"done", "unchanged"}, report
-    attached, exists = set(yard.children(Ship)), yard.exists(identifier(OFF_MARKUP))
+    attached, exists = set(database.children(Ship)), database.exists(identifier(OFF_MARKUP))
     assert (MARKUP in attached) == (form["operation"] not in {"detach", "maintain"})
     assert (OFF_MARKUP in attached) == (form["operation"] == "attach")
     assert exists == (form["operation"] != "drop")
-    move_back(post, form)
+    move_back(celery_in_memory, form)
 
 
-def move_back(post: Post, form: Fields) -> None:
+def move_back(celery_in_memory: CeleryInMemory, form: Fields) -> None:
     """Leave the tablespace empty."""
     if form["operation"] == "move":
-        post.run("set_tablespace", SHIP, [MARKUP, OFF_MARKUP], "pg_default")
+        celery_in_memory.run("set_tablespace", SHIP, [MARKUP, OFF_MARKUP], "pg_default")

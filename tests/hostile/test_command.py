@@ -12,7 +12,7 @@ from tests.apps.fleet.models import Ship
 from tests.hostile.quoting_check import nothing_breaks_out
 from tests.hostile.values import LABELS, MOMENTS, NAMES
 from tests.support.command_line import run_timepart, timepart
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -35,13 +35,13 @@ words = st.one_of(
 
 
 @pytest.fixture(autouse=True)
-def fleet(yard: Yard) -> Iterator[None]:
+def fleet_tables(database: Database) -> Iterator[None]:
     """Ships with a partition that has a row, which is attached and so cannot be dropped."""
-    (log,) = yard.cover(Ship, "2001-01-01", "2001-02-01")
+    (log,) = database.cover(Ship, "2001-01-01", "2001-02-01")
     Ship.objects.create(sailed_at=at("2001-01-01"))
-    with nothing_breaks_out(yard):
+    with nothing_breaks_out(database):
         yield
-    assert yard.one(f"SELECT count(*) FROM {log.table_name}") == 1
+    assert database.one(f"SELECT count(*) FROM {log.table_name}") == 1
 
 
 @settings(settings.get_profile("hostile"))

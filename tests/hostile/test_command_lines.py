@@ -13,7 +13,7 @@ from tests.hostile.values import LABELS, MOMENTS, NAMES, texts
 from tests.support.command_line import Ended, timepart
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
-pytestmark = pytest.mark.usefixtures("ships")
+pytestmark = pytest.mark.usefixtures("two_partitions")
 
 Line = tuple[str, ...]
 

@@ -15,7 +15,7 @@ from tests.hostile.quoting_check import always_quoted, canary, identifier
 from tests.hostile.values import NAMES, identifiers
 from tests.support.case_samples import some_of
 from tests.support.command_line import timepart
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -24,22 +24,22 @@ BOUNDS = "FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
 
 
 @pytest.fixture(autouse=True)
-def sings(yard: Yard) -> Iterator[None]:
-    with canary(yard):
+def sings(database: Database) -> Iterator[None]:
+    with canary(database):
         yield
 
 
-def names_in(yard: Yard, kind: str) -> list[str]:
-    return yard.query("SELECT relname FROM pg_class WHERE relkind = %s AND relname <> ''", kind)
+def names_in(database: Database, kind: str) -> list[str]:
+    return database.query("SELECT relname FROM pg_class WHERE relkind = %s AND relname <> ''", kind)
 
 
-def through_its_life(yard: Yard, name: str, tablespace: str) -> None:
+def through_its_life(database: Database, name: str, tablespace: str) -> None:
     """Take a partition of 2001, made by hand in a schema of the same name, through everything."""
     schema = identifier(name)
     table = f"{schema}.{schema}"
-    yard.execute(f"CREATE SCHEMA {schema}")
-    yard.execute(f"CREATE TABLE {table} PARTITION OF fleet_ship FOR VALUES {BOUNDS}")
-    yard.execute("INSERT INTO fleet_ship (sailed_at, name) VALUES ('2001-01-15', 'Argo')")
+    database.execute(f"CREATE SCHEMA {schema}")
+    database.execute(f"CREATE TABLE {table} PARTITION OF fleet_ship FOR VALUES {BOUNDS}")
+    database.execute("INSERT INTO fleet_ship (sailed_at, name) VALUES ('2001-01-15', 'Argo')")
     with always_quoted():
         run("detach", f"--partition={name}")
         run("move", f"--partition={name}", f"--tablespace={tablespace}")
@@ -48,10 +48,10 @@ def through_its_life(yard: Yard, name: str, tablespace: str) -> None:
         for shown in ("status", "plan"):
             assert timepart(shown, "fleet.ship", "--json").json
         run("detach", "--plain", f"--partition={name}")
-        assert yard.query(f"SELECT name FROM {table}") == ["Argo"]
-        assert yard.tablespaces(table) == {tablespace}
+        assert database.query(f"SELECT name FROM {table}") == ["Argo"]
+        assert database.tablespaces(table) == {tablespace}
         run("drop", "--yes", f"--partition={name}")
-    yard.execute(f"DROP SCHEMA {schema}")
+    database.execute(f"DROP SCHEMA {schema}")
 
 
 def run(operation: str, *words: str) -> None:
@@ -61,38 +61,38 @@ def run(operation: str, *words: str) -> None:
 
 
 @pytest.mark.parametrize("name", some_of({each: each for each in NAMES}, NAMES[::2]))
-def test_a_partition_a_schema_and_a_tablespace_of_any_name(yard: Yard, name: str) -> None:
+def test_a_partition_a_schema_and_a_tablespace_of_any_name(database: Database, name: str) -> None:
     maintain("fleet.ship")
     with tablespaces_named(name):
-        through_its_life(yard, name, tablespace=name)
+        through_its_life(database, name, tablespace=name)
 
 
 @settings(settings.get_profile("hostile"))
 @given(name=identifiers())
-def test_names_that_nobody_thought_of(yard: Yard, name: str) -> None:
+def test_names_that_nobody_thought_of(database: Database, name: str) -> None:
     maintain("fleet.ship")
-    through_its_life(yard, name, "pg_default")
+    through_its_life(database, name, "pg_default")
 
 
 @pytest.mark.parametrize("name", some_of({each: each for each in NAMES}, NAMES[::2]))
-def test_constraints_and_indexes_of_any_name(yard: Yard, name: str) -> None:
+def test_constraints_and_indexes_of_any_name(database: Database, name: str) -> None:
     """What a detached table got by hand, and what an attach builds after its parent."""
     maintain("fleet.cargo")
-    yard.configure(Cargo, keep_foreign_keys=True)
-    (log,) = yard.cover(Cargo, "2001-01-01", "2001-02-01")[:1]
+    database.configure(Cargo, keep_foreign_keys=True)
+    (log,) = database.cover(Cargo, "2001-01-01", "2001-02-01")[:1]
     port = Port.objects.create(name="Piraeus")
     Cargo.objects.create(loaded_at=at("2001-01-01"), port=port, code="a")
     log.detach()
     table, hostile = identifier(log.table_name), identifier(name)
     for kind in ("f", "p"):
-        found = yard.one(
+        found = database.one(
             "SELECT quote_ident(conname) FROM pg_constraint"
             " WHERE conrelid = %s::regclass AND contype = %s",
             table,
             kind,
         )
-        yard.execute(f"ALTER TABLE {table} DROP CONSTRAINT {found}")
-    yard.execute(
+        database.execute(f"ALTER TABLE {table} DROP CONSTRAINT {found}")
+    database.execute(
         f"ALTER TABLE {table} ADD CONSTRAINT {hostile} FOREIGN KEY (port_id)"
         " REFERENCES fleet_port (id)"
     )
@@ -100,7 +100,7 @@ def test_constraints_and_indexes_of_any_name(yard: Yard, name: str) -> None:
     log.detach()
     with always_quoted():
         log.delete()
-    assert log.table_name not in names_in(yard, "r")
+    assert log.table_name not in names_in(database, "r")
 
 
 PARENTS = tuple(each for each in NAMES if '"' not in each)
@@ -108,8 +108,8 @@ PARENTS = tuple(each for each in NAMES if '"' not in each)
 
 
 @pytest.mark.parametrize("name", some_of({each: each for each in PARENTS}, PARENTS[::2]))
-def test_a_table_and_its_columns_of_any_name(yard: Yard, name: str) -> None:
-    raft: Any = yard.build(
+def test_a_table_and_its_columns_of_any_name(database: Database, name: str) -> None:
+    raft: Any = database.build(
         db_table=name,
         key="at",
         at=models.DateTimeField(db_column=name),
@@ -117,17 +117,17 @@ def test_a_table_and_its_columns_of_any_name(yard: Yard, name: str) -> None:
     )
     partitioning = raft.partitioning
     with always_quoted():
-        report = yard.maintain(raft, "2024-01-10")
-        (log, *_) = yard.cover(raft, "2001-01-01", "2001-02-01")
+        report = database.maintain(raft, "2024-01-10")
+        (log, *_) = database.cover(raft, "2001-01-01", "2001-02-01")
         table, column = identifier(name), identifier(f"v{name}"[:40])
         # Django's own INSERT takes neither % nor $ in a column's name.
-        yard.execute(f"INSERT INTO {table} ({table}, {column}) VALUES ('2001-01-15', 1)")
+        database.execute(f"INSERT INTO {table} ({table}, {column}) VALUES ('2001-01-15', 1)")
         partitioning.detach_partition(log)
         partitioning.move_partition(log, "pg_default")
         partitioning.attach_partition(log)
-        assert yard.one(f"SELECT count(*) FROM {table}") == 1
+        assert database.one(f"SELECT count(*) FROM {table}") == 1
         partitioning.detach_partition(log, concurrently=False)
         partitioning.delete_partition(log)
     assert report.outcome == "done"
-    assert yard.one(f"SELECT count(*) FROM {table}") == 0
-    assert log.table_name not in names_in(yard, "r")
+    assert database.one(f"SELECT count(*) FROM {table}") == 0
+    assert log.table_name not in names_in(database, "r")

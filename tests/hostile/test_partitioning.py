@@ -15,7 +15,7 @@ from pg_timepart.partitions.planner import MAX_DAYS
 from tests.apps.fleet.models import Ship
 from tests.hostile.quoting_check import nothing_breaks_out
 from tests.hostile.values import NAMES, python_values
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -23,11 +23,11 @@ partitioning: Any = Ship.partitioning
 
 
 @pytest.fixture(autouse=True)
-def log(yard: Yard) -> Iterator[PartitionLog]:
+def log(database: Database) -> Iterator[PartitionLog]:
     """A detached partition."""
-    (log, _) = yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    (log, _) = database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
     log.detach()
-    with nothing_breaks_out(yard):
+    with nothing_breaks_out(database):
         yield log
     log.refresh_from_db()
     assert not log.is_attached

@@ -6,7 +6,7 @@ import pytest
 
 from tests.hostile.quoting_check import always_quoted, outside_quotes
 from tests.hostile.values import MARK
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -40,13 +40,13 @@ def test_a_name_that_stays_inside_is_not(statement: str) -> None:
 
 
 @pytest.mark.parametrize("somewhere", [True, False])
-def test_a_statement_with_a_bare_name_fails_the_watch(yard: Yard, somewhere: bool) -> None:
+def test_a_statement_with_a_bare_name_fails_the_watch(database: Database, somewhere: bool) -> None:
     with pytest.raises(AssertionError, match=MARK), always_quoted(somewhere=somewhere):
-        yard.execute(f"SELECT 1 AS {MARK}")
+        database.execute(f"SELECT 1 AS {MARK}")
 
 
-def test_no_statement_at_all_fails_only_who_wants_one(yard: Yard) -> None:
+def test_no_statement_at_all_fails_only_who_wants_one(database: Database) -> None:
     with always_quoted(somewhere=False):
-        yard.execute("SELECT 1")
+        database.execute("SELECT 1")
     with pytest.raises(AssertionError), always_quoted():
-        yard.execute("SELECT 1")
+        database.execute("SELECT 1")

@@ -18,8 +18,8 @@ from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
 from tests.hostile.tables_to_protect import OFF, ON, SHIP
 from tests.hostile.values import json_values
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
 
@@ -36,46 +36,50 @@ BAD: dict[str, Any] = {
 HEADERS = ("started_by", "periodic_task_name", "id", "hostname")
 
 
-@pytest.mark.usefixtures("ships")
+@pytest.mark.usefixtures("two_partitions")
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("value", BAD.values(), ids=BAD)
 def test_a_drop_is_recorded_whatever_its_message_carries(
-    yard: Yard, post: Post, header: str, value: Any
+    database: Database, celery_in_memory: CeleryInMemory, header: str, value: Any
 ) -> None:
     carried = json.loads(json.dumps({header: value}))
-    result = post.run("drop_partitions", SHIP, [OFF], request=carried)
+    result = celery_in_memory.run("drop_partitions", SHIP, [OFF], request=carried)
     assert result["outcome"] == "done"
-    assert not yard.exists(OFF)
-    run = yard.runs(Ship)[0]
+    assert not database.exists(OFF)
+    run = database.runs(Ship)[0]
     assert (run.operation, run.outcome) == ("drop", "done")
     for text in (run.started_by, run.task_id, run.worker):
         assert text.isprintable()
         assert 0 < len(text) <= 255
 
 
-@pytest.mark.usefixtures("ships")
+@pytest.mark.usefixtures("two_partitions")
 @settings(settings.get_profile("hostile"))
 @given(headers=st.dictionaries(st.sampled_from(HEADERS), json_values, max_size=3))
 def test_headers_of_any_kind_are_recorded(headers: dict[str, Any]) -> None:
-    post, yard = Post(), Yard()
+    celery_in_memory, database = CeleryInMemory(), Database()
     try:
-        before = len(yard.runs(Ship))
-        on = ON in yard.children(Ship)
+        before = len(database.runs(Ship))
+        on = ON in database.children(Ship)
         name = "detach_partitions" if on else "attach_partitions"
-        post.run(name, SHIP, [ON], request={**headers, "retries": 1})
-        assert len(yard.runs(Ship)) == before + 1
+        celery_in_memory.run(name, SHIP, [ON], request={**headers, "retries": 1})
+        assert len(database.runs(Ship)) == before + 1
     finally:
-        post.close()
+        celery_in_memory.close()
 
 
-@pytest.mark.usefixtures("ships")
-def test_a_redelivered_drop_with_a_bad_id_is_recorded_too(yard: Yard, post: Post) -> None:
+@pytest.mark.usefixtures("two_partitions")
+def test_a_redelivered_drop_with_a_bad_id_is_recorded_too(
+    database: Database, celery_in_memory: CeleryInMemory
+) -> None:
     again = {"id": "\x00" * 300, "delivery_info": {"redelivered": True}}
-    assert post.run("drop_partitions", SHIP, [OFF], request=again)["outcome"] == "done"
+    assert celery_in_memory.run("drop_partitions", SHIP, [OFF], request=again)["outcome"] == "done"
 
 
-@pytest.mark.usefixtures("ships")
-def test_what_the_encoding_lacks_is_recorded_as_escapes(yard: Yard, post: Post) -> None:
+@pytest.mark.usefixtures("two_partitions")
+def test_what_the_encoding_lacks_is_recorded_as_escapes(
+    database: Database, celery_in_memory: CeleryInMemory
+) -> None:
     """As in a database in LATIN1, whose server refuses what it has no byte for."""
 
     def refuse(execute: Any, statement: Any, values: Any, *rest: Any) -> Any:
@@ -84,22 +88,24 @@ def test_what_the_encoding_lacks_is_recorded_as_escapes(yard: Yard, post: Post) 
         return execute(statement, values, *rest)
 
     with connection.execute_wrapper(refuse):
-        post.run("drop_partitions", SHIP, [OFF], request={"started_by": "Jörg" + "ö" * 251})
-    started_by = yard.runs(Ship)[0].started_by
+        celery_in_memory.run(
+            "drop_partitions", SHIP, [OFF], request={"started_by": "Jörg" + "ö" * 251}
+        )
+    started_by = database.runs(Ship)[0].started_by
     assert started_by.startswith("J\\xf6rg\\xf6")
     assert len(started_by) == 255
 
 
 def test_a_name_forges_no_line_of_the_log(
-    yard: Yard, post: Post, caplog: pytest.LogCaptureFixture
+    database: Database, celery_in_memory: CeleryInMemory, caplog: pytest.LogCaptureFixture
 ) -> None:
     forged = "x\nERROR pg_timepart: all is lost\r\x1b[31m"
-    yard.configure(Ship)
-    yard.cover(Ship, "2001-01-01", "2001-02-01")
-    yard.execute(f'ALTER TABLE {ON} RENAME TO "{forged}"')
+    database.configure(Ship)
+    database.cover(Ship, "2001-01-01", "2001-02-01")
+    database.execute(f'ALTER TABLE {ON} RENAME TO "{forged}"')
     reconcile(SHIP)
     with caplog.at_level(logging.WARNING, logger="pg_timepart"):
-        result = post.run("drop_partitions", SHIP, [forged])
+        result = celery_in_memory.run("drop_partitions", SHIP, [forged])
     assert result["outcome"] == "failed"
     lines = [each.getMessage() for each in caplog.records if each.name == "pg_timepart"]
     assert lines

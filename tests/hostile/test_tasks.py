@@ -16,10 +16,10 @@ from pg_timepart.models import PartitionRun
 from pg_timepart.partitions.planner import MAX_DAYS
 from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
 from tests.hostile.values import LABELS, MOMENTS, json_values
-from tests.support.celery_messages import Post
+from tests.support.celery_messages import CeleryInMemory
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
-pytestmark = pytest.mark.usefixtures("ships")
+pytestmark = pytest.mark.usefixtures("two_partitions")
 
 EACH: tuple[Any, ...] = (
     tasks.maintain,
@@ -67,10 +67,12 @@ UNKEPT = ("\x00", "\ud800", "x" * 300, ["\x00"])
 
 
 @pytest.mark.parametrize("label", UNKEPT, ids=["nul", "surrogate", "long", "list"])
-def test_a_label_that_no_row_can_have_is_named_or_recorded(label: Any, post: Post) -> None:
+def test_a_label_that_no_row_can_have_is_named_or_recorded(
+    label: Any, celery_in_memory: CeleryInMemory
+) -> None:
     with pytest.raises(UnknownName, match="no partitioned model named"):
-        post.run("maintain", label)
-    result = post.run("maintain", label, request={"periodic_task_name": "nightly"})
+        celery_in_memory.run("maintain", label)
+    result = celery_in_memory.run("maintain", label, request={"periodic_task_name": "nightly"})
     run = PartitionRun.objects.latest("pk")
     run.delete()
     assert (run.outcome, run.started_by) == ("failed", "beat: nightly")

@@ -10,7 +10,7 @@ from tests.locks.operations import archive
 from tests.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
 from tests.locks.watching import noting
 from tests.locks.worker import Worker, working_process
-from tests.support.table_state import clear_plant
+from tests.support.table_state import reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
 
 
@@ -22,5 +22,5 @@ def worker(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator
             yield worker
             for table in (WITH_BIG_REST, REFERRING_WITH_BIG_REST):
                 table.drop_big()
-            clear_plant()
+            reset_plant_tables()
         call_command("flush", verbosity=0, interactive=False)

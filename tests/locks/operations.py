@@ -12,7 +12,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
 from tests.locks import tables
 from tests.locks.tables import Table, execute, exists
-from tests.support.table_setup import leave_a_detach_pending, run_pass, the_old
+from tests.support.table_setup import leave_a_detach_pending, old_partition, run_pass
 
 RECORDS_TRUNCATE = """
 CREATE TRIGGER noted BEFORE TRUNCATE ON {} EXECUTE FUNCTION locks_note_statement()
@@ -72,21 +72,21 @@ def archive() -> str:
 
 
 def _detach(model: Any) -> object:
-    return the_old(model).detach()
+    return old_partition(model).detach()
 
 
 def _detach_and_spoil(model: Any) -> None:
-    leaf = the_old(model)
+    leaf = old_partition(model)
     leaf.detach()
     execute(f"DROP INDEX {leaf.table_name}_value_idx")
 
 
 def _detach_plainly(model: Any) -> object:
-    return model.partitioning.detach_partition(the_old(model), concurrently=False)
+    return model.partitioning.detach_partition(old_partition(model), concurrently=False)
 
 
 def _move(model: Any) -> object:
-    return the_old(model).set_tablespace(archive())
+    return old_partition(model).set_tablespace(archive())
 
 
 def _leave_pending(model: Any) -> None:
@@ -102,31 +102,33 @@ def _leave_pending(model: Any) -> None:
 
 
 def _note_truncate(model: Any) -> None:
-    execute(RECORDS_TRUNCATE.format(the_old(model).table_name))
+    execute(RECORDS_TRUNCATE.format(old_partition(model).table_name))
 
 
 CREATE = Operation(title="create", perform=lambda model: model.partitioning.create_partition(0))
 DETACH = Operation(title="detach", perform=_detach)
 DETACH_PLAINLY = Operation(title="detach, not concurrently", perform=_detach_plainly)
 FINALIZE = Operation(title="finalize", prepare=_leave_pending, perform=run_pass)
-ATTACH = Operation(title="attach", prepare=_detach, perform=lambda model: the_old(model).attach())
+ATTACH = Operation(
+    title="attach", prepare=_detach, perform=lambda model: old_partition(model).attach()
+)
 REBUILD = Operation(
     title="attach, an index to build",
     prepare=_detach_and_spoil,
-    perform=lambda model: the_old(model).attach(),
+    perform=lambda model: old_partition(model).attach(),
 )
 CALL_OFF = Operation(
     title="attach, its detach pending",
     prepare=_leave_pending,
-    perform=lambda model: the_old(model).attach(),
+    perform=lambda model: old_partition(model).attach(),
 )
 MOVE = Operation(title="move, attached", perform=_move)
 MOVE_DETACHED = Operation(title="move, detached", prepare=_detach, perform=_move)
-DROP = Operation(title="drop", prepare=_detach, perform=lambda model: the_old(model).delete())
+DROP = Operation(title="drop", prepare=_detach, perform=lambda model: old_partition(model).delete())
 TRUNCATE = Operation(
     title="truncate",
     prepare=_note_truncate,
-    perform=lambda model: model.partitioning.truncate_partition(the_old(model)),
+    perform=lambda model: model.partitioning.truncate_partition(old_partition(model)),
 )
 
 _ANY = (tables.PLAIN, tables.REFERRING)

@@ -10,7 +10,7 @@ from django.db import connection
 
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.processes import wait_until
-from tests.support.table_setup import NOW, OLD, a_machine, prepare, the_old
+from tests.support.table_setup import NOW, OLD, a_machine, old_partition, prepare
 
 TODAY = f"at >= '{NOW:%Y-%m-%d}+00' AND at < '{NOW + dt.timedelta(days=1):%Y-%m-%d}+00'"
 
@@ -86,7 +86,7 @@ class Table:
 
     def leaf(self) -> str:
         """Return the name of the old partition."""
-        return the_old(self.model).table_name
+        return old_partition(self.model).table_name
 
     def roles(self) -> dict[int, str]:
         """Return what each table here is, by its OID."""

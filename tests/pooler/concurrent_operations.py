@@ -20,7 +20,7 @@ from tests.drift.sight import look
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.support.processes import session, wait_until
 from tests.support.scenarios import pending
-from tests.support.table_state import change_policy, wipe
+from tests.support.table_state import change_policy, reset_table
 
 OLD_DAYS = tuple(OLD - n * DAY for n in range(7))
 EXPIRED, PENDING, FORGOTTEN, ASKED_OFF, PUT_BACK, MOVED, DROPPED = OLD_DAYS
@@ -44,7 +44,7 @@ Part = tuple[Work, ...]
 
 def prepare_everything(model: Model, archive: str) -> None:
     """Leave a table on which each operation has something to do, for passes and for hands."""
-    wipe(model)
+    reset_table(model)
     run_pass(model)
     target = target_of(model)
     manual.create_range(target, DROPPED, EXPIRED + DAY)

@@ -10,7 +10,7 @@ from pytest_django import DjangoDbBlocker
 from deploy.local import ServiceError, get_pgbouncer
 from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.table import MODELS
-from tests.support.table_state import clear_plant, wipe
+from tests.support.table_state import reset_plant_tables, reset_table
 from tests.support.tablespaces import tablespaces_named
 
 
@@ -39,7 +39,7 @@ def server(
     """The installation, with this process on the server itself: it prepares and looks on."""
     with django_db_blocker.unblock(), installation.database():
         yield installation
-        clear_plant()
+        reset_plant_tables()
 
 
 @pytest.fixture
@@ -55,4 +55,4 @@ def archive(server: PooledInstallation) -> Iterator[str]:
     with tablespaces_named("archive"):
         yield "archive"
         for model in MODELS:
-            wipe(model)
+            reset_table(model)

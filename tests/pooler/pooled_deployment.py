@@ -11,7 +11,7 @@ import psycopg2
 
 from deploy.local import pgbouncer, start_pgbouncer, stop
 from tests.acceptance.installation import Installation
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 
 POOL_SIZE = 6
 
@@ -41,14 +41,14 @@ class PooledInstallation(Installation):
 
     def through(self) -> AbstractContextManager[None]:
         """Have this process use the pooler for a while."""
-        return aimed_at(self.pooler.url)
+        return using_database(self.pooler.url)
 
     @contextmanager
     def narrow(self, default_pool_size: int | str, **settings: str) -> Iterator[None]:
         """Have this process use another pooler for a while, with so many server connections."""
         wanted = {"default_pool_size": str(default_pool_size), **settings}
         with pgbouncer(self.folder / "narrow", self.postgres.url, settings=wanted) as pooler:
-            with aimed_at(pooler.url):
+            with using_database(pooler.url):
                 yield
 
     def pooled_pids(self) -> set[int]:

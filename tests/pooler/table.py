@@ -15,7 +15,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading, Shift
 from tests.support.processes import session
-from tests.support.table_state import change_policy, wipe
+from tests.support.table_state import change_policy, reset_table
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
@@ -31,7 +31,7 @@ def label_of(model: Model) -> str:
 
 def prepare_old(model: Model, **policy: Any) -> None:
     """Leave a table with room ahead and an old partition with a row, and this policy."""
-    wipe(model)
+    reset_table(model)
     maintain(label_of(model), now=NOW)
     partitioning_of(model).create_range(OLD, OLD + DAY)
     insert(model, OLD, 1)
@@ -50,7 +50,7 @@ def insert(model: Model, at: dt.datetime, value: int) -> None:
     model._default_manager.create(value=value, **moment)
 
 
-def the_old(model: Model) -> PartitionLog:
+def old_partition(model: Model) -> PartitionLog:
     """Return the row of the old partition."""
     return PartitionLog.objects.get(config__model_label=label_of(model), start=OLD)
 

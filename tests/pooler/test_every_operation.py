@@ -19,10 +19,19 @@ from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Reading
 from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.session_leaks import leaks
-from tests.pooler.table import DAY, MODELS, NOW, OLD, execute, insert, partitioning_of, the_old
+from tests.pooler.table import (
+    DAY,
+    MODELS,
+    NOW,
+    OLD,
+    execute,
+    insert,
+    old_partition,
+    partitioning_of,
+)
 from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
 from tests.support.case_samples import some_of
-from tests.support.table_state import change_policy, observe, wipe
+from tests.support.table_state import change_policy, observe, reset_table
 
 
 def test_migrate_makes_tables_that_take_rows_at_once(server: PooledInstallation) -> None:
@@ -54,7 +63,7 @@ def test_the_life_of_a_partition(
 
 
 def test_status_and_the_admin_show_the_same(server: PooledInstallation) -> None:
-    wipe(Reading, premake=3)
+    reset_table(Reading, premake=3)
     maintain("plant.reading")
     without = status()
     with server.through(), no_users_left():
@@ -71,17 +80,17 @@ def life(model: type[models.Model], archive: str) -> Iterator[Any]:
     """Do everything that can be done with a table; yield its state after each step."""
     label = model._meta.label_lower
     partitioning = partitioning_of(model)
-    wipe(model)
+    reset_table(model)
     steps: list[Callable[[], object]] = [
         lambda: partitioning.create_range(OLD, OLD + 2 * DAY),
         lambda: insert(model, OLD, 1),
         lambda: maintain(label, now=NOW),
-        lambda: the_old(model).detach(),
-        lambda: the_old(model).set_tablespace(archive),
-        lambda: the_old(model).attach(detach_time=NOW + DAY),
-        lambda: the_old(model).detach(concurrently=False),
-        lambda: the_old(model).truncate(),
-        lambda: the_old(model).delete(),
+        lambda: old_partition(model).detach(),
+        lambda: old_partition(model).set_tablespace(archive),
+        lambda: old_partition(model).attach(detach_time=NOW + DAY),
+        lambda: old_partition(model).detach(concurrently=False),
+        lambda: old_partition(model).truncate(),
+        lambda: old_partition(model).delete(),
         lambda: execute(f"DROP TABLE {model._meta.db_table}_20240306_20240307"),
         lambda: reconcile(label),
         lambda: partitioning.create_range(OLD, OLD + DAY),

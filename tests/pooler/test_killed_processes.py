@@ -92,7 +92,7 @@ def kill_at_every(step: int, server: PooledInstallation, model: Model) -> None:
 
 
 def comes_again(worker: Worker) -> bool:
-    """Return whether its task would be sent again: which statement was struck decides how."""
+    """Return whether its task would be sent again: which statement was interrupted decides how."""
     try:
         outcome = worker.result()
     except DatabaseError as lost:

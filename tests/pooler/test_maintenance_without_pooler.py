@@ -14,7 +14,7 @@ from tests.pooler.application import Application
 from tests.pooler.pooled_deployment import PooledInstallation
 from tests.pooler.session_leaks import leaks
 from tests.pooler.table import Model, parent_held, prepare_old, run_pass
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 from tests.support.processes import forked, wait_until
 from tests.support.scenarios import pending
 from tests.support.table_state import observe
@@ -28,7 +28,7 @@ SELECT pid FROM pg_stat_activity WHERE application_name = 'worker' AND state <> 
 @pytest.fixture
 def past(server: PooledInstallation) -> Iterator[None]:
     """Have the alias ``other`` lead to the server itself."""
-    with aimed_at(server.postgres.url, "other"):
+    with using_database(server.postgres.url, "other"):
         yield
 
 

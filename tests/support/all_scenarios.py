@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.support import resumed_scenarios, scenarios
 from tests.support.scenarios import Scenario
 
-EVERY: dict[str, Callable[[str], Scenario]] = {
+ALL_SCENARIOS: dict[str, Callable[[str], Scenario]] = {
     "create ahead": lambda _: scenarios.create_ahead(),
     "create beside a big default": lambda _: scenarios.create_beside_a_big_default_partition(),
     "release a default": lambda _: resumed_scenarios.release_a_default_partition(),

@@ -24,7 +24,7 @@ class Message:
     headers: dict[str, Any]
 
 
-class Post:
+class CeleryInMemory:
     """An application with a broker in memory and a queue of its own; the current one until closed.
 
     What a task sends, it sends by the current application.

@@ -56,7 +56,7 @@ class Tablespaces:
     """With a name that needs quoting."""
 
 
-class Yard:
+class Database:
     """One database, as a test sees it."""
 
     def __init__(self, alias: str = "default") -> None:
@@ -229,10 +229,10 @@ def at(text: str) -> dt.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-def queries_of_an_idle_pass(yard: Yard, now: dt.datetime) -> list[str]:
+def queries_of_an_idle_pass(database: Database, now: dt.datetime) -> list[str]:
     """Return the SQL of a pass over the ships that finds nothing to do, for one before did all."""
     maintain("fleet.ship", now=now)
-    with CaptureQueriesContext(yard.connection) as captured:
+    with CaptureQueriesContext(database.connection) as captured:
         assert maintain("fleet.ship", now=now).outcome == "unchanged"
     return [each["sql"] for each in captured.captured_queries]
 

@@ -10,27 +10,27 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from pg_timepart.maintenance.maintain import maintain
-from tests.support.database import Tablespaces, Yard, at
+from tests.support.database import Database, Tablespaces, at
 from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture
-def yard(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
+def database(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
     """The default database in autocommit, with the fleet's tables empty."""
     with django_db_blocker.unblock():
-        yard = Yard()
-        with yard.tidy():
-            yield yard
+        database = Database()
+        with database.tidy():
+            yield database
 
 
 @pytest.fixture
-def rest(yard: Yard) -> Yard:
+def database_with_default(database: Database) -> Database:
     """A table with room ahead and a default partition that is too big to be scanned in time."""
-    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
-    yard.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
+    database.execute("CREATE TABLE fleet_rest PARTITION OF fleet_ship DEFAULT")
+    database.execute("ALTER TABLE fleet_rest SET (autovacuum_enabled = off)")
     maintain("fleet.ship", now=at("2024-05-15 10:30"))
-    yard.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
-    return yard
+    database.execute("UPDATE pg_class SET relpages = 1000 WHERE relname = 'fleet_rest'")
+    return database
 
 
 @pytest.fixture(scope="session")

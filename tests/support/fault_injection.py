@@ -10,23 +10,23 @@ from tests.support.processes import KILLED, killed_at, points_of, wait_until_gon
 from tests.support.scenarios import Scenario, undisturbed, what_is_left
 from tests.support.table_state import observe
 
-Strike = Callable[[int, Callable[[], object]], str | None]
-"""Does the work, with a fault at the point of this number; returns the statement that was struck,
+Fault = Callable[[int, Callable[[], object]], str | None]
+"""Does the work, with a fault at the point of this number; returns the interrupted statement,
 or None where the work ended before."""
 
 VICTIM = "victim"
 """The name of the application whose processes are killed."""
 
 
-def strike_everywhere(scenario: Scenario, strike: Strike) -> None:
-    """Strike at point after point until the operation outlives them all."""
-    struck = _strike(scenario, strike, lambda _: count(1))
-    missed = [each for each in scenario.through if not any(each in place for place in struck)]
-    assert not missed, f"was never struck at {missed}, but at {struck}"
+def fail_at_every_point(scenario: Scenario, fault: Fault) -> None:
+    """Fail at point after point until the operation outlives them all."""
+    interrupted = _fail_at(scenario, fault, lambda _: count(1))
+    missed = [each for each in scenario.through if not any(each in place for place in interrupted)]
+    assert not missed, f"was never interrupted at {missed}, but at {interrupted}"
 
 
-def strike_some(scenario: Scenario, strike: Strike, every: int) -> None:
-    """Strike at each ``every``-th point, and at the first of each part it must run ``through``."""
+def fail_at_some_points(scenario: Scenario, fault: Fault, every: int) -> None:
+    """Fail at each ``every``-th point, and at the first of each part it must run ``through``."""
 
     def some(places: list[str]) -> list[int]:
         firsts = [
@@ -35,18 +35,18 @@ def strike_some(scenario: Scenario, strike: Strike, every: int) -> None:
         ]
         return sorted({*firsts, *range(1, len(places) + 1, every)})
 
-    _strike(scenario, strike, some)
+    _fail_at(scenario, fault, some)
 
 
-def strike_at(scenario: Scenario, strike: Strike, point: int) -> None:
-    """Strike at one point, which the operation gets to."""
-    _strike(scenario, strike, lambda _: [point])
+def fail_at_point(scenario: Scenario, fault: Fault, point: int) -> None:
+    """Fail at one point, which the operation gets to."""
+    _fail_at(scenario, fault, lambda _: [point])
 
 
-def _strike(
-    scenario: Scenario, strike: Strike, points: Callable[[list[str]], Iterable[int]]
+def _fail_at(
+    scenario: Scenario, fault: Fault, points: Callable[[list[str]], Iterable[int]]
 ) -> list[str]:
-    """Strike at those ``points`` of what an undisturbed run passes; return what was struck."""
+    """Fail at those ``points`` of what an undisturbed run passes; return those statements."""
     passed: list[str] = []
     before, after = undisturbed(
         replace(scenario, operate=lambda: passed.extend(points_of(scenario.operate)))
@@ -55,7 +55,7 @@ def _strike(
     places: list[str] = []
     for point in points(passed):
         scenario.prepare()
-        place = strike(point, scenario.operate)
+        place = fault(point, scenario.operate)
         if place is None:
             break
         places.append(place)

@@ -13,7 +13,7 @@ from pg_timepart.manager import TimeRangePartitioningManager
 LABEL = "lab"
 
 
-class Laboratory:
+class MigrationRunner:
     """An application without modules: its state, and its tables in one database."""
 
     def __init__(self, using: str = "default") -> None:

@@ -14,7 +14,7 @@ _CONNECTING = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 
 
 @contextmanager
-def aimed_at(url: str, alias: str = "default") -> Iterator[None]:
+def using_database(url: str, alias: str = "default") -> Iterator[None]:
     """Make it the database of this alias, and of its mirrors, in this process for a while.
 
     Django remembers the numbers of content types by alias, and they differ.

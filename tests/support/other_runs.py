@@ -12,7 +12,7 @@ from django.test import override_settings
 from pg_timepart.postgres.advisory_lock import advisory_lock
 from pg_timepart.postgres.catalog import read_parent
 
-impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.05})
+short_lock_wait = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.05})
 """Wait for another run no longer than that."""
 
 TRYING = """

@@ -38,8 +38,8 @@ Act = Callable[[str, BaseDatabaseWrapper], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Struck:
-    """How work ended that was struck on the way."""
+class Interruption:
+    """How work ended that was interrupted by a fault."""
 
     place: str | None
     """The statement; None where the work ended before it got to the point."""
@@ -120,7 +120,7 @@ def killed_at(point: int, work: Callable[[], Any], application: str) -> tuple[in
     return code, words
 
 
-def struck_at(point: int | str, work: Callable[[], Any], act: Act) -> Struck:
+def interrupted_at(point: int | str, work: Callable[[], Any], act: Act) -> Interruption:
     """Do ``work`` in this process, and ``act`` when it gets to the ``point``; see ``killed_at``.
 
     A point may also be words: the first statement, with its "before" or "after", that has them.
@@ -128,18 +128,18 @@ def struck_at(point: int | str, work: Callable[[], Any], act: Act) -> Struck:
     """
     places: list[str] = []
 
-    def strike(where: str, connection: BaseDatabaseWrapper) -> None:
+    def interrupt(where: str, connection: BaseDatabaseWrapper) -> None:
         places.append(where)
         act(where, connection)
 
     error: Exception | None = None
-    with _failpoint(point, strike):
+    with _failpoint(point, interrupt):
         try:
             work()
         except (DatabaseError, InterfaceError, TimepartError) as caught:
             error = caught
     close_old_connections()  # as Django does after a request, and Celery after a task
-    return Struck(place=places[0] if places else None, error=error)
+    return Interruption(place=places[0] if places else None, error=error)
 
 
 def wait_until(condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:

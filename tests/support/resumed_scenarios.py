@@ -8,10 +8,10 @@ from tests.support.scenarios import (
     REST,
     Scenario,
     execute,
+    old_partition,
     prepare_detached,
     prepare_old,
     run_pass,
-    the_old,
 )
 from tests.support.table_setup import leave_a_detach_pending
 
@@ -23,7 +23,7 @@ def finalize_and_move(archive: str) -> Scenario:
 
     def prepare() -> None:
         attached()
-        PartitionLog.objects.filter(pk=the_old(Reading).pk).update(**begun)
+        PartitionLog.objects.filter(pk=old_partition(Reading).pk).update(**begun)
         leave_a_detach_pending(Reading)
 
     return Scenario(
@@ -61,7 +61,7 @@ def call_off_a_pending_detach() -> Scenario:
     return Scenario(
         model=Measurement,
         prepare=prepare,
-        operate=lambda: the_old(Measurement).attach(),
+        operate=lambda: old_partition(Measurement).attach(),
         is_by_hand=True,
         through=("partitionlog", "FINALIZE", "ATTACH PARTITION", "partitionrun"),
     )
@@ -78,7 +78,7 @@ def attach_beside_a_default_partition() -> Scenario:
     return Scenario(
         model=Reading,
         prepare=prepare,
-        operate=lambda: the_old(Reading).attach(),
+        operate=lambda: old_partition(Reading).attach(),
         is_by_hand=True,
         through=("partitionlog", "LOCK TABLE", "after ALTER TABLE", "partitionrun"),
     )
@@ -109,7 +109,7 @@ def move_an_attached_one(archive: str) -> Scenario:
     return Scenario(
         model=Reading,
         prepare=prepare_old(Reading),
-        operate=lambda: the_old(Reading).set_tablespace(archive),
+        operate=lambda: old_partition(Reading).set_tablespace(archive),
         is_by_hand=True,
         through=("partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )
@@ -120,7 +120,7 @@ def truncate() -> Scenario:
     return Scenario(
         model=Reading,
         prepare=prepare_old(Reading),
-        operate=lambda: Reading.partitioning.truncate_partition(the_old(Reading)),
+        operate=lambda: Reading.partitioning.truncate_partition(old_partition(Reading)),
         is_by_hand=True,
         through=("before TRUNCATE", "after TRUNCATE", "partitionrun"),
     )

@@ -15,7 +15,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.support.table_state import State, change_policy, observe, wipe
+from tests.support.table_state import State, change_policy, observe, reset_table
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
@@ -81,7 +81,7 @@ def prepare_old(model: type[models.Model], **policy: Any) -> Callable[[], None]:
     """Return what makes a table with room ahead, and an old partition with a row."""
 
     def prepare() -> None:
-        wipe(model)
+        reset_table(model)
         partitioning: Any = getattr(model, "partitioning")  # noqa: B009
         run_pass(model)
         partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
@@ -100,7 +100,7 @@ def insert(model: type[models.Model], at: dt.datetime, value: int) -> None:
     model._default_manager.create(at=at, value=value, **extra)
 
 
-def the_old(model: type[models.Model]) -> PartitionLog:
+def old_partition(model: type[models.Model]) -> PartitionLog:
     """Return the row of the old partition."""
     return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
 
@@ -111,7 +111,7 @@ def prepare_detached(model: type[models.Model], *statements: str) -> Callable[[]
 
     def prepare() -> None:
         attached()
-        the_old(model).detach()
+        old_partition(model).detach()
         execute(*statements)
 
     return prepare
@@ -147,7 +147,7 @@ def create_ahead() -> Scenario:
     """A table without a partition gets its first ones."""
     return Scenario(
         model=Measurement,
-        prepare=lambda: wipe(Measurement),
+        prepare=lambda: reset_table(Measurement),
         operate=lambda: run_pass(Measurement),
         through=(
             "CREATE TABLE",
@@ -199,7 +199,7 @@ def create_beside_a_big_default_partition() -> Scenario:
     """A partition is made whose range a default partition must promise not to hold."""
 
     def prepare() -> None:
-        wipe(Reading)
+        reset_table(Reading)
         execute(
             f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT",
             f"UPDATE pg_class SET relpages = 1000 WHERE relname = '{REST}'",
@@ -219,7 +219,7 @@ def attach() -> Scenario:
     return Scenario(
         model=Reading,
         prepare=prepare_detached(Reading),
-        operate=lambda: the_old(Reading).attach(),
+        operate=lambda: old_partition(Reading).attach(),
         is_by_hand=True,
         through=("partitionlog", "ATTACH PARTITION", "DROP CONSTRAINT", "partitionrun"),
     )
@@ -230,7 +230,7 @@ def attach_without_index_and_foreign_key() -> Scenario:
     return Scenario(
         model=Measurement,
         prepare=prepare_detached(Measurement, SPOIL_INDEX, SPOIL_CONSTRAINTS),
-        operate=lambda: the_old(Measurement).attach(),
+        operate=lambda: old_partition(Measurement).attach(),
         is_by_hand=True,
         through=("ADD PRIMARY KEY", "CREATE INDEX", "ADD CONSTRAINT", "VALIDATE", "ATTACH"),
     )
@@ -241,7 +241,7 @@ def move_a_detached_one(archive: str) -> Scenario:
     return Scenario(
         model=Reading,
         prepare=prepare_detached(Reading),
-        operate=lambda: the_old(Reading).set_tablespace(archive),
+        operate=lambda: old_partition(Reading).set_tablespace(archive),
         is_by_hand=True,
         through=("partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )
@@ -269,7 +269,7 @@ def drop_by_hand() -> Scenario:
     return Scenario(
         model=Measurement,
         prepare=prepare_detached(Measurement),
-        operate=lambda: the_old(Measurement).delete(),
+        operate=lambda: old_partition(Measurement).delete(),
         is_by_hand=True,
         through=("partitionlog", "DROP CONSTRAINT", "after DROP TABLE", "DELETE FROM"),
     )

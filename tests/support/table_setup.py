@@ -13,7 +13,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement
 from tests.support.processes import session
-from tests.support.table_state import change_policy, wipe
+from tests.support.table_state import change_policy, reset_table
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
@@ -21,7 +21,7 @@ OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 
 def prepare(model: Any, **policy: Any) -> None:
     """Make room ahead, and an old partition with a row."""
-    wipe(model)
+    reset_table(model)
     maintain(model._meta.label_lower, now=NOW)
     model.partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
     key = model.partitioning.declaration.key
@@ -40,20 +40,18 @@ def run_pass(model: Any) -> Report:
     return maintain(model._meta.label_lower, now=NOW)
 
 
-def the_old(model: Any) -> PartitionLog:
+def old_partition(model: Any) -> PartitionLog:
     """Return the row of the old partition."""
     return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
 
 
 def leave_a_detach_pending(model: Any) -> None:
     """Cancel one by hand while it waits for a reader."""
-    table = model._meta.db_table
+    table, partition = model._meta.db_table, old_partition(model).table_name
     with session("reader") as reader, session("operator") as operator:
         reader.execute("BEGIN")
         reader.execute(f"SELECT count(*) FROM {table}")
         operator.execute("SET statement_timeout = '100ms'")
         with pytest.raises(OperationalError):
-            operator.execute(
-                f"ALTER TABLE {table} DETACH PARTITION {the_old(model).table_name} CONCURRENTLY"
-            )
+            operator.execute(f"ALTER TABLE {table} DETACH PARTITION {partition} CONCURRENTLY")
         reader.execute("COMMIT")

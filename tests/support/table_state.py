@@ -88,7 +88,7 @@ def observe_tables(model: type[models.Model]) -> State:
     return State(facts=frozenset(_catalog(model._meta.db_table)))
 
 
-def wipe(model: type[models.Model], **policy: Any) -> None:
+def reset_table(model: type[models.Model], **policy: Any) -> None:
     """Remove every partition, attached or not, and its rows; give the config this policy."""
     with connection.cursor() as cursor:
         cursor.execute(WIPE.format(table=model._meta.db_table))
@@ -100,10 +100,10 @@ def wipe(model: type[models.Model], **policy: Any) -> None:
     )
 
 
-def clear_plant() -> None:
+def reset_plant_tables() -> None:
     """Leave nothing of a past or a referring table, which later tests would stumble over."""
     for model in (Reading, Measurement, Shift):
-        wipe(model)
+        reset_table(model)
 
 
 def change_policy(model: type[models.Model], **policy: Any) -> None:

@@ -9,13 +9,13 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support.app_migrations import APP, migrate
 from tests.support.deployed_project import own_database
-from tests.support.other_database import aimed_at
+from tests.support.other_database import using_database
 
 
 @pytest.fixture
 def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which nothing is migrated, in the place of the default one."""
-    with django_db_blocker.unblock(), own_database() as url, aimed_at(url):
+    with django_db_blocker.unblock(), own_database() as url, using_database(url):
         yield
 
 
@@ -23,7 +23,7 @@ def empty_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """Where a database is in which beat, the plant and our own tables are migrated."""
     with django_db_blocker.unblock(), own_database() as url:
-        with aimed_at(url):
+        with using_database(url):
             migrate("django_celery_beat")
             migrate("plant")
             migrate(APP)
@@ -31,8 +31,8 @@ def migrated_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(migrated_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def migrated_database(migrated_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A copy of that database, in the place of the default one."""
     name = migrated_url.rpartition("/")[2]
-    with django_db_blocker.unblock(), own_database(name) as url, aimed_at(url):
+    with django_db_blocker.unblock(), own_database(name) as url, using_database(url):
         yield

@@ -30,8 +30,8 @@ from tests.support.admin_client import (
     page_of,
     signed_in,
 )
-from tests.support.celery_messages import Post
-from tests.support.database import Tablespaces, Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database, Tablespaces
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -42,10 +42,10 @@ OFF, ON = "fleet_ship_20200101_20200201", "fleet_ship_20200201_20200301"
 
 
 @pytest.fixture
-def config(yard: Yard) -> Iterator[PartitionConfig]:
+def config(database: Database) -> Iterator[PartitionConfig]:
     """A table with a detached and an attached partition."""
-    config = yard.configure(Ship, period="Month")
-    first, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    config = database.configure(Ship, period="Month")
+    first, _ = database.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
     first.detach()
     with no_users_left():
         yield config
@@ -99,7 +99,7 @@ def said(response: Any) -> list[str]:
 def test_a_button_sends_its_task_and_links_to_its_run(
     client: Client,
     config: PartitionConfig,
-    post: Post,
+    celery_in_memory: CeleryInMemory,
     operation: str,
     facts: dict[str, Any],
     task: str,
@@ -107,7 +107,7 @@ def test_a_button_sends_its_task_and_links_to_its_run(
 ) -> None:
     response = press(client, config, operation, **facts)
     assert response["Location"] == page_of(config)
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     label, *more = arguments
     assert message.task == f"pg_timepart.{task}"
     assert message.args == [label, *(with_oids(each) for each in more)]
@@ -118,27 +118,27 @@ def test_a_button_sends_its_task_and_links_to_its_run(
 
 
 def test_a_name_that_is_no_text_is_sent_as_its_text(
-    client: Client, config: PartitionConfig, post: Post
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
 ) -> None:
     """As USERNAME_FIELD of a custom user model may be a phone number with a class of its own."""
     number = type("Number", (), {"__str__": lambda _: "+49 1"})()
     with patch.object(User, "get_username", lambda _: number):
         press(client, config, "maintain")
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     assert message.headers["started_by"] == "+49 1"
 
 
 @override_settings(PARTITION_TIMEZONE="Asia/Tokyo")
 def test_a_pin_date_is_in_the_zone_of_the_partitions(
-    client: Client, config: PartitionConfig, post: Post
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
 ) -> None:
     press(client, config, "attach", partitions=[OFF], pinned_until="2030-05-01T12:00")
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     assert message.args[2] == "2030-05-01T12:00:00+09:00"
 
 
 def test_a_drop_shows_what_would_go_and_asks_for_its_name(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, database: Database
 ) -> None:
     for typed in ("", "fleet", f"{OFF}x"):
         response = press(client, config, "drop", partitions=[OFF], typed=typed)
@@ -147,59 +147,67 @@ def test_a_drop_shows_what_would_go_and_asks_for_its_name(
         assert "<td>2020-01-01 .. 2020-02-01</td>" in page
         assert "kB</td>" in page
         assert ("That is not what is asked for" in page) == bool(typed)
-    assert post.sent() == []
-    assert yard.exists(OFF)
+    assert celery_in_memory.sent() == []
+    assert database.exists(OFF)
 
 
 def test_several_are_dropped_by_their_number(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, database: Database
 ) -> None:
-    yard.log(Ship, "2020-02-01").detach()
+    database.log(Ship, "2020-02-01").detach()
     page = press(client, config, "drop", partitions=[OFF, ON]).content.decode()
     assert "<code>drop 2 of fleet.ship</code>" in page
     press(client, config, "drop", partitions=keys(OFF, ON), typed="drop 2 of fleet.ship")
-    assert [each.args for each in post.sent()] == [[SHIP, with_oids([OFF, ON])]]
+    assert [each.args for each in celery_in_memory.sent()] == [[SHIP, with_oids([OFF, ON])]]
 
 
 def test_what_was_not_shown_by_its_oid_is_shown_first(
-    client: Client, config: PartitionConfig, post: Post
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
 ) -> None:
     page = press(client, config, "drop", partitions=[OFF], typed=OFF).content.decode()
     assert f'name="partitions" value="{keys(OFF)[0]}"' in page
     assert "That is not what is asked for" not in page
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     press(client, config, "drop", partitions=keys(OFF), typed=OFF)
-    assert [each.args for each in post.sent()] == [[SHIP, with_oids([OFF])]]
+    assert [each.args for each in celery_in_memory.sent()] == [[SHIP, with_oids([OFF])]]
 
 
 @pytest.mark.parametrize("is_followed", [False, True], ids=["before", "after a pass"])
 def test_a_table_that_was_made_anew_is_not_dropped_by_an_old_confirmation(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard, is_followed: bool
+    client: Client,
+    config: PartitionConfig,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
+    is_followed: bool,
 ) -> None:
     shown = keys(OFF)
     assert shown[0] in press(client, config, "drop", partitions=shown).content.decode()
-    yard.make_anew(OFF)
+    database.make_anew(OFF)
     if is_followed:
         maintain(SHIP)
     response = press(client, config, "drop", partitions=shown, typed=OFF)
     if is_followed:
         assert f"{OFF} is another table by now" in said(response)[-1]
-    assert post.sent() == []
-    assert yard.exists(OFF)
+    assert celery_in_memory.sent() == []
+    assert database.exists(OFF)
 
 
 @pytest.mark.parametrize("operation", ["drop", "attach", "move"])
 def test_a_message_is_for_the_table_that_was_shown(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard, operation: str
+    client: Client,
+    config: PartitionConfig,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
+    operation: str,
 ) -> None:
     facts = {"typed": OFF, "tablespace": "pg_default"}
     press(client, config, operation, partitions=keys(OFF), **facts)
-    (message,) = post.sent()
-    yard.make_anew(OFF)
+    (message,) = celery_in_memory.sent()
+    database.make_anew(OFF)
     with pytest.raises(Refused, match=f"{OFF} is another table by now"):
-        post.run(message.task.removeprefix("pg_timepart."), *message.args)
-    assert yard.exists(OFF)
-    assert OFF not in yard.children(Ship)
+        celery_in_memory.run(message.task.removeprefix("pg_timepart."), *message.args)
+    assert database.exists(OFF)
+    assert OFF not in database.children(Ship)
 
 
 @pytest.mark.parametrize(
@@ -223,27 +231,32 @@ def test_a_message_is_for_the_table_that_was_shown(
 def test_what_cannot_be_done_is_said_and_not_sent(
     client: Client,
     config: PartitionConfig,
-    post: Post,
+    celery_in_memory: CeleryInMemory,
     operation: str,
     facts: dict[str, Any],
     words: str,
 ) -> None:
     response = press(client, config, operation, **facts)
     assert any(words in each for each in said(response)), said(response)
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     assert "<b>x</b>" not in client.get(page_of(config)).content.decode()
 
 
 def test_tablespaces_of_any_name_are_offered(
-    client: Client, config: PartitionConfig, post: Post, tablespaces: Tablespaces
+    client: Client,
+    config: PartitionConfig,
+    celery_in_memory: CeleryInMemory,
+    tablespaces: Tablespaces,
 ) -> None:
     page = client.get(page_of(config)).content.decode()
     assert f"<option>{tablespaces.cold}</option>" in page
     press(client, config, "move", partitions=[OFF], tablespace=tablespaces.odd)
-    assert post.sent()[0].args[2] == tablespaces.odd
+    assert celery_in_memory.sent()[0].args[2] == tablespaces.odd
 
 
-def test_operating_and_dropping_are_permissions_apart(config: PartitionConfig, post: Post) -> None:
+def test_operating_and_dropping_are_permissions_apart(
+    config: PartitionConfig, celery_in_memory: CeleryInMemory
+) -> None:
     viewer = signed_in("view_partitionconfig")
     editor = signed_in("change_partitionconfig")
     operator = signed_in("view_partitionconfig", "operate_partitionconfig")
@@ -262,10 +275,10 @@ def test_operating_and_dropping_are_permissions_apart(config: PartitionConfig, p
         (stranger, "drop", drop),
     ):
         assert press(client, config, operation, **facts).status_code == 403
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     press(operator, config, "detach", partitions=[ON])
     press(dropper, config, "drop", **drop)
-    tasks = [each.task for each in post.sent()]
+    tasks = [each.task for each in celery_in_memory.sent()]
     assert tasks == ["pg_timepart.detach_partitions", "pg_timepart.drop_partitions"]
 
 
@@ -280,13 +293,13 @@ def test_buttons_are_shown_to_who_may_press_them(config: PartitionConfig) -> Non
 
 
 def test_nothing_is_started_by_get_or_without_the_csrf_token(
-    client: Client, config: PartitionConfig, post: Post
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
 ) -> None:
     assert client.get(operate_url(config), {"operation": "maintain"}).status_code == 405
     careful = signed_in(*CODENAMES[:2], enforce_csrf_checks=True)
     assert press(careful, config, "maintain").status_code == 403
     assert Client().post(operate_url(config), {"operation": "maintain"}).status_code == 302
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
 
 
 def test_a_config_that_is_gone_is_not_found(client: Client, config: PartitionConfig) -> None:
@@ -295,26 +308,28 @@ def test_a_config_that_is_gone_is_not_found(client: Client, config: PartitionCon
 
 
 def test_the_list_runs_several_at_once(
-    client: Client, config: PartitionConfig, post: Post, yard: Yard
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, database: Database
 ) -> None:
     orphans(1)
     orphan = PartitionConfig.objects.get(model_label="gone.model000")
-    chosen = [config, yard.configure(Cargo), orphan]
+    chosen = [config, database.configure(Cargo), orphan]
     form = {"action": "run_now", "_selected_action": [each.pk for each in chosen]}
     response = client.post(reverse(CONFIGS), form)
-    assert {each.args[0] for each in post.sent()} == {SHIP, "fleet.cargo"}
+    assert {each.args[0] for each in celery_in_memory.sent()} == {SHIP, "fleet.cargo"}
     refused, sent = said(response)
     assert refused == "No partitioned model gone.model000 is installed."
     assert sent.count("Follow the run") == 2
     client.post(reverse(CONFIGS), {**form, "action": "reconcile_rows"})
-    assert {each.task for each in post.sent()} == {"pg_timepart.reconcile"}
+    assert {each.task for each in celery_in_memory.sent()} == {"pg_timepart.reconcile"}
 
 
-def test_actions_of_the_list_need_the_permission(config: PartitionConfig, post: Post) -> None:
+def test_actions_of_the_list_need_the_permission(
+    config: PartitionConfig, celery_in_memory: CeleryInMemory
+) -> None:
     client = signed_in("change_partitionconfig")
     form = {"action": "run_now", "_selected_action": [config.pk]}
     client.post(reverse(CONFIGS), form)
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
 
 
 def test_a_model_that_is_gone_cannot_be_run(client: Client, config: PartitionConfig) -> None:
@@ -345,31 +360,31 @@ def deaf_broker() -> Iterator[None]:
 
 
 def test_a_broker_that_is_down_is_told_within_seconds_and_nothing_is_done(
-    client: Client, config: PartitionConfig, deaf_broker: None, yard: Yard
+    client: Client, config: PartitionConfig, deaf_broker: None, database: Database
 ) -> None:
-    entries, children = LogEntry.objects.count(), yard.children(Ship)
+    entries, children = LogEntry.objects.count(), database.children(Ship)
     begun = time.monotonic()
     (words,) = said(press(client, config, "detach", partitions=[ON]))
     assert time.monotonic() - begun < 8
     assert words.startswith("The message broker cannot be reached, so nothing was started")
     assert LogEntry.objects.count() == entries
-    assert yard.children(Ship) == children
+    assert database.children(Ship) == children
 
 
 def test_a_broker_that_is_down_is_told_once_for_the_list(
-    client: Client, config: PartitionConfig, deaf_broker: None, yard: Yard
+    client: Client, config: PartitionConfig, deaf_broker: None, database: Database
 ) -> None:
-    chosen = [config.pk, yard.configure(Cargo).pk]
+    chosen = [config.pk, database.configure(Cargo).pk]
     form = {"action": "run_now", "_selected_action": chosen}
     (words,) = said(client.post(reverse(CONFIGS), form))
     assert words.startswith("The message broker cannot be reached")
 
 
 def test_a_result_backend_that_cannot_be_loaded_is_told_and_nothing_is_sent(
-    client: Client, config: PartitionConfig, post: Post
+    client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory
 ) -> None:
-    post.app.conf.update(result_backend="no.such.module:Backend")
+    celery_in_memory.app.conf.update(result_backend="no.such.module:Backend")
     (words,) = said(press(client, config, "detach", partitions=[ON]))
     assert words.startswith("Celery cannot load its result backend, so nothing was started")
     assert "CELERY_RESULT_BACKEND" in words
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []

@@ -18,8 +18,8 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
 from tests.integration.admin.test_config_page import settings
 from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, page_of, signed_in
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -28,11 +28,11 @@ PERMISSION = "pg_timepart.drop_partitionconfig"
 
 
 @pytest.fixture
-def config(yard: Yard) -> Iterator[PartitionConfig]:
+def config(database: Database) -> Iterator[PartitionConfig]:
     """A table whose detached partitions passes drop."""
     before = set(IntervalSchedule.objects.values_list("pk", flat=True))
     with no_users_left():
-        yield yard.configure(
+        yield database.configure(
             Ship, period="Month", interval=12, drop_after=timedelta(days=3), max_retire_per_pass=5
         )
     PartitionConfig.objects.filter(model_label__startswith="fleet.").delete()
@@ -108,18 +108,18 @@ def test_an_edit_that_takes_nothing_away_sooner_does_not(
 
 
 def test_an_interval_where_all_was_kept_takes_away_sooner(
-    config: PartitionConfig, editor: Client, yard: Yard
+    config: PartitionConfig, editor: Client, database: Database
 ) -> None:
-    yard.configure(Ship, interval=None)
+    database.configure(Ship, interval=None)
     response = editor.post(page_of(config), settings(config, interval=100_000, _confirmed="1"))
     assert PERMISSION in response.context["adminform"].form.errors["interval"][0]
     assert saved(config)["interval"] is None
 
 
 def test_a_config_is_not_switched_on_by_who_may_not_drop(
-    config: PartitionConfig, editor: Client, yard: Yard
+    config: PartitionConfig, editor: Client, database: Database
 ) -> None:
-    yard.configure(Ship, enabled=False)
+    database.configure(Ship, enabled=False)
     config.refresh_from_db()
     response = editor.post(page_of(config), settings(config, enabled="on", _confirmed="1"))
     assert PERMISSION in response.context["adminform"].form.errors["enabled"][0]
@@ -127,22 +127,22 @@ def test_a_config_is_not_switched_on_by_who_may_not_drop(
 
 
 def test_a_grace_that_was_set_meanwhile_counts(
-    config: PartitionConfig, editor: Client, yard: Yard
+    config: PartitionConfig, editor: Client, database: Database
 ) -> None:
-    yard.configure(Ship, drop_after=None)
+    database.configure(Ship, drop_after=None)
     config.refresh_from_db()
     form = settings(config, interval=1)
     assert "Nothing is saved yet." in editor.post(page_of(config), form).content.decode()
-    yard.configure(Ship, drop_after=timedelta(0))
+    database.configure(Ship, drop_after=timedelta(0))
     response = editor.post(page_of(config), form | {"_confirmed": "1"})
     assert PERMISSION in response.context["adminform"].form.errors["interval"][0]
     assert saved(config)["interval"] == 12
 
 
 def test_without_a_grace_before_drop_who_may_change_changes(
-    config: PartitionConfig, editor: Client, yard: Yard
+    config: PartitionConfig, editor: Client, database: Database
 ) -> None:
-    yard.configure(Ship, drop_after=None)
+    database.configure(Ship, drop_after=None)
     config.refresh_from_db()
     form = settings(config, interval=1, max_retire_per_pass=100, _confirmed="1")
     assert editor.post(page_of(config), form).status_code == 302
@@ -230,47 +230,59 @@ def press(client: Client, config: PartitionConfig, operation: str, **facts: Any)
 
 
 def test_what_is_switched_off_is_not_run_by_who_may_not_drop(
-    config: PartitionConfig, editor: Client, dropper: Client, post: Post, yard: Yard
+    config: PartitionConfig,
+    editor: Client,
+    dropper: Client,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
 ) -> None:
     assert "Follow the run" in press(editor, config, "maintain")
     reschedule(editor, config, every=4, is_on="")
-    post.sent()
+    celery_in_memory.sent()
     action = {"action": "run_now", "_selected_action": [config.pk]}
     assert PERMISSION in press(editor, config, "maintain")
     reschedule(dropper, config, every=4)
-    yard.configure(Ship, enabled=False)
+    database.configure(Ship, enabled=False)
     assert PERMISSION in press(editor, config, "maintain")
     assert PERMISSION in told(editor.post(reverse(CONFIGS), action))
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     press(dropper, config, "maintain")
     dropper.post(reverse(CONFIGS), action)
-    assert len(post.sent()) == 2
+    assert len(celery_in_memory.sent()) == 2
 
 
 def test_what_is_not_past_retention_is_not_detached_by_who_may_not_drop(
-    config: PartitionConfig, editor: Client, dropper: Client, post: Post, yard: Yard
+    config: PartitionConfig,
+    editor: Client,
+    dropper: Client,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
 ) -> None:
-    yard.cover(Ship, "2020-01-01", "2020-02-01")
+    database.cover(Ship, "2020-01-01", "2020-02-01")
     now = timezone.now()
     Ship.partitioning.create_range(now, now + timedelta(seconds=1))
-    old, new = (each.table_name for each in yard.logs(Ship))
+    old, new = (each.table_name for each in database.logs(Ship))
     said = press(editor, config, "detach", partitions=[old, new])
     assert said.startswith(f"{new}: ")
     assert PERMISSION in said
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     press(editor, config, "detach", partitions=[old])
     press(dropper, config, "detach", partitions=[new])
-    assert len(post.sent()) == 2
-    yard.configure(Ship, drop_after=None)
+    assert len(celery_in_memory.sent()) == 2
+    database.configure(Ship, drop_after=None)
     press(editor, config, "detach", partitions=[new])
-    assert len(post.sent()) == 1
+    assert len(celery_in_memory.sent()) == 1
 
 
 def test_a_pin_is_not_taken_off_by_who_may_not_drop(
-    config: PartitionConfig, editor: Client, dropper: Client, post: Post, yard: Yard
+    config: PartitionConfig,
+    editor: Client,
+    dropper: Client,
+    celery_in_memory: CeleryInMemory,
+    database: Database,
 ) -> None:
     """Neither by a detach of what is past retention, nor by an attach, which sets the pin."""
-    attached, detached = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    attached, detached = database.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
     detached.detach()
     config.logs.update(detach_time=timezone.now() + timedelta(days=30))
     for operation, log in (("detach", attached), ("attach", detached)):
@@ -278,14 +290,16 @@ def test_a_pin_is_not_taken_off_by_who_may_not_drop(
         said = press(editor, config, operation, **wanted)
         assert said.startswith(f"{log.table_name}: ")
         assert PERMISSION in said
-        assert post.sent() == []
+        assert celery_in_memory.sent() == []
         press(dropper, config, operation, **wanted)
-        assert len(post.sent()) == 1
+        assert len(celery_in_memory.sent()) == 1
     press(editor, config, "attach", partitions=[detached.table_name], pinned_until="2300-01-01")
-    assert len(post.sent()) == 1
+    assert len(celery_in_memory.sent()) == 1
 
 
-def test_pins_of_a_model_that_is_gone_are_not_deleted_by_who_may_not_drop(yard: Yard) -> None:
+def test_pins_of_a_model_that_is_gone_are_not_deleted_by_who_may_not_drop(
+    database: Database,
+) -> None:
     orphan = PartitionConfig.objects.create(model_label=f"{PREFIX}pinned")
     PartitionLog.objects.create(config=orphan, relid=1, schema_name="public", table_name="pinned")
     url = reverse("admin:pg_timepart_partitionconfig_delete", args=(orphan.pk,))

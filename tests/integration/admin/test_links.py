@@ -14,8 +14,8 @@ from django.utils import timezone
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import CONFIGS, RUNS, key_of, no_users_left, page_of, signed_in
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -72,9 +72,9 @@ def walk(client: Client) -> dict[str, str]:
 
 
 @pytest.fixture
-def config(yard: Yard) -> Iterator[PartitionConfig]:
-    config = yard.configure(Ship, premake=1)
-    first, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+def config(database: Database) -> Iterator[PartitionConfig]:
+    config = database.configure(Ship, premake=1)
+    first, _ = database.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
     first.detach()
     moment = timezone.now()
     PartitionConfig.objects.filter(pk=config.pk).update(
@@ -87,7 +87,7 @@ def config(yard: Yard) -> Iterator[PartitionConfig]:
 
 @pytest.mark.parametrize("codenames", KINDS.values(), ids=KINDS)
 def test_no_link_is_refused_to_who_sees_it_and_messages_of_runs_are_for_who_sees_runs(
-    config: PartitionConfig, post: Post, codenames: tuple[str, ...]
+    config: PartitionConfig, celery_in_memory: CeleryInMemory, codenames: tuple[str, ...]
 ) -> None:
     client = signed_in(*codenames)
     press_all(client, config)
@@ -96,7 +96,7 @@ def test_no_link_is_refused_to_who_sees_it_and_messages_of_runs_are_for_who_sees
     assert (page_of(config) in pages) == may_see
     assert (reverse(RUNS) in pages) == (RUN in codenames)
     followed = [each for each in pages if "/partitionrun/task/" in each]
-    assert bool(followed) == bool(post.sent())
+    assert bool(followed) == bool(celery_in_memory.sent())
 
     assert any(SECRET in each for each in pages.values()) == (RUN in codenames)
     if may_see:

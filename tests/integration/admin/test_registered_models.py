@@ -14,16 +14,16 @@ from django.urls import reverse
 from tests.apps.fleet.models import Ship
 from tests.apps.shop.models import Invoice
 from tests.support.admin_client import no_users_left
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture
-def client(yard: Yard) -> Iterator[Client]:
+def client(database: Database) -> Iterator[Client]:
     client = Client()
     with no_users_left(), override_settings(ROOT_URLCONF="tests.support.registered_admin"):
-        yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+        database.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
         client.force_login(User.objects.create_superuser("root"))
         yield client
 
@@ -36,8 +36,8 @@ def form(name: str, day: str) -> dict[str, str]:
     return {"name": name, "sailed_at_0": day, "sailed_at_1": "12:00:00"}
 
 
-def test_the_key_is_the_declared_one_though_the_table_has_a_wider(yard: Yard) -> None:
-    columns = yard.one(
+def test_the_key_is_the_declared_one_though_the_table_has_a_wider(database: Database) -> None:
+    columns = database.one(
         "SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_index i JOIN pg_attribute a"
         " ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)"
         " WHERE i.indrelid = 'fleet_ship'::regclass AND i.indisprimary"
@@ -58,11 +58,11 @@ def test_rows_are_added_listed_changed_and_deleted(client: Client) -> None:
     assert not Ship.objects.exists()
 
 
-def test_a_row_moves_to_the_partition_of_its_new_time(client: Client, yard: Yard) -> None:
+def test_a_row_moves_to_the_partition_of_its_new_time(client: Client, database: Database) -> None:
     client.post(url("add"), form("Argo", "2020-01-15"))
     ship = Ship.objects.get()
     client.post(url("change", ship.pk), form("Argo", "2020-02-15"))
-    found = yard.query("SELECT id FROM fleet_ship_20200201_20200301")
+    found = database.query("SELECT id FROM fleet_ship_20200201_20200301")
     assert found == [ship.pk]
 
 

@@ -14,13 +14,13 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionRun
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import RUNS, no_users_left, signed_in
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture
-def client(yard: Yard) -> Iterator[Client]:
+def client(database: Database) -> Iterator[Client]:
     with no_users_left():
         yield signed_in("view_partitionrun")
 
@@ -47,10 +47,10 @@ def shown(client: Client, **parameters: str) -> set[int]:
     return {each.pk for each in response.context["cl"].result_list}
 
 
-def test_one_run_shows_its_actions_with_their_sql(yard: Yard, client: Client) -> None:
-    yard.configure(Ship, period="Month", premake=1)
+def test_one_run_shows_its_actions_with_their_sql(database: Database, client: Client) -> None:
+    database.configure(Ship, period="Month", premake=1)
     maintain("fleet.ship")
-    (run,) = yard.runs(Ship)
+    (run,) = database.runs(Ship)
     page = client.get(url(run)).content.decode()
     for action in run.actions:
         assert action["partition"] in page
@@ -92,6 +92,6 @@ def test_nobody_changes_history(client: Client) -> None:
     assert run.outcome == "done"
 
 
-def test_who_may_not_see_runs_sees_none(yard: Yard) -> None:
+def test_who_may_not_see_runs_sees_none(database: Database) -> None:
     with no_users_left():
         assert signed_in("view_partitionconfig").get(reverse(RUNS)).status_code == 403

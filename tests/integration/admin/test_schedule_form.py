@@ -16,16 +16,16 @@ from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, page_of, signed_in
 from tests.support.beat_rows import writes
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture
-def config(yard: Yard) -> Iterator[PartitionConfig]:
+def config(database: Database) -> Iterator[PartitionConfig]:
     intervals = set(IntervalSchedule.objects.values_list("pk", flat=True))
     with no_users_left():
-        yield yard.configure(Ship, period="Day")
+        yield database.configure(Ship, period="Day")
     PartitionConfig.objects.filter(model_label="fleet.ship").delete()
     IntervalSchedule.objects.exclude(pk__in=intervals).delete()
     CrontabSchedule.objects.all().delete()

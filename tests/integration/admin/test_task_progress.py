@@ -20,8 +20,8 @@ from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, signed_in
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -31,7 +31,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
-def client(yard: Yard) -> Iterator[Client]:
+def client(database: Database) -> Iterator[Client]:
     with no_users_left():
         yield signed_in("view_partitionconfig", "view_partitionrun")
 
@@ -83,19 +83,19 @@ def has_ended(page: str) -> bool:
 
 
 def test_a_task_is_followed_from_its_sending_to_its_record(
-    yard: Yard, client: Client, post: Post
+    database: Database, client: Client, celery_in_memory: CeleryInMemory
 ) -> None:
-    log, _ = yard.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
+    log, _ = database.cover(Ship, "2020-01-01", "2020-02-01", "2020-03-01")
     task_id = str(uuid4())
     page = followed(client, task_id)
     assert "It waits for a worker." in page
     assert not has_ended(page)
     request = {"id": task_id, "started_by": "maria"}
-    post.run("detach_partitions", SHIP, [log.table_name], request=request)
+    celery_in_memory.run("detach_partitions", SHIP, [log.table_name], request=request)
     page = followed(client, task_id)
     assert has_ended(page)
     assert f"<td>{log.table_name}</td>" in page
-    (run, *_) = yard.runs(Ship)
+    (run, *_) = database.runs(Ship)
     assert (run.task_id, run.started_by) == (task_id, "maria")
     assert reverse("admin:pg_timepart_partitionrun_change", args=(run.pk,)) in page
 
@@ -108,8 +108,10 @@ def test_a_task_that_nobody_takes_asks_for_a_worker(client: Client) -> None:
     assert not has_ended(page)
 
 
-def test_without_a_backend_a_later_look_at_the_table_ends_it(yard: Yard, client: Client) -> None:
-    yard.configure(Ship)
+def test_without_a_backend_a_later_look_at_the_table_ends_it(
+    database: Database, client: Client
+) -> None:
+    database.configure(Ship)
     with celery():
         PartitionConfig.objects.filter(model_label=SHIP).update(last_checked_at=timezone.now())
         page = followed(client, str(uuid4()), timedelta(minutes=1))
@@ -203,7 +205,7 @@ def test_a_result_is_for_who_has_sent_the_task(client: Client) -> None:
         assert "It was done." in colleague.get(url).content.decode()
 
 
-def test_only_who_may_see_runs_or_sent_it_follows(yard: Yard) -> None:
+def test_only_who_may_see_runs_or_sent_it_follows(database: Database) -> None:
     task_id = str(uuid4())
     url = reverse("admin:pg_timepart_partitionrun_follow", args=(task_id,))
     with no_users_left(), celery():

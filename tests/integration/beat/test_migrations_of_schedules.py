@@ -33,7 +33,7 @@ def of_a_person(name: str, task: str, *args: str) -> PeriodicTask:
     )
 
 
-def test_back_to_zero_nothing_is_sent_any_more_and_forward_it_is(database: None) -> None:
+def test_back_to_zero_nothing_is_sent_any_more_and_forward_it_is(migrated_database: None) -> None:
     assert set(entries()) == OURS
     config = PartitionConfig.objects.get(model_label="plant.reading")
     PeriodicTask.objects.filter(pk=config.schedule_id).update(name="At night")
@@ -47,7 +47,7 @@ def test_back_to_zero_nothing_is_sent_any_more_and_forward_it_is(database: None)
 
 
 def test_back_to_zero_a_persons_entries_stay_and_those_that_send_our_tasks_are_switched_off(
-    database: None,
+    migrated_database: None,
 ) -> None:
     theirs = of_a_person("Report", "shop.report")
     sending = of_a_person("All at night", tasks.maintain_all.name)
@@ -58,7 +58,7 @@ def test_back_to_zero_a_persons_entries_stay_and_those_that_send_our_tasks_are_s
     assert not sending.enabled
 
 
-def test_back_to_an_older_state_of_ours_the_schedules_stay(database: None) -> None:
+def test_back_to_an_older_state_of_ours_the_schedules_stay(migrated_database: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE pg_timepart_partitionconfig DROP COLUMN last_message")
     before = entries()
@@ -67,7 +67,7 @@ def test_back_to_an_older_state_of_ours_the_schedules_stay(database: None) -> No
 
 
 @override_settings(PG_TIMEPART={"DISPATCHER": True})
-def test_back_to_zero_the_dispatcher_goes_too(database: None) -> None:
+def test_back_to_zero_the_dispatcher_goes_too(migrated_database: None) -> None:
     schedules.sync_all()
     assert PeriodicTask.objects.filter(task=dispatcher.DISPATCH).exists()
     migrate(APP, "zero")
@@ -76,7 +76,7 @@ def test_back_to_zero_the_dispatcher_goes_too(database: None) -> None:
     assert PeriodicTask.objects.filter(task=dispatcher.DISPATCH).exists()
 
 
-def test_back_to_zero_without_beats_tables_nothing_breaks(database: None) -> None:
+def test_back_to_zero_without_beats_tables_nothing_breaks(migrated_database: None) -> None:
     migrate("django_celery_beat", "zero")
     migrate(APP, "zero")
     migrate(APP)
@@ -85,7 +85,7 @@ def test_back_to_zero_without_beats_tables_nothing_breaks(database: None) -> Non
 
 
 def test_after_beat_itself_went_back_and_forth_each_config_has_its_own_entry(
-    database: None,
+    migrated_database: None,
 ) -> None:
     """The numbers that configs remember come again, for other configs' entries."""
     configs = PartitionConfig.objects.order_by("model_label")
@@ -104,7 +104,7 @@ def test_after_beat_itself_went_back_and_forth_each_config_has_its_own_entry(
 
 
 def test_a_message_that_arrives_after_its_model_went_leaves_no_config_and_no_entry(
-    database: None,
+    migrated_database: None,
 ) -> None:
     migrate("plant", "zero")
     result = tasks.maintain("plant.reading")
@@ -114,7 +114,9 @@ def test_a_message_that_arrives_after_its_model_went_leaves_no_config_and_no_ent
     assert entries() == {}
 
 
-def test_a_model_that_goes_takes_its_entry_along_and_comes_back_with_one(database: None) -> None:
+def test_a_model_that_goes_takes_its_entry_along_and_comes_back_with_one(
+    migrated_database: None,
+) -> None:
     migrate("plant", "zero")
     assert entries() == {}
     assert not PartitionConfig.objects.exists()

@@ -9,32 +9,32 @@ from typing import Any
 import pytest
 
 from pg_timepart.checks import check_roles
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
 
 @pytest.fixture
-def keeper(yard: Yard) -> Iterator[str]:
+def keeper(database: Database) -> Iterator[str]:
     """A role that owns the ships, beside a captain who is somebody else."""
-    yard.execute("CREATE ROLE keeper")
-    yard.execute("CREATE ROLE captain")
-    yard.execute('GRANT USAGE ON SCHEMA "fleet yard" TO keeper, captain')
-    yard.execute("ALTER TABLE fleet_ship OWNER TO keeper")
+    database.execute("CREATE ROLE keeper")
+    database.execute("CREATE ROLE captain")
+    database.execute('GRANT USAGE ON SCHEMA "fleet yard" TO keeper, captain')
+    database.execute("ALTER TABLE fleet_ship OWNER TO keeper")
     yield "keeper"
-    yard.execute("ALTER TABLE fleet_ship OWNER TO CURRENT_USER")
+    database.execute("ALTER TABLE fleet_ship OWNER TO CURRENT_USER")
     for role in ("keeper", "captain"):
-        yard.execute(f"DROP OWNED BY {role}")
-        yard.execute(f"DROP ROLE {role}")
+        database.execute(f"DROP OWNED BY {role}")
+        database.execute(f"DROP ROLE {role}")
 
 
 @contextmanager
-def logged_in_as(yard: Yard, role: str) -> Iterator[None]:
-    yard.execute(f"SET SESSION AUTHORIZATION {role}")
+def logged_in_as(database: Database, role: str) -> Iterator[None]:
+    database.execute(f"SET SESSION AUTHORIZATION {role}")
     try:
         yield
     finally:
-        yard.execute("RESET SESSION AUTHORIZATION")
+        database.execute("RESET SESSION AUTHORIZATION")
 
 
 def said_of(owner: str) -> list[Any]:
@@ -46,29 +46,29 @@ def said_of(owner: str) -> list[Any]:
     ]
 
 
-def test_w018_a_superuser_is_too_much(yard: Yard, keeper: str) -> None:
+def test_w018_a_superuser_is_too_much(database: Database, keeper: str) -> None:
     (message,) = said_of(keeper)
     assert "which is a superuser: functions in CHECK" in message.msg
     assert "Let the owner log in" in message.hint
 
 
-def test_so_it_is_where_it_assumes_the_owners_role(yard: Yard, keeper: str) -> None:
+def test_so_it_is_where_it_assumes_the_owners_role(database: Database, keeper: str) -> None:
     """The owner's code may RESET ROLE."""
-    yard.execute(f"SET ROLE {keeper}")
+    database.execute(f"SET ROLE {keeper}")
     try:
         assert len(said_of(keeper)) == 1
     finally:
-        yard.execute("RESET ROLE")
+        database.execute("RESET ROLE")
 
 
-def test_the_owner_is_well(yard: Yard, keeper: str) -> None:
-    with logged_in_as(yard, keeper):
+def test_the_owner_is_well(database: Database, keeper: str) -> None:
+    with logged_in_as(database, keeper):
         assert said_of(keeper) == []
 
 
-def test_so_is_a_member_of_the_owner_who_sees_what_goes_on(yard: Yard, keeper: str) -> None:
-    yard.execute("GRANT keeper, pg_read_all_stats, pg_monitor TO captain")
-    with logged_in_as(yard, "captain"):
+def test_so_is_a_member_of_the_owner_who_sees_what_goes_on(database: Database, keeper: str) -> None:
+    database.execute("GRANT keeper, pg_read_all_stats, pg_monitor TO captain")
+    with logged_in_as(database, "captain"):
         assert said_of(keeper) == []
 
 
@@ -81,22 +81,22 @@ RIGHTS = {
 
 @pytest.mark.parametrize(("right", "words"), RIGHTS.items())
 def test_an_attribute_that_the_owner_lacks_is_named(
-    yard: Yard, keeper: str, right: str, words: str
+    database: Database, keeper: str, right: str, words: str
 ) -> None:
-    yard.execute("GRANT keeper TO captain")
-    yard.execute(f"ALTER ROLE captain {right}")
-    with logged_in_as(yard, "captain"):
+    database.execute("GRANT keeper TO captain")
+    database.execute(f"ALTER ROLE captain {right}")
+    with logged_in_as(database, "captain"):
         (message,) = said_of(keeper)
     assert f"logs in as 'captain', which {words}:" in message.msg
-    yard.execute(f"ALTER ROLE keeper {right}")
-    with logged_in_as(yard, "captain"):
+    database.execute(f"ALTER ROLE keeper {right}")
+    with logged_in_as(database, "captain"):
         assert said_of(keeper) == []
 
 
-def test_a_role_that_the_owner_is_no_member_of_is_named(yard: Yard, keeper: str) -> None:
+def test_a_role_that_the_owner_is_no_member_of_is_named(database: Database, keeper: str) -> None:
     """As that of another tenant, or one that may write files of the server."""
-    yard.execute("GRANT keeper, pg_write_server_files TO captain")
-    with logged_in_as(yard, "captain"):
+    database.execute("GRANT keeper, pg_write_server_files TO captain")
+    with logged_in_as(database, "captain"):
         (message,) = said_of(keeper)
     assert "which is a member of pg_write_server_files:" in message.msg
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from pg_timepart.checks import check_search_paths
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -20,16 +20,16 @@ EVERYBODY = (
 
 
 @pytest.fixture
-def attic(yard: Yard) -> Iterator[Yard]:
+def attic(database: Database) -> Iterator[Database]:
     """A schema of ours alone, on the path, and a role besides."""
-    yard.execute("CREATE SCHEMA attic")
-    yard.execute("CREATE ROLE lodger")
-    yard.execute("SET search_path = attic, pg_catalog")
-    yield yard
-    yard.execute("RESET search_path")
-    yard.execute("DROP SCHEMA attic")
-    yard.execute("DROP OWNED BY lodger")
-    yard.execute("DROP ROLE lodger")
+    database.execute("CREATE SCHEMA attic")
+    database.execute("CREATE ROLE lodger")
+    database.execute("SET search_path = attic, pg_catalog")
+    yield database
+    database.execute("RESET search_path")
+    database.execute("DROP SCHEMA attic")
+    database.execute("DROP OWNED BY lodger")
+    database.execute("DROP ROLE lodger")
 
 
 def found() -> list[str]:
@@ -39,30 +39,30 @@ def found() -> list[str]:
     return [each.msg for each in messages]
 
 
-def test_w017_everybody(attic: Yard) -> None:
+def test_w017_everybody(attic: Database) -> None:
     assert found() == []
     attic.execute("GRANT CREATE ON SCHEMA attic TO PUBLIC")
     assert found() == [EVERYBODY]
 
 
-def test_w017_a_role(attic: Yard) -> None:
+def test_w017_a_role(attic: Database) -> None:
     attic.execute("GRANT CREATE ON SCHEMA attic TO lodger")
     assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
 
 
-def test_usage_alone_is_no_danger(attic: Yard) -> None:
+def test_usage_alone_is_no_danger(attic: Database) -> None:
     attic.execute("GRANT USAGE ON SCHEMA attic TO PUBLIC")
     assert found() == []
 
 
-def test_w017_the_owner_of_the_schema_alone(attic: Yard) -> None:
+def test_w017_the_owner_of_the_schema_alone(attic: Database) -> None:
     attic.execute("ALTER SCHEMA attic OWNER TO lodger")
     assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
     attic.execute("REVOKE CREATE ON SCHEMA attic FROM lodger")  # who can grant it again
     assert found() == [EVERYBODY.replace("everybody", "'lodger'")]
 
 
-def test_the_owner_of_the_tables_may(attic: Yard) -> None:
+def test_the_owner_of_the_tables_may(attic: Database) -> None:
     """docs/security.md grants it: partitions are made there in the owner's name."""
     attic.execute("SET search_path = attic, public, pg_catalog")
     attic.execute("GRANT CREATE ON SCHEMA attic TO lodger")
@@ -75,7 +75,7 @@ def test_the_owner_of_the_tables_may(attic: Yard) -> None:
     assert mine == []
 
 
-def test_w017_a_schema_that_somebody_may_make(attic: Yard) -> None:
+def test_w017_a_schema_that_somebody_may_make(attic: Database) -> None:
     attic.execute('SET search_path = "$user", "To "" let", attic')
     assert found() == []
     name = attic.one("SELECT current_database()")
@@ -87,7 +87,7 @@ def test_w017_a_schema_that_somebody_may_make(attic: Yard) -> None:
     ]
 
 
-def test_a_path_that_nobody_asks_of(attic: Yard) -> None:
+def test_a_path_that_nobody_asks_of(attic: Database) -> None:
     attic.execute("GRANT CREATE ON SCHEMA attic TO PUBLIC")
     assert check_search_paths() == check_search_paths(databases=[]) == []
     with override_settings(PG_TIMEPART={"UNKNOWN": 1}):

@@ -16,7 +16,7 @@ from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
 from tests.support.checkout import CHECKOUT
 from tests.support.command_line import environment, program, run_timepart, timepart
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -24,13 +24,13 @@ PROMPT = "Type yes to drop them: "
 
 
 @pytest.fixture
-def detached(yard: Yard) -> PartitionLog:
+def detached(database: Database) -> PartitionLog:
     """A detached partition with three rows, counted."""
-    yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
     for _ in range(3):
         Ship.objects.create(sailed_at=dt.datetime(2001, 1, 5, tzinfo=dt.UTC))
-    log = yard.log(Ship, "2001-01-01")
-    yard.execute(f"ANALYZE {log.table_name}")
+    log = database.log(Ship, "2001-01-01")
+    database.execute(f"ANALYZE {log.table_name}")
     Ship.partitioning.detach_partition(log)
     return log
 
@@ -81,7 +81,9 @@ def read_until(terminal: int, text: str | None) -> str:
     return seen.decode()
 
 
-def test_it_names_tables_sizes_and_rows_and_asks(yard: Yard, detached: PartitionLog) -> None:
+def test_it_names_tables_sizes_and_rows_and_asks(
+    database: Database, detached: PartitionLog
+) -> None:
     status, screen = answer("yes", "drop", "fleet.ship", "--partition", detached.table_name)
     assert status == 0
     (row,) = (line for line in screen.splitlines() if line.startswith(detached.table_name))
@@ -89,52 +91,54 @@ def test_it_names_tables_sizes_and_rows_and_asks(yard: Yard, detached: Partition
     assert "24.0 kB" in row
     assert "~3" in row
     assert f"dropped {detached.table_name}, " in screen
-    assert not yard.exists(detached.table_name)
+    assert not database.exists(detached.table_name)
 
 
 @pytest.mark.parametrize("text", ["", "no", "y", "YES"])
-def test_anything_but_yes_drops_nothing(yard: Yard, detached: PartitionLog, text: str) -> None:
+def test_anything_but_yes_drops_nothing(
+    database: Database, detached: PartitionLog, text: str
+) -> None:
     status, screen = answer(text, "drop", "fleet.ship", "--partition", detached.table_name)
     assert status == 1
     assert "Nothing was dropped." in screen
-    assert yard.exists(detached.table_name)
+    assert database.exists(detached.table_name)
 
 
-def test_without_a_terminal_it_refuses(yard: Yard, detached: PartitionLog) -> None:
+def test_without_a_terminal_it_refuses(database: Database, detached: PartitionLog) -> None:
     ended = run_timepart("drop", "fleet.ship", "--partition", detached.table_name)
     assert ended.status == 1
     assert "Nobody is there to ask: add --yes" in ended.error
-    assert yard.exists(detached.table_name)
+    assert database.exists(detached.table_name)
 
 
-def test_with_yes_it_does_not_ask(yard: Yard, detached: PartitionLog) -> None:
+def test_with_yes_it_does_not_ask(database: Database, detached: PartitionLog) -> None:
     ended = run_timepart("drop", "fleet.ship", "--partition", detached.table_name, "--yes")
     assert (ended.status, ended.error) == (0, "")
-    assert not yard.exists(detached.table_name)
-    assert [each.table_name for each in yard.logs(Ship)] == [
-        yard.log(Ship, "2001-02-01").table_name
+    assert not database.exists(detached.table_name)
+    assert [each.table_name for each in database.logs(Ship)] == [
+        database.log(Ship, "2001-02-01").table_name
     ]
 
 
 def test_an_attached_partition_is_refused_before_anything_is_dropped(
-    yard: Yard, detached: PartitionLog
+    database: Database, detached: PartitionLog
 ) -> None:
-    attached = yard.log(Ship, "2001-02-01").table_name
+    attached = database.log(Ship, "2001-02-01").table_name
     ended = timepart("drop", "fleet.ship", "--partition", detached.table_name, attached, "--yes")
     assert ended.status == 1
     assert f"{attached} is attached: only what was detached first can be dropped." in ended.error
-    assert yard.exists(detached.table_name)
+    assert database.exists(detached.table_name)
 
 
-def test_the_grace_of_the_config_holds_here_too(yard: Yard, detached: PartitionLog) -> None:
-    yard.configure(Ship, drop_after=dt.timedelta(days=30))
+def test_the_grace_of_the_config_holds_here_too(database: Database, detached: PartitionLog) -> None:
+    database.configure(Ship, drop_after=dt.timedelta(days=30))
     ended = timepart("drop", "fleet.ship", "--partition", detached.table_name, "--yes")
     assert ended.status == 1
     assert "is kept until" in ended.out
-    assert yard.exists(detached.table_name)
+    assert database.exists(detached.table_name)
 
 
-def test_json_stays_json_at_a_terminal(yard: Yard, detached: PartitionLog) -> None:
+def test_json_stays_json_at_a_terminal(database: Database, detached: PartitionLog) -> None:
     ended = timepart("drop", "fleet.ship", "--partition", detached.table_name, "--yes", "--json")
     (action,) = ended.json[0]["actions"]
     assert (action["action"], action["outcome"]) == ("drop", "done")

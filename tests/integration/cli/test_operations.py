@@ -16,7 +16,7 @@ from tests.support.command_line import (
     second_connection,
     timepart,
 )
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -25,10 +25,10 @@ STRANGE = "we\"ird 100% naïve 表 o'clock"
 
 
 @pytest.fixture
-def strange(yard: Yard) -> str:
+def strange(database: Database) -> str:
     """The name of a partition that was made by hand, and has no row yet."""
-    quoted = yard.one("SELECT quote_ident(%s)", STRANGE)
-    yard.execute(
+    quoted = database.one("SELECT quote_ident(%s)", STRANGE)
+    database.execute(
         f'CREATE TABLE "fleet yard".{quoted} PARTITION OF "fleet yard"."The Moorings"'
         " FOR VALUES FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
     )
@@ -36,44 +36,44 @@ def strange(yard: Yard) -> str:
 
 
 @pytest.fixture
-def old(yard: Yard) -> str:
+def old(database: Database) -> str:
     """The name of a ship's partition of 2001."""
-    return yard.cover(Ship, "2001-01-01", "2001-02-01")[0].table_name
+    return database.cover(Ship, "2001-01-01", "2001-02-01")[0].table_name
 
 
-def names_of(yard: Yard, model: Any) -> set[str]:
-    return set(yard.children(model))
+def names_of(database: Database, model: Any) -> set[str]:
+    return set(database.children(model))
 
 
-def test_maintain_says_what_it_did(yard: Yard) -> None:
+def test_maintain_says_what_it_did(database: Database) -> None:
     ended = timepart("maintain", "fleet.ship")
-    first = yard.logs(Ship)[0].table_name
+    first = database.logs(Ship)[0].table_name
     assert (ended.status, ended.error) == (0, "")
     assert ended.lines[0] == "fleet.ship: done"
     assert ended.lines[1].startswith(f"  created {first}, ")
     assert ended.lines[1].endswith(" ms")
     assert timepart("maintain", "fleet.ship").lines == ["fleet.ship: unchanged"]
-    assert yard.runs(Ship)[0].started_by == "command"
+    assert database.runs(Ship)[0].started_by == "command"
 
 
-def test_maintain_without_a_model_is_for_all_that_are_enabled(yard: Yard) -> None:
-    yard.configure(Ship, enabled=False)
+def test_maintain_without_a_model_is_for_all_that_are_enabled(database: Database) -> None:
+    database.configure(Ship, enabled=False)
     ended = timepart("maintain", "--json")
     found = {each["model"]: each["outcome"] for each in ended.json}
     assert ended.status == 0
     assert found["fleet.cargo"] == found["fleet.mooring"] == "done"
     assert "fleet.ship" not in found
-    assert yard.ranges(Ship) == []
+    assert database.ranges(Ship) == []
 
 
-def test_a_disabled_table_is_maintained_when_it_is_named(yard: Yard) -> None:
-    yard.configure(Ship, enabled=False)
+def test_a_disabled_table_is_maintained_when_it_is_named(database: Database) -> None:
+    database.configure(Ship, enabled=False)
     assert timepart("maintain", "fleet.ship").lines[0] == "fleet.ship: done"
 
 
-def test_a_pass_that_fails_ends_with_1_and_stops_no_other(yard: Yard) -> None:
-    yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
-    yard.configure(Ship, interval=1, max_retire_per_pass=1)
+def test_a_pass_that_fails_ends_with_1_and_stops_no_other(database: Database) -> None:
+    database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    database.configure(Ship, interval=1, max_retire_per_pass=1)
     ended = timepart("maintain", "fleet.ship", "fleet.cargo", "--json")
     cargo, ship = ended.json
     assert ended.status == 1
@@ -83,10 +83,10 @@ def test_a_pass_that_fails_ends_with_1_and_stops_no_other(yard: Yard) -> None:
 
 
 def test_a_pass_that_gives_way_ends_with_1_and_names_who_is_there(
-    yard: Yard, settings: Any, old: str
+    database: Database, settings: Any, old: str
 ) -> None:
     settings.PG_TIMEPART = {"LOCK_WAIT_SECONDS": 0.3}
-    yard.configure(Ship, interval=1)
+    database.configure(Ship, interval=1)
     with second_connection(
         "SET LOCAL application_name = 'the report'", "SELECT count(*) FROM fleet_ship"
     ):
@@ -97,7 +97,7 @@ def test_a_pass_that_gives_way_ends_with_1_and_names_who_is_there(
     assert "application 'the report'" in ended.out
 
 
-def test_json_of_a_run(yard: Yard) -> None:
+def test_json_of_a_run(database: Database) -> None:
     (found,) = timepart("create", "fleet.crossing", "--days", "0", "--json").json
     (action,) = found.pop("actions")
     assert found == {
@@ -114,16 +114,16 @@ def test_json_of_a_run(yard: Yard) -> None:
         "action", "partition", "outcome", "seconds", "waited_seconds", "detail",
     }  # fmt: skip
     assert (action["action"], action["outcome"]) == ("create", "done")
-    assert action["partition"] in names_of(yard, Crossing)
+    assert action["partition"] in names_of(database, Crossing)
 
 
-def test_create_until_so_many_days_from_now(yard: Yard) -> None:
+def test_create_until_so_many_days_from_now(database: Database) -> None:
     timepart("create", "fleet.crossing", "--days", "5")
-    assert len(yard.ranges(Crossing)) == 6
+    assert len(database.ranges(Crossing)) == 6
     timepart("create", "fleet.crossing")
-    assert len(yard.ranges(Crossing)) == 6
+    assert len(database.ranges(Crossing)) == 6
     timepart("create", "fleet.crossing", "--days", "0")
-    assert len(yard.ranges(Crossing)) == 7
+    assert len(database.ranges(Crossing)) == 7
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_create_until_so_many_days_from_now(yard: Yard) -> None:
     ],
 )
 def test_create_a_range_of_which_the_zone_is_the_configured_one(
-    yard: Yard, settings: Any, start: str, end: str
+    database: Database, settings: Any, start: str, end: str
 ) -> None:
     settings.PARTITION_TIMEZONE = "Europe/Berlin"
     assert timepart("create", "fleet.ship", "--from", start, "--to", end).status == 0
-    assert yard.ranges(Ship) == [
+    assert database.ranges(Ship) == [
         ("2023-12-31 23:00:00", "2024-01-31 23:00:00"),
         ("2024-01-31 23:00:00", "2024-02-29 23:00:00"),
     ]
@@ -159,91 +159,93 @@ def test_create_a_range_of_which_the_zone_is_the_configured_one(
     ],
 )
 def test_a_wrong_range_is_refused_before_anything_is_done(
-    yard: Yard, arguments: list[str], sentence: str
+    database: Database, arguments: list[str], sentence: str
 ) -> None:
     ended = timepart("create", "fleet.ship", *arguments)
     assert ended.status != 0
     assert sentence in ended.error
-    assert (yard.ranges(Ship), yard.runs(Ship)) == ([], [])
+    assert (database.ranges(Ship), database.runs(Ship)) == ([], [])
 
 
-def test_detach_by_names_that_need_care(yard: Yard, strange: str) -> None:
-    kept = yard.cover(Mooring, "2002-01-01", "2002-02-01")[-1].table_name
+def test_detach_by_names_that_need_care(database: Database, strange: str) -> None:
+    kept = database.cover(Mooring, "2002-01-01", "2002-02-01")[-1].table_name
     ended = timepart("detach", "fleet.mooring", "--partition", strange)
     assert ended.status == 0
     assert ended.lines[0] == "fleet.mooring: done"
     assert ended.lines[1].startswith(f"  detached {strange}, ")
-    assert names_of(yard, Mooring) == {kept}
+    assert names_of(database, Mooring) == {kept}
 
 
-def test_several_partitions_at_once(yard: Yard) -> None:
-    first, second, third = yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01", "2001-04-01")
+def test_several_partitions_at_once(database: Database) -> None:
+    first, second, third = database.cover(
+        Ship, "2001-01-01", "2001-02-01", "2001-03-01", "2001-04-01"
+    )
     ended = timepart(
         "detach", "fleet.ship", "--partition", first.table_name, "--partition", third.table_name
     )
     assert ended.status == 0
-    assert names_of(yard, Ship) == {second.table_name}
+    assert names_of(database, Ship) == {second.table_name}
     timepart("attach", "fleet.ship", "--partition", third.table_name, first.table_name)
-    assert len(names_of(yard, Ship)) == 3
+    assert len(names_of(database, Ship)) == 3
 
 
-def test_detach_all_that_are_past_retention_beyond_the_fuse(yard: Yard) -> None:
-    yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
-    yard.configure(Ship, interval=1, max_retire_per_pass=1)
+def test_detach_all_that_are_past_retention_beyond_the_fuse(database: Database) -> None:
+    database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01")
+    database.configure(Ship, interval=1, max_retire_per_pass=1)
     assert timepart("detach", "fleet.ship", "--expired").status == 0
-    assert names_of(yard, Ship) == set()
+    assert names_of(database, Ship) == set()
 
 
-def test_detach_in_a_transaction(yard: Yard, old: str) -> None:
+def test_detach_in_a_transaction(database: Database, old: str) -> None:
     assert timepart("detach", "fleet.ship", "--partition", old, "--plain").status == 0
-    (statement,) = yard.runs(Ship)[0].actions[0]["statements"]
+    (statement,) = database.runs(Ship)[0].actions[0]["statements"]
     assert "CONCURRENTLY" not in statement
 
 
 def test_attach_all_with_a_pin_that_is_read_in_the_configured_zone(
-    yard: Yard, settings: Any, old: str, strange: str
+    database: Database, settings: Any, old: str, strange: str
 ) -> None:
     settings.PARTITION_TIMEZONE = "Europe/Berlin"
     timepart("detach", "fleet.ship", "--partition", old)
     assert timepart("attach", "fleet.ship", "--all", "--pin", "2100-07-01").status == 0
-    (row,) = yard.logs(Ship)
+    (row,) = database.logs(Ship)
     assert (row.is_attached, row.detach_time) == (True, at("2100-06-30T22:00"))
-    yard.configure(Ship, interval=1)
+    database.configure(Ship, interval=1)
     timepart("maintain", "fleet.ship")
-    assert old in names_of(yard, Ship)
+    assert old in names_of(database, Ship)
     assert "pinned until 2100-07-01" in timepart("status", "fleet.ship").out
 
 
 @pytest.fixture
-def archive(yard: Yard) -> Iterator[str]:
+def archive(database: Database) -> Iterator[str]:
     name = "50% off 'ß'"
     with tablespaces_named(name):
         yield name
-        yard.empty()
+        database.empty()
 
 
-def test_move(yard: Yard, strange: str, archive: str) -> None:
+def test_move(database: Database, strange: str, archive: str) -> None:
     ended = timepart("move", "fleet.mooring", "--partition", strange, "--tablespace", archive)
     assert ended.status == 0
     assert ended.lines[1].startswith(f"  moved {strange}, ")
-    quoted = yard.one("SELECT quote_ident(%s)", strange)
-    assert yard.tablespaces(f'"fleet yard".{quoted}') == {archive}
+    quoted = database.one("SELECT quote_ident(%s)", strange)
+    assert database.tablespaces(f'"fleet yard".{quoted}') == {archive}
     (found,) = timepart("status", "fleet.mooring", "--json").json
     assert [each["tablespace"] for each in found["partitions"]] == [archive]
 
 
-def test_an_unknown_tablespace_is_refused_with_the_known_ones(yard: Yard, old: str) -> None:
-    before = len(yard.runs(Ship))
+def test_an_unknown_tablespace_is_refused_with_the_known_ones(database: Database, old: str) -> None:
+    before = len(database.runs(Ship))
     ended = timepart("move", "fleet.ship", "--partition", old, "--tablespace", "cellar")
     assert ended.status == 2
     assert "There is no tablespace named 'cellar'. Known: " in ended.error
     assert "pg_default" in ended.error
-    assert len(yard.runs(Ship)) == before
+    assert len(database.runs(Ship)) == before
 
 
 @pytest.mark.parametrize("operation", ["detach", "attach", "move", "drop"])
 def test_an_unknown_partition_is_refused_with_the_known_ones(
-    yard: Yard, old: str, operation: str
+    database: Database, old: str, operation: str
 ) -> None:
     other = {"move": ["--tablespace", "pg_default"], "drop": ["--yes"]}.get(operation, [])
     ended = timepart(operation, "fleet.ship", "--partition", old, "fleet_ship_1999", *other)
@@ -251,7 +253,7 @@ def test_an_unknown_partition_is_refused_with_the_known_ones(
     assert ended.error == (
         f"There is no partition of fleet.ship named 'fleet_ship_1999'. Known: {old}."
     )
-    assert names_of(yard, Ship) == {old}
+    assert names_of(database, Ship) == {old}
 
 
 @pytest.mark.parametrize(
@@ -269,17 +271,17 @@ def test_an_unknown_partition_is_refused_with_the_known_ones(
     ids=lambda arguments: arguments[0],
 )
 def test_an_unknown_model_is_refused_before_anything_is_done(
-    yard: Yard, arguments: list[str]
+    database: Database, arguments: list[str]
 ) -> None:
     ended = timepart(*arguments)
     assert ended.status == 2
     assert "There is no partitioned model named 'fleet.submarine'. Known: fleet.cargo, " in (
         ended.error
     )
-    assert (ended.out, yard.ranges(Ship)) == ("", [])
+    assert (ended.out, database.ranges(Ship)) == ("", [])
 
 
-def test_an_unknown_zone_is_a_sentence(yard: Yard, settings: Any) -> None:
+def test_an_unknown_zone_is_a_sentence(database: Database, settings: Any) -> None:
     settings.PARTITION_TIMEZONE = "Europe/Berlim"
     for arguments in (["status"], ["plan"], ["maintain"], ["create", "fleet.ship"]):
         ended = timepart(*arguments)
@@ -290,28 +292,30 @@ def test_an_unknown_zone_is_a_sentence(yard: Yard, settings: Any) -> None:
         assert "Europe/Berlin" in ended.error
 
 
-def test_reconcile_follows_what_was_done_by_hand(yard: Yard, strange: str) -> None:
+def test_reconcile_follows_what_was_done_by_hand(database: Database, strange: str) -> None:
     ended = timepart("reconcile", "fleet.mooring")
     assert ended.status == 0
     assert f"  repaired: {strange} is recorded." in ended.lines
     assert timepart("reconcile", "fleet.mooring").lines[0] == "fleet.mooring: unchanged"
 
 
-def test_reconcile_says_what_a_person_must_decide(yard: Yard) -> None:
-    yard.cover(Ship, "2001-01-01", "2001-02-01")
-    yard.cover(Ship, "2001-03-01", "2001-04-01")
+def test_reconcile_says_what_a_person_must_decide(database: Database) -> None:
+    database.cover(Ship, "2001-01-01", "2001-02-01")
+    database.cover(Ship, "2001-03-01", "2001-04-01")
     ended = timepart("reconcile", "fleet.ship")
     assert "  note: Nothing covers [2001-02-01 00:00:00+00:00, 2001-03-01" in ended.out
 
 
-def test_reconcile_all(yard: Yard) -> None:
+def test_reconcile_all(database: Database) -> None:
     found = {each["model"]: each["outcome"] for each in timepart("reconcile", "--json").json}
     assert found["fleet.ship"] == found["fleet.cargo"] == "unchanged"
 
 
-def test_an_operation_that_fails_prints_its_report_and_ends_with_1(yard: Yard, old: str) -> None:
+def test_an_operation_that_fails_prints_its_report_and_ends_with_1(
+    database: Database, old: str
+) -> None:
     timepart("detach", "fleet.ship", "--partition", old)
-    yard.execute(
+    database.execute(
         "CREATE TABLE fleet_intruder PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2001-01-10 00:00+00') TO ('2001-01-20 00:00+00')"
     )
@@ -322,7 +326,7 @@ def test_an_operation_that_fails_prints_its_report_and_ends_with_1(yard: Yard, o
     assert "fleet.ship: failed." in ended.error
 
 
-def test_exit_statuses_of_the_program(yard: Yard) -> None:
+def test_exit_statuses_of_the_program(database: Database) -> None:
     assert run_timepart("maintain", "fleet.ship").status == 0
     assert run_timepart("status", "fleet.crossing").status == 1
     assert run_timepart("status", "fleet.submarine").status == 2
@@ -356,8 +360,8 @@ def test_a_database_that_is_away_is_a_sentence(arguments: list[str]) -> None:
     assert "Traceback" not in ended.out + ended.error
 
 
-def test_tables_of_ours_that_are_not_migrated(yard: Yard) -> None:
-    yard.execute("ALTER TABLE pg_timepart_partitionconfig RENAME TO elsewhere")
+def test_tables_of_ours_that_are_not_migrated(database: Database) -> None:
+    database.execute("ALTER TABLE pg_timepart_partitionconfig RENAME TO elsewhere")
     try:
         for arguments in (["status", "fleet.ship"], ["maintain"], ["create", "fleet.ship"]):
             ended = timepart(*arguments)
@@ -368,25 +372,25 @@ def test_tables_of_ours_that_are_not_migrated(yard: Yard) -> None:
             )
             assert advice in ended.out + ended.error
     finally:
-        yard.execute("ALTER TABLE elsewhere RENAME TO pg_timepart_partitionconfig")
+        database.execute("ALTER TABLE elsewhere RENAME TO pg_timepart_partitionconfig")
     assert not PartitionConfig.objects.filter(model_label="fleet.ship").exists()
 
 
-def test_what_is_asked_for_by_hand_is_recorded_as_such(yard: Yard, old: str) -> None:
+def test_what_is_asked_for_by_hand_is_recorded_as_such(database: Database, old: str) -> None:
     PartitionRun.objects.all().delete()
     timepart("detach", "fleet.ship", "--partition", old)
     timepart("attach", "fleet.ship", "--all")
-    assert [(run.operation, run.started_by) for run in yard.runs(Ship)] == [
+    assert [(run.operation, run.started_by) for run in database.runs(Ship)] == [
         ("attach", "command"),
         ("detach", "command"),
     ]
 
 
-def test_nobody_need_read_what_was_done(yard: Yard) -> None:
+def test_nobody_need_read_what_was_done(database: Database) -> None:
     """As with ``timepart maintain | head -1``: the exit status is that of the work."""
     ended = run_unread("maintain", "fleet.ship", "fleet.crossing")
     assert (ended.status, ended.error) == (0, "")
-    assert [len(yard.runs(each)) for each in (Ship, Crossing)] == [1, 1]
+    assert [len(database.runs(each)) for each in (Ship, Crossing)] == [1, 1]
     ended = run_unread("status", "fleet.mooring", "--json")
     assert ended.status == 1
     assert ended.error == "CommandError: 1 of 1 need attention: fleet.mooring (critical).\n"

@@ -20,7 +20,7 @@ from pg_timepart.status.tables import all_statuses, table_status
 from pg_timepart.status.types import Health
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.command_line import run_timepart, second_connection, timepart
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -28,9 +28,9 @@ FLEET = ("fleet.cargo", "fleet.crossing", "fleet.mooring", "fleet.ship")
 
 
 @pytest.fixture
-def today(yard: Yard) -> dt.datetime:
+def today(database: Database) -> dt.datetime:
     """The server's day."""
-    now: dt.datetime = yard.one("SELECT date_trunc('day', now(), 'UTC')")
+    now: dt.datetime = database.one("SELECT date_trunc('day', now(), 'UTC')")
     return now
 
 
@@ -44,9 +44,9 @@ def health(label: str = "fleet.crossing") -> Health:
     return table_status(label).health
 
 
-def test_a_table_that_is_well(yard: Yard) -> None:
+def test_a_table_that_is_well(database: Database) -> None:
     maintain.maintain("fleet.ship")
-    name = yard.logs(Ship)[0].table_name
+    name = database.logs(Ship)[0].table_name
     ended = timepart("status", "fleet.ship")
     assert (ended.status, ended.error) == (0, "")
     assert ended.lines[0] == "fleet.ship: ok"
@@ -69,7 +69,7 @@ def test_a_table_that_is_well(yard: Yard) -> None:
     assert first.index("attached") == headings.index("STATE")
 
 
-def test_exit_status_and_output_of_the_program(yard: Yard) -> None:
+def test_exit_status_and_output_of_the_program(database: Database) -> None:
     maintain.maintain("fleet.ship")
     well = run_timepart("status", "fleet.ship")
     assert (well.status, well.error) == (0, "")
@@ -81,22 +81,22 @@ def test_exit_status_and_output_of_the_program(yard: Yard) -> None:
     assert "Traceback" not in ill.error
 
 
-def test_all_models_by_default_each_once(yard: Yard) -> None:
+def test_all_models_by_default_each_once(database: Database) -> None:
     labels = [each["model"] for each in timepart("status", "--json").json]
     assert set(FLEET) <= set(labels)
     assert labels == sorted(set(labels))
 
 
-def test_what_one_table_has_detached_is_no_matter_of_another(yard: Yard) -> None:
+def test_what_one_table_has_detached_is_no_matter_of_another(database: Database) -> None:
     for model in (Ship, Crossing):
         maintain.maintain(model._meta.label_lower)
-        yard.logs(model)[0].detach()
+        database.logs(model)[0].detach()
     labels = ("fleet.ship", "fleet.crossing")
     both = {each.label: each.problems for each in all_statuses(labels)}
     assert both == {label: table_status(label).problems for label in labels}
 
 
-def test_critical_where_nothing_covers_now(yard: Yard) -> None:
+def test_critical_where_nothing_covers_now(database: Database) -> None:
     ended = timepart("status", "fleet.crossing")
     assert ended.status == 1
     assert ended.lines[0] == "fleet.crossing: critical"
@@ -106,28 +106,32 @@ def test_critical_where_nothing_covers_now(yard: Yard) -> None:
     )
 
 
-def test_critical_where_less_than_one_period_is_left(yard: Yard, today: dt.datetime) -> None:
+def test_critical_where_less_than_one_period_is_left(
+    database: Database, today: dt.datetime
+) -> None:
     cover_days(today, 1)
     (problem,) = map(str, table_status("fleet.crossing").problems)
     assert health() is Health.CRITICAL
     assert problem.startswith(f"There are partitions until {today + dt.timedelta(days=1):%F %H:%M}")
 
 
-def test_warning_where_less_than_half_of_premake_is_left(yard: Yard, today: dt.datetime) -> None:
+def test_warning_where_less_than_half_of_premake_is_left(
+    database: Database, today: dt.datetime
+) -> None:
     cover_days(today, 4)
-    yard.configure(Crossing, premake=6)
+    database.configure(Crossing, premake=6)
     assert health() is Health.OK
-    yard.configure(Crossing, premake=8)
+    database.configure(Crossing, premake=8)
     assert health() is Health.WARNING
     assert "less than half of the 8 periods" in table_status("fleet.crossing").problems[0].sentence
 
 
 @pytest.mark.parametrize(("hour", "expected"), [(0, []), (11, []), (13, [Severity.CRITICAL])])
 def test_one_period_ahead_is_no_alarm_until_half_of_it_is_gone(
-    yard: Yard, today: dt.datetime, hour: int, expected: list[Severity]
+    database: Database, today: dt.datetime, hour: int, expected: list[Severity]
 ) -> None:
     cover_days(today, 1)
-    yard.configure(Crossing, premake=1)
+    database.configure(Crossing, premake=1)
     target = target_of(Crossing)
     then = today + dt.timedelta(hours=hour)
     parent = replace(target.read([]), read_at=then)
@@ -135,7 +139,7 @@ def test_one_period_ahead_is_no_alarm_until_half_of_it_is_gone(
     assert [each.severity for each in findings] == expected
 
 
-def test_a_gap_ahead_shortens_the_runway(yard: Yard, today: dt.datetime) -> None:
+def test_a_gap_ahead_shortens_the_runway(database: Database, today: dt.datetime) -> None:
     cover_days(today, 3)
     cover_days(today, 3, start=4)
     status = table_status("fleet.crossing")
@@ -146,26 +150,28 @@ def test_a_gap_ahead_shortens_the_runway(yard: Yard, today: dt.datetime) -> None
     assert shown in timepart("status", "fleet.crossing").lines
 
 
-def test_a_failed_run_is_a_warning_until_one_is_well(yard: Yard, today: dt.datetime) -> None:
+def test_a_failed_run_is_a_warning_until_one_is_well(
+    database: Database, today: dt.datetime
+) -> None:
     cover_days(today - dt.timedelta(days=9), 12)
-    yard.configure(Crossing, interval=1, max_retire_per_pass=2)
+    database.configure(Crossing, interval=1, max_retire_per_pass=2)
     maintain.maintain("fleet.crossing")
     status = table_status("fleet.crossing")
     assert status.health is Health.WARNING
     assert "more than the 2 that one pass may detach" in status.problems[0].sentence
-    yard.configure(Crossing, interval=None)
+    database.configure(Crossing, interval=None)
     maintain.maintain("fleet.crossing")
     assert table_status("fleet.crossing").problems == ()
 
 
-def test_disabled_maintenance_is_a_warning(yard: Yard) -> None:
+def test_disabled_maintenance_is_a_warning(database: Database) -> None:
     maintain.maintain("fleet.crossing")
-    yard.configure(Crossing, enabled=False)
+    database.configure(Crossing, enabled=False)
     assert health() is Health.WARNING
     assert "switched off" in table_status("fleet.crossing").problems[0].sentence
 
 
-def test_a_config_that_cannot_be_used_is_critical(yard: Yard) -> None:
+def test_a_config_that_cannot_be_used_is_critical(database: Database) -> None:
     maintain.maintain("fleet.crossing")
     PartitionConfig.objects.filter(model_label="fleet.crossing").update(period="Fortnight")
     status = table_status("fleet.crossing")
@@ -174,8 +180,8 @@ def test_a_config_that_cannot_be_used_is_critical(yard: Yard) -> None:
     assert status.attached_count == 3
 
 
-def test_a_default_partition(yard: Yard, today: dt.datetime) -> None:
-    yard.execute("CREATE TABLE fleet_rest PARTITION OF fleet_crossing DEFAULT")
+def test_a_default_partition(database: Database, today: dt.datetime) -> None:
+    database.execute("CREATE TABLE fleet_rest PARTITION OF fleet_crossing DEFAULT")
     status = table_status("fleet.crossing")
     assert (status.health, status.runway) == (Health.WARNING, None)
     assert "New rows go into the default partition fleet_rest" in status.problems[0].sentence
@@ -186,14 +192,14 @@ def test_a_default_partition(yard: Yard, today: dt.datetime) -> None:
     assert "everything else" in text
 
 
-def test_a_pending_detach(yard: Yard, today: dt.datetime) -> None:
+def test_a_pending_detach(database: Database, today: dt.datetime) -> None:
     cover_days(today - dt.timedelta(days=1), 4)
-    name = yard.logs(Crossing)[0].table_name
+    name = database.logs(Crossing)[0].table_name
     with second_connection("SELECT count(*) FROM fleet_crossing"):
-        yard.execute("SET statement_timeout = '300ms'")
+        database.execute("SET statement_timeout = '300ms'")
         with pytest.raises(OperationalError):
-            yard.execute(f"ALTER TABLE fleet_crossing DETACH PARTITION {name} CONCURRENTLY")
-        yard.execute("RESET statement_timeout")
+            database.execute(f"ALTER TABLE fleet_crossing DETACH PARTITION {name} CONCURRENTLY")
+        database.execute("RESET statement_timeout")
         status = table_status("fleet.crossing")
     assert status.health is Health.WARNING
     (problem,) = map(str, status.problems)
@@ -204,9 +210,9 @@ def test_a_pending_detach(yard: Yard, today: dt.datetime) -> None:
     assert [each.state for each in status.partitions if each.name == name] == ["pending"]
 
 
-def test_interrupted_work_of_ours(yard: Yard) -> None:
+def test_interrupted_work_of_ours(database: Database) -> None:
     maintain.maintain("fleet.ship")
-    row = yard.logs(Ship)[0]
+    row = database.logs(Ship)[0]
     row.unfinished = "move"
     row.save()
     assert health("fleet.ship") is Health.WARNING
@@ -214,13 +220,13 @@ def test_interrupted_work_of_ours(yard: Yard) -> None:
 
 
 @pytest.fixture
-def missing_ship(yard: Yard) -> Iterator[None]:
-    yard.execute("ALTER TABLE fleet_ship RENAME TO fleet_sunk")
+def missing_ship(database: Database) -> Iterator[None]:
+    database.execute("ALTER TABLE fleet_ship RENAME TO fleet_sunk")
     yield
-    yard.execute("ALTER TABLE fleet_sunk RENAME TO fleet_ship")
+    database.execute("ALTER TABLE fleet_sunk RENAME TO fleet_ship")
 
 
-def test_one_table_in_trouble_stops_no_other(yard: Yard, missing_ship: None) -> None:
+def test_one_table_in_trouble_stops_no_other(database: Database, missing_ship: None) -> None:
     maintain.maintain("fleet.cargo")
     cargo, ship = all_statuses([Cargo, Ship])
     assert (cargo.health, ship.health) == (Health.OK, Health.CRITICAL)
@@ -230,12 +236,12 @@ def test_one_table_in_trouble_stops_no_other(yard: Yard, missing_ship: None) -> 
     assert ended.json[0]["partitions"] == []
 
 
-def test_without_a_config_row_nothing_is_written(yard: Yard) -> None:
+def test_without_a_config_row_nothing_is_written(database: Database) -> None:
     assert table_status("fleet.ship").premake == 2
     assert not PartitionConfig.objects.filter(model_label="fleet.ship").exists()
 
 
-def test_the_number_of_queries_is_the_same_for_any_number_of_tables(yard: Yard) -> None:
+def test_the_number_of_queries_is_the_same_for_any_number_of_tables(database: Database) -> None:
     for label in FLEET:
         maintain.maintain(label)
     with CaptureQueriesContext(connection) as for_one:
@@ -245,29 +251,29 @@ def test_the_number_of_queries_is_the_same_for_any_number_of_tables(yard: Yard) 
     assert len(for_four) == len(for_one)
 
 
-def test_a_locked_partition_is_not_waited_for(yard: Yard) -> None:
+def test_a_locked_partition_is_not_waited_for(database: Database) -> None:
     maintain.maintain("fleet.ship")
-    locked, *others = yard.logs(Ship)
+    locked, *others = database.logs(Ship)
     with second_connection(f"LOCK TABLE {locked.table_name} IN ACCESS EXCLUSIVE MODE"):
         sizes = {each.oid: each.size_bytes for each in table_status("fleet.ship").partitions}
     assert sizes[locked.relid] is None
     assert all(sizes[each.relid] for each in others)
 
 
-def test_a_lock_on_an_index_is_not_waited_for(yard: Yard) -> None:
+def test_a_lock_on_an_index_is_not_waited_for(database: Database) -> None:
     maintain.maintain("fleet.ship")
-    index = f"{yard.logs(Ship)[0].table_name}_pkey"
+    index = f"{database.logs(Ship)[0].table_name}_pkey"
     with second_connection(f"REINDEX INDEX {index}"):
         status = table_status("fleet.ship")
     assert status.health is Health.OK
     assert [each.size_bytes for each in status.partitions] == [None] * 3
 
 
-def test_json(yard: Yard, today: dt.datetime) -> None:
+def test_json(database: Database, today: dt.datetime) -> None:
     cover_days(today, 4)
-    (log, *_) = yard.logs(Crossing)
-    yard.execute("INSERT INTO fleet_crossing (day) VALUES (now())")
-    yard.execute(f"ANALYZE {log.table_name}")
+    (log, *_) = database.logs(Crossing)
+    database.execute("INSERT INTO fleet_crossing (day) VALUES (now())")
+    database.execute(f"ANALYZE {log.table_name}")
     Crossing.partitioning.detach_partition(log)
     cover_days(today, 1)
     (found,) = timepart("status", "fleet.crossing", "--json").json
@@ -300,9 +306,9 @@ def test_json(yard: Yard, today: dt.datetime) -> None:
     }
 
 
-def test_names_that_need_care_and_columns_that_stay_aligned(yard: Yard) -> None:
+def test_names_that_need_care_and_columns_that_stay_aligned(database: Database) -> None:
     name = 'we"ird 100% naïve 表'
-    yard.execute(
+    database.execute(
         'CREATE TABLE "we""ird 100% naïve 表" PARTITION OF "fleet yard"."The Moorings"'
         " FOR VALUES FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
     )
@@ -313,10 +319,10 @@ def test_names_that_need_care_and_columns_that_stay_aligned(yard: Yard) -> None:
     other = lines[-1]
     # The last character of the name takes two columns of a terminal.
     assert row.index("2001-01-01") + 1 == other.index(" 20") + 1
-    assert yard.logs(Mooring)[0].table_name == name
+    assert database.logs(Mooring)[0].table_name == name
 
 
-def test_bounds_are_shown_in_the_configured_zone(yard: Yard, settings: object) -> None:
+def test_bounds_are_shown_in_the_configured_zone(database: Database, settings: object) -> None:
     settings.PARTITION_TIMEZONE = "America/New_York"  # type: ignore[attr-defined]
     maintain.maintain("fleet.ship")
     shown = [line.split() for line in timepart("status", "fleet.ship").lines[6:]]

@@ -14,8 +14,8 @@ from pg_timepart.constants import Outcome
 from tests.apps.plant.models import Measurement
 from tests.support.processes import forked, session, wait_until
 from tests.support.scenarios import execute
-from tests.support.table_setup import prepare, the_old
-from tests.support.table_state import clear_plant
+from tests.support.table_setup import old_partition, prepare
+from tests.support.table_state import reset_plant_tables
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -37,7 +37,7 @@ def keeper(committing: None) -> Iterator[None]:
     yield
     connection.close()
     execute("DROP ROLE porter", "DROP ROLE keeper")
-    clear_plant()
+    reset_plant_tables()
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def ask(query: str) -> Any:
 def detach() -> Any:
     with logged_in_as_porter(), override_settings(PG_TIMEPART=PATIENT):
         assert ask("SELECT session_user || ' as ' || current_user") == "porter as keeper"
-        return the_old(Measurement).detach().outcome
+        return old_partition(Measurement).detach().outcome
 
 
 def test_a_detach_is_watched_over_and_stops_no_writer_of_what_is_referred_to() -> None:
@@ -86,4 +86,4 @@ def test_a_detach_is_watched_over_and_stops_no_writer_of_what_is_referred_to() -
                     application.execute("INSERT INTO plant_machine (name) VALUES ('drill')")
             writer.execute("COMMIT")
             assert worker.result() is Outcome.DONE
-    assert not the_old(Measurement).is_attached
+    assert not old_partition(Measurement).is_attached

@@ -19,7 +19,7 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.processes import barrier, forked
-from tests.support.table_state import State, change_policy, clear_plant, observe, wipe
+from tests.support.table_state import State, change_policy, observe, reset_plant_tables, reset_table
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -30,14 +30,14 @@ HOLDER = re.compile(r"pid \d+ \(application 'worker-[12]'")
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 def prepare() -> None:
     """Leave something to create, something to detach and something to drop."""
-    wipe(Measurement)
+    reset_table(Measurement)
     partitioning: Any = Measurement.partitioning
     partitioning.create_range(OLD, OLD + dt.timedelta(days=2))
     machine = Machine.objects.get_or_create(name="press")[0]
@@ -111,10 +111,10 @@ def in_threads(work: Any, count: int) -> list[Any]:
 
 
 def test_eight_threads_provide_for_the_same_days() -> None:
-    wipe(Reading)
+    reset_table(Reading)
     Reading.partitioning.create_partition(5)
     wanted = observe(Reading)
-    wipe(Reading)
+    reset_table(Reading)
     reports = in_threads(lambda: Reading.partitioning.create_partition(5), 8)
     assert not wanted.difference(observe(Reading))
     assert sorted(each.outcome for each in reports) == ["done"] + ["unchanged"] * 7
@@ -122,7 +122,7 @@ def test_eight_threads_provide_for_the_same_days() -> None:
 
 def test_eight_processes_make_one_partition_each() -> None:
     """Nobody's request is dropped, and nobody takes another's range."""
-    wipe(Reading)
+    reset_table(Reading)
     Reading.partitioning.create_partition(0)
     gate = barrier(8)
 
@@ -142,7 +142,7 @@ def test_eight_processes_make_one_partition_each() -> None:
 
 def test_eight_threads_insert_the_config() -> None:
     """The first use of a model may happen in many places at once."""
-    wipe(Reading)
+    reset_table(Reading)
     Reading.partitioning.config.delete()
     found = in_threads(lambda: Reading.partitioning.config.pk, 8)
     assert len(set(found)) == 1
@@ -150,7 +150,7 @@ def test_eight_threads_insert_the_config() -> None:
 
 def test_a_table_made_by_somebody_else_in_between() -> None:
     """An operator's CREATE TABLE of the wanted name, uncommitted while the pass tries it."""
-    wipe(Reading)
+    reset_table(Reading)
     name = "plant_reading_20240310_20240311"
     other = connection.copy()
     other.set_autocommit(False)

@@ -17,8 +17,8 @@ from pg_timepart.models import PartitionRun
 from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement, Reading
 from tests.support.processes import forked, session, wait_until, wait_until_gone
-from tests.support.table_setup import prepare, run_pass, the_old
-from tests.support.table_state import clear_plant
+from tests.support.table_setup import old_partition, prepare, run_pass
+from tests.support.table_state import reset_plant_tables
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -35,9 +35,9 @@ WHERE a.application_name = '{WORKER}' AND l.mode = 'AccessExclusiveLock' AND NOT
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 def ask(query: str) -> Any:
@@ -53,7 +53,7 @@ def waits() -> bool:
 def detach() -> None:
     settings = {**NEVER_LONG, "LOCK_BUDGET_MS": 1500}
     with override_settings(PG_TIMEPART=settings):
-        the_old(Reading).detach()
+        old_partition(Reading).detach()
 
 
 BLOWS: dict[str, Callable[[int], object]] = {
@@ -66,7 +66,7 @@ BLOWS: dict[str, Callable[[int], object]] = {
 @pytest.mark.parametrize("blow", BLOWS)
 def test_a_concurrent_detach_that_waits_for_a_lock_does_not_go_on(blow: str) -> None:
     prepare(Reading)
-    leaf = the_old(Reading).table_name
+    leaf = old_partition(Reading).table_name
     with session("reader") as reader:
         reader.execute("BEGIN")
         reader.execute(f"SELECT count(*) FROM {leaf}")
@@ -79,7 +79,7 @@ def test_a_concurrent_detach_that_waits_for_a_lock_does_not_go_on(blow: str) -> 
         reader.execute("COMMIT")
     wait_until_gone(WORKER)
     assert run_pass(Reading).outcome is Outcome.DONE
-    assert not the_old(Reading).is_attached
+    assert not old_partition(Reading).is_attached
 
 
 def freeze_once_locked(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:

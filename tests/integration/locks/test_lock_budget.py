@@ -19,8 +19,8 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.postgres.lock_attempts import share_of
 from tests.apps.plant.models import Measurement
 from tests.support.processes import forked, session, wait_until
-from tests.support.table_setup import a_machine, prepare, the_old
-from tests.support.table_state import clear_plant
+from tests.support.table_setup import a_machine, old_partition, prepare
+from tests.support.table_state import reset_plant_tables
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -42,9 +42,9 @@ WHERE a.application_name = %s AND l.locktype = 'relation' AND NOT l.granted)
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 def execute(statement: str) -> None:
@@ -99,8 +99,8 @@ def test_the_locks_of_a_try_share_the_budget() -> None:
     """Four locks: the last of them is waited for a quarter of the time, while three are held."""
     prepare(Measurement)
     execute("CREATE TABLE plant_measurement_rest PARTITION OF plant_measurement DEFAULT")
-    with budget(2000), open_transaction(f"SELECT FROM {the_old(Measurement).table_name}"):
-        with forked(lambda: outcome_of(the_old(Measurement).detach), WORKER) as worker:
+    with budget(2000), open_transaction(f"SELECT FROM {old_partition(Measurement).table_name}"):
+        with forked(lambda: outcome_of(old_partition(Measurement).detach), WORKER) as worker:
             wait_until(lambda: waits(WORKER))
             with session("application") as application:
                 application.execute("SET lock_timeout = '1000ms'")

@@ -31,11 +31,11 @@ from tests.support.table_setup import (
     OLD,
     a_machine,
     leave_a_detach_pending,
+    old_partition,
     prepare,
     run_pass,
-    the_old,
 )
-from tests.support.table_state import clear_plant, locked_tables
+from tests.support.table_state import locked_tables, reset_plant_tables
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -46,10 +46,10 @@ UNTROUBLED_SECONDS = 1.0
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     with override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": WAIT_SECONDS}):
         yield
-    clear_plant()
+    reset_plant_tables()
 
 
 @dataclass
@@ -137,18 +137,18 @@ def test_detach_gives_way_to_a_long_transaction(use: str, has_default: bool) -> 
     with open_for_long(*USES[use]) as report, readings():
         began = time.monotonic()
         assert_gave_way(run_pass(Reading), began)
-        assert the_old(Reading).is_attached
-        assert not the_old(Reading).unfinished
+        assert old_partition(Reading).is_attached
+        assert not old_partition(Reading).unfinished
         report.execute("ROLLBACK")
         assert run_pass(Reading).outcome is Outcome.DONE
-    assert not the_old(Reading).is_attached
+    assert not old_partition(Reading).is_attached
 
 
 def test_detach_by_hand_raises_with_the_report() -> None:
     prepare(Reading)
     with open_for_long(*USES["reader"]):
         with pytest.raises(OperationDeferred, match=REPORT) as raised:
-            the_old(Reading).detach()
+            old_partition(Reading).detach()
     assert raised.value.report.outcome is Outcome.DEFERRED  # type: ignore[attr-defined]
 
 
@@ -158,7 +158,7 @@ def test_detach_ends_beside_short_transactions() -> None:
         assert run_pass(Reading).outcome is Outcome.DONE
         before = len(application.seconds)
         wait_until(lambda: len(application.seconds) > before)
-    assert not the_old(Reading).is_attached
+    assert not old_partition(Reading).is_attached
 
 
 def test_create_gives_way_to_a_writer_of_a_referenced_table() -> None:
@@ -199,7 +199,7 @@ def test_detach_with_a_foreign_key_gives_way_to_an_old_snapshot() -> None:
     with open_for_long("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1") as report:
         began = time.monotonic()
         assert_gave_way(run_pass(Measurement), began)
-        assert the_old(Measurement).is_attached
+        assert old_partition(Measurement).is_attached
         report.execute("COMMIT")
         assert run_pass(Measurement).outcome is Outcome.DONE
 
@@ -213,7 +213,7 @@ def test_a_pending_detach_waits_for_an_old_snapshot() -> None:
         assert_gave_way(run_pass(Reading), began)
         report.execute("COMMIT")
         assert run_pass(Reading).outcome is Outcome.DONE
-    assert not the_old(Reading).is_attached
+    assert not old_partition(Reading).is_attached
 
 
 def test_calling_off_a_pending_detach_waits_for_an_old_snapshot_and_names_it() -> None:
@@ -222,10 +222,10 @@ def test_calling_off_a_pending_detach_waits_for_an_old_snapshot_and_names_it() -
     snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1")
     with open_for_long(*snapshot) as report, readings():
         with pytest.raises(OperationDeferred, match=rf"application '{REPORT}'.* snapshot"):
-            the_old(Reading).attach()
+            old_partition(Reading).attach()
         report.execute("COMMIT")
-        the_old(Reading).attach()
-    assert the_old(Reading).is_attached
+        old_partition(Reading).attach()
+    assert old_partition(Reading).is_attached
 
 
 def test_a_snapshot_that_stays_after_the_first_look_is_named() -> None:
@@ -243,8 +243,8 @@ def test_a_snapshot_that_stays_after_the_first_look_is_named() -> None:
 def test_a_pending_detach_is_taken_back_by_hand() -> None:
     prepare(Reading)
     leave_a_detach_pending(Reading)
-    the_old(Reading).attach()
-    assert the_old(Reading).is_attached
+    old_partition(Reading).attach()
+    assert old_partition(Reading).is_attached
     assert Reading.objects.count() == 1
 
 
@@ -327,7 +327,7 @@ def notices() -> Iterator[list[str]]:
 @pytest.mark.parametrize("concurrently", [True, False], ids=["concurrently", "plain"])
 def test_attaching_back_scans_nothing_under_its_lock(model: Any, concurrently: bool) -> None:
     prepare(model)
-    log = the_old(model)
+    log = old_partition(model)
     log.detach(concurrently=concurrently)
     with notices() as said:
         log.attach()

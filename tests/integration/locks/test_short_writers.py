@@ -17,7 +17,7 @@ from pg_timepart.maintenance.report import Report
 from tests.apps.plant.models import Measurement
 from tests.support.processes import session, wait_until
 from tests.support.table_setup import NOW, a_machine, prepare
-from tests.support.table_state import clear_plant, wipe
+from tests.support.table_state import reset_plant_tables, reset_table
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -27,9 +27,9 @@ SECONDS = 0.15
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def a_pass(**options: Any) -> Report:
 
 
 def test_a_create_that_gives_way_says_which_setting_helps() -> None:
-    wipe(Measurement)
+    reset_table(Measurement)
     with permanent_writers():
         report = a_pass()
     assert report.outcome is Outcome.DEFERRED
@@ -78,7 +78,7 @@ def test_a_create_that_gives_way_says_which_setting_helps() -> None:
 
 
 def test_transactions_that_count_as_long_name_the_other_setting() -> None:
-    wipe(Measurement)
+    reset_table(Measurement)
     with permanent_writers():
         report = a_pass(LONG_TRANSACTION_MS=1)
     assert report.outcome is Outcome.DEFERRED
@@ -86,7 +86,7 @@ def test_transactions_that_count_as_long_name_the_other_setting() -> None:
 
 
 def test_one_who_holds_it_all_the_time_is_named_without_advice() -> None:
-    wipe(Measurement)
+    reset_table(Measurement)
     a_machine()
     with session("report") as report:
         report.execute("BEGIN")
@@ -98,7 +98,7 @@ def test_one_who_holds_it_all_the_time_is_named_without_advice() -> None:
 
 
 def test_an_urgent_create_may_wait_for_longer() -> None:
-    wipe(Measurement)
+    reset_table(Measurement)
     with permanent_writers() as taken:
         report = a_pass(URGENT_LOCK_BUDGET_MS=2000)
     assert [each.outcome for each in report.actions] == [Outcome.DONE, Outcome.DONE]

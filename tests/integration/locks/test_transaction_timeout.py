@@ -14,8 +14,8 @@ from pg_timepart.postgres.sqlstate import is_passing_fault
 from tests.apps.plant.models import Measurement
 from tests.support.processes import session
 from tests.support.scenarios import execute
-from tests.support.table_setup import prepare, run_pass, the_old
-from tests.support.table_state import clear_plant
+from tests.support.table_setup import old_partition, prepare, run_pass
+from tests.support.table_state import reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
@@ -33,22 +33,22 @@ def hurried_role(committing: None) -> Iterator[None]:
     yield
     execute("ALTER ROLE CURRENT_USER RESET transaction_timeout")
     connection.close()
-    clear_plant()
+    reset_plant_tables()
 
 
 def test_a_move_may_last_longer() -> None:
     """Here it waits for its lock; writing a large table anew is as long, each time it is tried."""
     with override_settings(PG_TIMEPART=PATIENT), session("reader") as reader:
-        the_old(Measurement).detach()
+        old_partition(Measurement).detach()
         with tablespaces_named("cellar"):
             reader.execute("SET transaction_timeout = 0")
             reader.execute("BEGIN")
-            reader.execute(f"SELECT count(*) FROM {the_old(Measurement).table_name}")
+            reader.execute(f"SELECT count(*) FROM {old_partition(Measurement).table_name}")
             release = Timer(1, lambda: reader.execute("ROLLBACK"))
             release.start()
-            report = the_old(Measurement).set_tablespace("cellar")
+            report = old_partition(Measurement).set_tablespace("cellar")
             release.join()
-            the_old(Measurement).set_tablespace("pg_default")
+            old_partition(Measurement).set_tablespace("pg_default")
     assert report.outcome is Outcome.DONE
 
 
@@ -58,7 +58,7 @@ def test_a_concurrent_detach_that_is_ended_by_it_comes_again() -> None:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM plant_measurement")
         with pytest.raises((DatabaseError, InterfaceError)) as caught:
-            the_old(Measurement).detach()
+            old_partition(Measurement).detach()
     assert is_passing_fault(caught.value)
     run_pass(Measurement)
-    assert not the_old(Measurement).is_attached
+    assert not old_partition(Measurement).is_attached

@@ -13,7 +13,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
-from tests.support.database import PARTITIONED, Yard, at
+from tests.support.database import PARTITIONED, Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -22,42 +22,42 @@ LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}
 
 
 @pytest.fixture
-def fleet(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
+def fleet_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A project that has the fleet's models alone."""
     alone = {model._meta.label_lower: model for model in PARTITIONED}
     monkeypatch.setattr(registry, "_registry", alone)
-    return yard
+    return database
 
 
 def by_label(reports: list[Report]) -> dict[str, str]:
     return {each.label: each.outcome.value for each in reports}
 
 
-def test_every_table_is_maintained(fleet: Yard) -> None:
+def test_every_table_is_maintained(fleet_tables: Database) -> None:
     assert by_label(maintain_all(now=MAY)) == dict.fromkeys(LABELS, "done")
     for model in PARTITIONED:
-        assert fleet.ranges(model)[0][0] in {"2024-05-01", "2024-05-15"}
+        assert fleet_tables.ranges(model)[0][0] in {"2024-05-01", "2024-05-15"}
 
 
-def test_with_nothing_to_do_it_is_a_handful_of_queries_for_all(fleet: Yard) -> None:
+def test_with_nothing_to_do_it_is_a_handful_of_queries_for_all(fleet_tables: Database) -> None:
     maintain_all(now=MAY)
-    with CaptureQueriesContext(fleet.connection) as captured:
+    with CaptureQueriesContext(fleet_tables.connection) as captured:
         reports = maintain_all(now=MAY)
     assert by_label(reports) == dict.fromkeys(LABELS, "unchanged")
     assert len(captured) <= 4, [each["sql"] for each in captured.captured_queries]
 
 
-def test_only_the_table_with_something_to_do_is_touched(fleet: Yard) -> None:
+def test_only_the_table_with_something_to_do_is_touched(fleet_tables: Database) -> None:
     maintain_all(now=MAY)
-    fleet.configure(Ship, premake=3)
+    fleet_tables.configure(Ship, premake=3)
     assert by_label(maintain_all(now=MAY)) == {
         **dict.fromkeys(LABELS, "unchanged"),
         "fleet.ship": "done",
     }
-    assert len(fleet.ranges(Ship)) == 4
+    assert len(fleet_tables.ranges(Ship)) == 4
 
 
-def test_that_it_looked_is_noted_for_idle_tables_too(fleet: Yard) -> None:
+def test_that_it_looked_is_noted_for_idle_tables_too(fleet_tables: Database) -> None:
     maintain_all(now=MAY)
     PartitionConfig.objects.update(last_checked_at=None)
     maintain_all(now=MAY)
@@ -65,10 +65,10 @@ def test_that_it_looked_is_noted_for_idle_tables_too(fleet: Yard) -> None:
     assert all(each.last_checked_at for each in checked)
 
 
-def test_a_disabled_one_is_left_alone(fleet: Yard) -> None:
-    fleet.configure(Ship, enabled=False)
+def test_a_disabled_one_is_left_alone(fleet_tables: Database) -> None:
+    fleet_tables.configure(Ship, enabled=False)
     assert set(by_label(maintain_all(now=MAY))) == LABELS - {"fleet.ship"}
-    assert fleet.ranges(Ship) == []
+    assert fleet_tables.ranges(Ship) == []
 
 
 BREAKAGES: dict[str, tuple[list[str], list[str]]] = {
@@ -88,27 +88,27 @@ BREAKAGES: dict[str, tuple[list[str], list[str]]] = {
 
 @pytest.mark.parametrize(("breaking", "mending"), BREAKAGES.values(), ids=BREAKAGES)
 def test_one_that_fails_stops_no_other(
-    fleet: Yard, breaking: list[str], mending: list[str]
+    fleet_tables: Database, breaking: list[str], mending: list[str]
 ) -> None:
     for statement in breaking:
-        fleet.execute(statement)
+        fleet_tables.execute(statement)
     try:
         reports = maintain_all(now=MAY)
     finally:
         for statement in mending:
-            fleet.execute(statement)
+            fleet_tables.execute(statement)
     assert by_label(reports) == {**dict.fromkeys(LABELS, "done"), "fleet.ship": "failed"}
 
 
-def test_one_with_a_wrong_policy_stops_no_other(fleet: Yard) -> None:
-    fleet.configure(Ship)
+def test_one_with_a_wrong_policy_stops_no_other(fleet_tables: Database) -> None:
+    fleet_tables.configure(Ship)
     PartitionConfig.objects.filter(model_label="fleet.ship").update(premake=100_000)
     reports = maintain_all(now=MAY)
     assert by_label(reports) == {**dict.fromkeys(LABELS, "done"), "fleet.ship": "failed"}
 
 
 def test_one_whose_decorator_cannot_be_stops_no_other(
-    fleet: Yard, monkeypatch: pytest.MonkeyPatch
+    fleet_tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defaults = {**Ship.partitioning.defaults, "default_interval": 0}
     monkeypatch.setattr(Ship.partitioning, "defaults", defaults)
@@ -118,7 +118,7 @@ def test_one_whose_decorator_cannot_be_stops_no_other(
     assert "interval must be a whole number, at least 1; it is 0" in broken.reason
 
 
-def test_a_lost_connection_ends_one_table_alone(fleet: Yard) -> None:
+def test_a_lost_connection_ends_one_table_alone(fleet_tables: Database) -> None:
     statement = """
     CREATE FUNCTION fleet_kill() RETURNS event_trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -128,33 +128,38 @@ def test_a_lost_connection_ends_one_table_alone(fleet: Yard) -> None:
         END IF;
     END $$
     """
-    fleet.execute(statement)
-    fleet.execute(
+    fleet_tables.execute(statement)
+    fleet_tables.execute(
         "CREATE EVENT TRIGGER fleet_kill ON ddl_command_end EXECUTE FUNCTION fleet_kill()"
     )
     try:
         reports = maintain_all(now=MAY)
     finally:
-        fleet.connection.close()
-        fleet.execute("DROP EVENT TRIGGER fleet_kill")
-        fleet.execute("DROP FUNCTION fleet_kill")
+        fleet_tables.connection.close()
+        fleet_tables.execute("DROP EVENT TRIGGER fleet_kill")
+        fleet_tables.execute("DROP FUNCTION fleet_kill")
     assert by_label(reports) == {**dict.fromkeys(LABELS, "done"), "fleet.ship": "failed"}
-    assert fleet.ranges(Ship) == []
-    assert fleet.runs(Ship)[0].outcome == "failed"
+    assert fleet_tables.ranges(Ship) == []
+    assert fleet_tables.runs(Ship)[0].outcome == "failed"
     maintain_all(now=MAY)
-    assert [len(fleet.ranges(model)) for model in (Ship, Crossing, Cargo, Mooring)] == [3, 3, 3, 2]
+    assert [len(fleet_tables.ranges(model)) for model in (Ship, Crossing, Cargo, Mooring)] == [
+        3,
+        3,
+        3,
+        2,
+    ]
 
 
-def test_a_connection_that_commits_nothing_is_told_with_its_setting(fleet: Yard) -> None:
-    fleet.configure(Ship)
-    fleet.connection.close()
+def test_a_connection_that_commits_nothing_is_told_with_its_setting(fleet_tables: Database) -> None:
+    fleet_tables.configure(Ship)
+    fleet_tables.connection.close()
     try:
-        with patch.dict(fleet.connection.settings_dict, {"AUTOCOMMIT": False}):
+        with patch.dict(fleet_tables.connection.settings_dict, {"AUTOCOMMIT": False}):
             reports = maintain_all(now=MAY)
             with pytest.raises(OperationFailed, match="'AUTOCOMMIT'"):
                 Ship.partitioning.create_partition(5)
     finally:
-        fleet.connection.close()
+        fleet_tables.connection.close()
     assert by_label(reports) == dict.fromkeys(LABELS, "failed")
     assert all("Set DATABASES['default']['AUTOCOMMIT'] to True" in each.message for each in reports)
-    assert not fleet.children(Ship)
+    assert not fleet_tables.children(Ship)

@@ -21,7 +21,7 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.support.database import Yard
+from tests.support.database import Database
 from tests.support.processes import session
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -31,20 +31,20 @@ JANUARY = "fleet_raft_20240101_20240201"
 Change = Callable[[Any, Any], None]
 
 
-def raft(yard: Yard, **fields: Any) -> tuple[Any, PartitionLog]:
+def raft(database: Database, **fields: Any) -> tuple[Any, PartitionLog]:
     """Return a model with a detached January that has a row, and an attached February."""
     columns = {"name": models.CharField(max_length=20), **fields}
-    model = yard.build(defaults={"default_period": "Month"}, **columns)
-    yard.cover(model, "2024-01-01", "2024-02-01", "2024-03-01")
-    yard.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-15', 'Argo')")
-    log = yard.log(model, "2024-01-01")
+    model = database.build(defaults={"default_period": "Month"}, **columns)
+    database.cover(model, "2024-01-01", "2024-02-01", "2024-03-01")
+    database.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-15', 'Argo')")
+    log = database.log(model, "2024-01-01")
     model.partitioning.detach_partition(log)
     return model, log
 
 
-def editing(yard: Yard, change: Change, model: Any) -> None:
+def editing(database: Database, change: Change, model: Any) -> None:
     """Change the table by Django's schema editor, as migrate does."""
-    with yard.connection.schema_editor() as editor:
+    with database.connection.schema_editor() as editor:
         change(editor, model)
 
 
@@ -124,65 +124,65 @@ SAFE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", SAFE.values(), ids=SAFE)
-def test_what_is_safe_is_brought_in_step(yard: Yard, change: Change) -> None:
-    model, log = raft(yard, note=models.TextField(null=True))
-    yard.execute(f"UPDATE {JANUARY} SET note = 'x'")
-    editing(yard, change, model)
+def test_what_is_safe_is_brought_in_step(database: Database, change: Change) -> None:
+    model, log = raft(database, note=models.TextField(null=True))
+    database.execute(f"UPDATE {JANUARY} SET note = 'x'")
+    editing(database, change, model)
     attach(model, log)
-    yard.execute("INSERT INTO fleet_raft (at, name, note) VALUES ('2024-01-16', 'Beagle', 'y')")
-    assert yard.query("SELECT name FROM fleet_raft ORDER BY at") == ["Argo", "Beagle"]
-    assert not yard.query(
+    database.execute("INSERT INTO fleet_raft (at, name, note) VALUES ('2024-01-16', 'Beagle', 'y')")
+    assert database.query("SELECT name FROM fleet_raft ORDER BY at") == ["Argo", "Beagle"]
+    assert not database.query(
         "SELECT conname FROM pg_constraint WHERE conrelid = %s AND contype = 'c'"
         " AND conname LIKE 'pg_timepart%%'",
         log.relid,
     )
-    assert yard.maintain(model, "2024-01-20").outcome in {"done", "unchanged"}
+    assert database.maintain(model, "2024-01-20").outcome in {"done", "unchanged"}
 
 
-def test_a_default_of_the_catalog_is_what_its_rows_get(yard: Yard) -> None:
-    model, log = raft(yard)
-    editing(yard, FILLED, model)
+def test_a_default_of_the_catalog_is_what_its_rows_get(database: Database) -> None:
+    model, log = raft(database)
+    editing(database, FILLED, model)
     attach(model, log)
-    assert yard.query("SELECT crew FROM fleet_raft") == [3]
+    assert database.query("SELECT crew FROM fleet_raft") == [3]
 
 
-def test_a_check_with_another_condition_is_its_parents(yard: Yard) -> None:
-    model, log = raft(yard)
-    yard.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT named CHECK (name <> 'Beagle')")
-    editing(yard, checking("named", ~Q(name="Cutty Sark")), model)
+def test_a_check_with_another_condition_is_its_parents(database: Database) -> None:
+    model, log = raft(database)
+    database.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT named CHECK (name <> 'Beagle')")
+    editing(database, checking("named", ~Q(name="Cutty Sark")), model)
     report = attach(model, log)
     assert "It keeps" not in report.actions[0].detail
-    yard.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-16', 'Beagle')")
+    database.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-16', 'Beagle')")
 
 
-def test_a_check_that_the_parent_has_no_more_is_kept_and_told(yard: Yard) -> None:
-    model, log = raft(yard)
-    yard.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT old CHECK (name <> 'Beagle')")
+def test_a_check_that_the_parent_has_no_more_is_kept_and_told(database: Database) -> None:
+    model, log = raft(database)
+    database.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT old CHECK (name <> 'Beagle')")
     report = attach(model, log)
     assert "It keeps the CHECK old, which the parent has not" in report.actions[0].detail
     assert "at_check" not in report.actions[0].detail
 
 
-def test_rows_that_a_check_refuses_fail_it_and_are_there(yard: Yard) -> None:
-    model, log = raft(yard)
-    editing(yard, checking("named", ~Q(name="Argo")), model)
+def test_rows_that_a_check_refuses_fail_it_and_are_there(database: Database) -> None:
+    model, log = raft(database)
+    editing(database, checking("named", ~Q(name="Argo")), model)
     for _ in range(2):
         assert 'check constraint "named"' in attach_fails(model, log)
-    yard.execute(f"UPDATE {JANUARY} SET name = 'Beagle'")
+    database.execute(f"UPDATE {JANUARY} SET name = 'Beagle'")
     attach(model, log)
 
 
-def test_rows_without_a_value_fail_it_and_the_column_is_named(yard: Yard) -> None:
-    model, log = raft(yard, note=models.TextField(null=True))
-    yard.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
+def test_rows_without_a_value_fail_it_and_the_column_is_named(database: Database) -> None:
+    model, log = raft(database, note=models.TextField(null=True))
+    database.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
     for _ in range(2):
         assert (
             f"The parent declares note NOT NULL: give the rows of {JANUARY} that have none a value,"
             " then attach it."
         ) in attach_fails(model, log)
-    yard.execute("ALTER TABLE fleet_raft ALTER COLUMN note DROP NOT NULL")
+    database.execute("ALTER TABLE fleet_raft ALTER COLUMN note DROP NOT NULL")
     attach(model, log)
-    yard.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-16', 'Beagle')")
+    database.execute("INSERT INTO fleet_raft (at, name) VALUES ('2024-01-16', 'Beagle')")
 
 
 QUOTED = f'"public"."{JANUARY}"'
@@ -252,91 +252,91 @@ UNSAFE: dict[str, tuple[Change, str, str]] = {
 
 
 @contextmanager
-def unchanged(yard: Yard) -> Iterator[None]:
+def unchanged(database: Database) -> Iterator[None]:
     """Run the block, which leaves the detached table's columns as they are."""
     query = (
         "SELECT attname, atttypid, attnotnull FROM pg_attribute WHERE attrelid = %s::regclass"
         " AND attnum > 0 ORDER BY attnum"
     )
-    before = yard.query(query, JANUARY)
+    before = database.query(query, JANUARY)
     yield
-    assert yard.query(query, JANUARY) == before
+    assert database.query(query, JANUARY) == before
 
 
 @pytest.mark.parametrize(("change", "words", "remedy"), UNSAFE.values(), ids=UNSAFE)
 def test_what_only_a_person_decides_is_named_with_its_sql_before_anything_is_done(
-    yard: Yard, change: Change, words: str, remedy: str
+    database: Database, change: Change, words: str, remedy: str
 ) -> None:
     fields = {"loud": generated()} if '"loud"' in words else {}
-    model, log = raft(yard, quiet=models.TextField(null=True), **fields)
-    editing(yard, change, model)
-    editing(yard, adding("more", models.IntegerField(null=True)), model)
-    with unchanged(yard):
+    model, log = raft(database, quiet=models.TextField(null=True), **fields)
+    editing(database, change, model)
+    editing(database, adding("more", models.IntegerField(null=True)), model)
+    with unchanged(database):
         said = attach_fails(model, log)
     assert said.startswith(f"{JANUARY} cannot be attached, since its columns are not its parent's")
     assert words in said
     for each in remedy.split("; "):
-        yard.execute(each)
+        database.execute(each)
     attach(model, log)
-    assert yard.one("SELECT count(*) FROM fleet_raft WHERE at = '2024-01-15'") == 1
+    assert database.one("SELECT count(*) FROM fleet_raft WHERE at = '2024-01-15'") == 1
 
 
-def test_an_identity_of_its_own_is_named_where_the_server_refuses_it(yard: Yard) -> None:
-    model, log = raft(yard)
-    yard.execute(f"ALTER TABLE {JANUARY} ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY")
-    if yard.connection.pg_version < 170000:  # type: ignore[attr-defined]
+def test_an_identity_of_its_own_is_named_where_the_server_refuses_it(database: Database) -> None:
+    model, log = raft(database)
+    database.execute(f"ALTER TABLE {JANUARY} ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY")
+    if database.connection.pg_version < 170000:  # type: ignore[attr-defined]
         attach(model, log)
         return
     assert f'ALTER TABLE {QUOTED} ALTER COLUMN "id" DROP IDENTITY' in attach_fails(model, log)
 
 
-def test_all_that_differs_is_named_at_once(yard: Yard) -> None:
-    model, log = raft(yard, note=models.TextField(null=True))
-    editing(yard, altering("name", models.CharField(max_length=40)), model)
-    editing(yard, removing("note"), model)
+def test_all_that_differs_is_named_at_once(database: Database) -> None:
+    model, log = raft(database, note=models.TextField(null=True))
+    editing(database, altering("name", models.CharField(max_length=40)), model)
+    editing(database, removing("note"), model)
     said = attach_fails(model, log)
     assert '"name" is character varying(20) there' in said
     assert 'only it has the column "note" (text)' in said
 
 
-def test_not_null_that_is_not_verified_or_not_inherited(yard: Yard) -> None:
+def test_not_null_that_is_not_verified_or_not_inherited(database: Database) -> None:
     """Of 18 and later, where NOT NULL is a constraint; before, it is always both."""
-    if yard.connection.pg_version < 180000:  # type: ignore[attr-defined]
+    if database.connection.pg_version < 180000:  # type: ignore[attr-defined]
         pytest.skip("NOT NULL is a constraint from PostgreSQL 18 on")
-    model, log = raft(yard, note=models.TextField(null=True), word=models.TextField(null=True))
-    yard.execute(f"UPDATE {JANUARY} SET note = 'x', word = 'y'")
-    yard.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT a NOT NULL note NOT VALID")
-    yard.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT b NOT NULL word NO INHERIT")
-    yard.execute("ALTER TABLE fleet_raft ALTER note SET NOT NULL, ALTER word SET NOT NULL")
+    model, log = raft(database, note=models.TextField(null=True), word=models.TextField(null=True))
+    database.execute(f"UPDATE {JANUARY} SET note = 'x', word = 'y'")
+    database.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT a NOT NULL note NOT VALID")
+    database.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT b NOT NULL word NO INHERIT")
+    database.execute("ALTER TABLE fleet_raft ALTER note SET NOT NULL, ALTER word SET NOT NULL")
     attach(model, log)
-    assert yard.query(
+    assert database.query(
         "SELECT DISTINCT convalidated, connoinherit FROM pg_constraint"
         " WHERE conrelid = %s AND contype = 'n'",
         log.relid,
     ) == [(True, False)]
 
 
-def test_a_check_that_is_not_enforced(yard: Yard) -> None:
-    if yard.connection.pg_version < 180000:  # type: ignore[attr-defined]
+def test_a_check_that_is_not_enforced(database: Database) -> None:
+    if database.connection.pg_version < 180000:  # type: ignore[attr-defined]
         pytest.skip("NOT ENFORCED is there from PostgreSQL 18 on")
-    model, log = raft(yard)
-    yard.execute("ALTER TABLE fleet_raft ADD CONSTRAINT a CHECK (name = '') NOT ENFORCED")
-    yard.execute("ALTER TABLE fleet_raft ADD CONSTRAINT b CHECK (name <> '')")
-    yard.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT b CHECK (name <> '') NOT ENFORCED")
+    model, log = raft(database)
+    database.execute("ALTER TABLE fleet_raft ADD CONSTRAINT a CHECK (name = '') NOT ENFORCED")
+    database.execute("ALTER TABLE fleet_raft ADD CONSTRAINT b CHECK (name <> '')")
+    database.execute(f"ALTER TABLE {JANUARY} ADD CONSTRAINT b CHECK (name <> '') NOT ENFORCED")
     attach(model, log)
-    assert yard.query(
+    assert database.query(
         "SELECT conname, conenforced FROM pg_constraint WHERE contype = 'c' AND conrelid = %s"
         " ORDER BY conname",
         log.relid,
     ) == [("a", False), ("b", True)]
 
 
-def test_the_preview_shows_the_same_sql(yard: Yard) -> None:
-    model, log = raft(yard, note=models.TextField(null=True))
-    yard.execute(f"UPDATE {JANUARY} SET note = 'x'")
-    yard.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
+def test_the_preview_shows_the_same_sql(database: Database) -> None:
+    model, log = raft(database, note=models.TextField(null=True))
+    database.execute(f"UPDATE {JANUARY} SET note = 'x'")
+    database.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
     for change in (CREW, SAFE["a CHECK"]):
-        editing(yard, change, model)
+        editing(database, change, model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
@@ -351,9 +351,9 @@ def test_the_preview_shows_the_same_sql(yard: Yard) -> None:
     assert any("SET NOT NULL" in each for each in statements)
 
 
-def test_the_preview_says_that_it_would_fail(yard: Yard) -> None:
-    model, log = raft(yard)
-    editing(yard, removing("name"), model)
+def test_the_preview_says_that_it_would_fail(database: Database) -> None:
+    model, log = raft(database)
+    editing(database, removing("name"), model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
@@ -361,19 +361,19 @@ def test_the_preview_says_that_it_would_fail(yard: Yard) -> None:
     assert shown.note.startswith(f"This would fail: {JANUARY} cannot be attached")
 
 
-def test_one_that_was_interrupted_goes_on(yard: Yard) -> None:
+def test_one_that_was_interrupted_goes_on(database: Database) -> None:
     """Each state that a try that was killed leaves is brought in step by the next one."""
-    model, log = raft(yard, note=models.TextField(null=True))
-    yard.execute(f"UPDATE {JANUARY} SET note = 'x'")
-    yard.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
-    editing(yard, checking("named", ~Q(name="")), model)
+    model, log = raft(database, note=models.TextField(null=True))
+    database.execute(f"UPDATE {JANUARY} SET note = 'x'")
+    database.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
+    editing(database, checking("named", ~Q(name="")), model)
     work = look(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     for number in range(len(shown.steps) - 1):
         for statement in shown.steps[number].statements:
             if statement.startswith(("ALTER", "CREATE")):
-                yard.execute(statement)
+                database.execute(statement)
         again = look(target_of(model))
         (left,) = preview_plan(again, plan_attach(again.plan_input(), [(leaf, log.bounds)])).actions
         assert len(left.steps) == len(shown.steps) - number - 1
@@ -381,16 +381,16 @@ def test_one_that_was_interrupted_goes_on(yard: Yard) -> None:
 
 
 def test_status_tells_it_before_somebody_needs_the_partition(
-    yard: Yard, capsys: pytest.CaptureFixture[str]
+    database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
-    Ship.partitioning.detach_partition(yard.logs(Ship))
+    database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+    Ship.partitioning.detach_partition(database.logs(Ship))
     assert table_status(Ship).notes == ()
-    with CaptureQueriesContext(yard.connection) as before:
+    with CaptureQueriesContext(database.connection) as before:
         table_status(Ship)
-    yard.execute("ALTER TABLE fleet_ship_20240201_20240301 ADD COLUMN rig text")
-    yard.execute("ALTER TABLE fleet_ship_20240101_20240201 ADD COLUMN rig text")
-    with CaptureQueriesContext(yard.connection) as after:
+    database.execute("ALTER TABLE fleet_ship_20240201_20240301 ADD COLUMN rig text")
+    database.execute("ALTER TABLE fleet_ship_20240101_20240201 ADD COLUMN rig text")
+    with CaptureQueriesContext(database.connection) as after:
         status = table_status(Ship)
     assert len(before) == len(after)
     (note,) = map(str, status.notes)
@@ -407,22 +407,24 @@ def test_status_tells_it_before_somebody_needs_the_partition(
     assert told.count("cannot be attached as it is") == 2
 
 
-def test_status_waits_for_nobody_who_has_the_tables_locked(yard: Yard) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    Ship.partitioning.detach_partition(yard.logs(Ship))
-    yard.execute("ALTER TABLE fleet_ship_20240101_20240201 ADD COLUMN rig text")
+def test_status_waits_for_nobody_who_has_the_tables_locked(database: Database) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    Ship.partitioning.detach_partition(database.logs(Ship))
+    database.execute("ALTER TABLE fleet_ship_20240101_20240201 ADD COLUMN rig text")
     with session("operator") as operator:
         operator.execute("BEGIN")
         operator.execute("LOCK TABLE fleet_ship_20240101_20240201")
-        yard.execute("SET lock_timeout = '100ms'")
+        database.execute("SET lock_timeout = '100ms'")
         try:
             assert len(table_status(Ship).notes) == 1
         finally:
-            yard.execute("RESET lock_timeout")
+            database.execute("RESET lock_timeout")
         operator.execute("ROLLBACK")
 
 
-def test_f_expressions_in_checks(yard: Yard) -> None:
-    model, log = raft(yard, low=models.IntegerField(null=True), high=models.IntegerField(null=True))
-    editing(yard, checking("ordered", Q(low__lte=F("high"))), model)
+def test_f_expressions_in_checks(database: Database) -> None:
+    model, log = raft(
+        database, low=models.IntegerField(null=True), high=models.IntegerField(null=True)
+    )
+    editing(database, checking("ordered", Q(low__lte=F("high"))), model)
     attach(model, log)

@@ -7,7 +7,7 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.postgres.catalog import read_commented
 from tests.apps.fleet.models import Ship
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -15,35 +15,36 @@ MAY = "2024-05-15 10:30"
 COMMENT = "ask Ann before you touch it"
 
 
-def make_by_hand(yard: Yard) -> None:
-    yard.configure(Ship, premake=1, interval=2)
-    yard.execute(
+def make_by_hand(database: Database) -> None:
+    database.configure(Ship, premake=1, interval=2)
+    database.execute(
         "CREATE TABLE hand_made PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2024-02-01 00:00+00')"
     )
     Ship.objects.create(sailed_at=at("2024-01-15"), name="Argo")
 
 
-def test_it_is_found_again_when_it_was_renamed_and_its_row_lost(yard: Yard) -> None:
-    make_by_hand(yard)
+def test_it_is_found_again_when_it_was_renamed_and_its_row_lost(database: Database) -> None:
+    make_by_hand(database)
     maintain("fleet.ship", now=at(MAY))
-    yard.execute("ALTER TABLE hand_made RENAME TO put_away")
+    database.execute("ALTER TABLE hand_made RENAME TO put_away")
     maintain("fleet.ship", now=at(MAY))
-    log = yard.log(Ship, "2024-01-01")
+    log = database.log(Ship, "2024-01-01")
     assert (log.table_name, log.is_attached) == ("put_away", False)
     PartitionLog.objects.filter(pk=log.pk).delete()
     assert reconcile("fleet.ship").outcome == "done"
-    again = yard.log(Ship, "2024-01-01")
+    again = database.log(Ship, "2024-01-01")
     again.attach()
     assert Ship.objects.get().name == "Argo"
 
 
-def test_a_comment_of_somebody_else_is_left_alone(yard: Yard) -> None:
-    make_by_hand(yard)
-    yard.execute("COMMENT ON TABLE hand_made IS '" + COMMENT + "'")
+def test_a_comment_of_somebody_else_is_left_alone(database: Database) -> None:
+    make_by_hand(database)
+    database.execute("COMMENT ON TABLE hand_made IS '" + COMMENT + "'")
     maintain("fleet.ship", now=at(MAY))
     assert (
-        yard.one("SELECT obj_description('hand_made'::regclass)") == "ask Ann before you touch it"
+        database.one("SELECT obj_description('hand_made'::regclass)")
+        == "ask Ann before you touch it"
     )
-    assert read_commented(yard.connection) == ()
-    assert not yard.log(Ship, "2024-01-01").is_attached
+    assert read_commented(database.connection) == ()
+    assert not database.log(Ship, "2024-01-01").is_attached

@@ -24,8 +24,8 @@ from tests.apps.plant.models import Reading, Shift
 from tests.integration.operations.test_interrupted_runs import PLACE, Enough, ask, enough_after
 from tests.support.other_runs import TRYING, another_run_on
 from tests.support.processes import Worker, forked, session, wait_until
-from tests.support.table_setup import NOW, prepare, run_pass, the_old
-from tests.support.table_state import change_policy, clear_plant
+from tests.support.table_setup import NOW, old_partition, prepare, run_pass
+from tests.support.table_state import change_policy, reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
@@ -36,10 +36,10 @@ patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     prepare(Reading)
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def waiting_for_the_report(work: Callable[[], Any]) -> Iterator[Worker]:
 
 
 def is_begun() -> bool:
-    return the_old(Reading).unfinished == "detach"
+    return old_partition(Reading).unfinished == "detach"
 
 
 def a_pass() -> list[tuple[str, str]]:
@@ -75,7 +75,7 @@ def all_passes() -> None:
 
 
 def edit(model: type[models.Model], **facts: Any) -> None:
-    PartitionLog.objects.filter(pk=the_old(model).pk).update(**facts)
+    PartitionLog.objects.filter(pk=old_partition(model).pk).update(**facts)
 
 
 def cut_short(work: Callable[..., Any]) -> None:
@@ -85,7 +85,7 @@ def cut_short(work: Callable[..., Any]) -> None:
         ringing.start()
         work(origin=Origin(interruptions=(Enough,)))
         ringing.join()
-    assert the_old(Reading).is_attached
+    assert old_partition(Reading).is_attached
 
 
 def _ring_once_begun() -> None:
@@ -103,7 +103,10 @@ def cut_short_pass(is_killed: bool) -> None:
         return
     with a_report(), waiting_for_the_report(a_pass) as worker:
         worker.kill()
-    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("detach", True)
+    assert (old_partition(Reading).unfinished, old_partition(Reading).is_attached) == (
+        "detach",
+        True,
+    )
 
 
 @patient
@@ -119,13 +122,13 @@ def test_an_interval_that_is_taken_back_while_a_run_waits_its_turn() -> None:
             wait_until(lambda: ask(TRYING, "run"))
             change_policy(Reading, interval=None)
         assert worker.result() == "unchanged"
-    assert the_old(Reading).is_attached
+    assert old_partition(Reading).is_attached
 
 
 @patient
 def test_a_grace_that_is_taken_back_while_another_table_is_at_work() -> None:
     prepare(Shift)
-    the_old(Shift).detach()
+    old_partition(Shift).detach()
     edit(Shift, detached_at=LONG_AGO)
     change_policy(Shift, drop_after=timedelta(days=1))
     change_policy(Reading, interval=2)
@@ -133,7 +136,7 @@ def test_a_grace_that_is_taken_back_while_another_table_is_at_work() -> None:
         change_policy(Shift, drop_after=None)
         end_report()
         worker.result()
-    assert ask("SELECT to_regclass(%s) IS NOT NULL", the_old(Shift).table_name)
+    assert ask("SELECT to_regclass(%s) IS NOT NULL", old_partition(Shift).table_name)
 
 
 @patient
@@ -144,8 +147,8 @@ def test_a_table_that_is_switched_off_while_another_is_at_work() -> None:
         change_policy(Shift, enabled=False)
         end_report()
         worker.result()
-    assert the_old(Shift).is_attached
-    assert not the_old(Reading).is_attached
+    assert old_partition(Shift).is_attached
+    assert not old_partition(Reading).is_attached
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
@@ -154,7 +157,7 @@ def test_a_pass_that_is_cut_short_does_not_bind_the_next_one(is_killed: bool) ->
     cut_short_pass(is_killed)
     change_policy(Reading, interval=None)
     assert a_pass() == []
-    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("", True)
+    assert (old_partition(Reading).unfinished, old_partition(Reading).is_attached) == ("", True)
     assert run_pass(Reading).outcome == "unchanged"
 
 
@@ -171,12 +174,12 @@ def test_a_pass_that_is_cut_short_is_gone_on_with_where_nothing_has_changed(
 def test_a_detach_by_hand_that_is_cut_short_is_gone_on_with_whatever_the_config_says() -> None:
     cut_short(_try_to_detach)
     assert a_pass() == [("detach", "done")]
-    assert (the_old(Reading).unfinished, the_old(Reading).is_attached) == ("", False)
+    assert (old_partition(Reading).unfinished, old_partition(Reading).is_attached) == ("", False)
 
 
 def _try_to_detach(**more: Any) -> None:
     with pytest.raises(OperationDeferred):
-        manual.detach(target_of(Reading), [the_old(Reading)], **more)
+        manual.detach(target_of(Reading), [old_partition(Reading)], **more)
 
 
 @patient
@@ -186,42 +189,42 @@ def test_a_pin_that_is_edited_while_a_pass_waits_for_a_report() -> None:
         edit(Reading, detach_time=LATER)
         end_report()
         assert worker.result() == [("detach", "deferred")]
-    assert (the_old(Reading).is_attached, the_old(Reading).detach_time) == (True, LATER)
+    assert (old_partition(Reading).is_attached, old_partition(Reading).detach_time) == (True, LATER)
     assert run_pass(Reading).outcome == "unchanged"
 
 
 def test_a_detach_calls_off_an_attach_that_was_cut_short() -> None:
-    the_old(Reading).detach()
+    old_partition(Reading).detach()
     edit(Reading, unfinished="attach", wanted_tablespace="fast", detached_at=LONG_AGO)
-    the_old(Reading).detach()
+    old_partition(Reading).detach()
     assert run_pass(Reading).outcome == "unchanged"
-    old = the_old(Reading)
+    old = old_partition(Reading)
     assert (old.is_attached, old.unfinished, old.detached_at) == (False, "", LONG_AGO)
 
 
 def test_a_move_after_retiring_goes_where_the_config_has_it_by_now() -> None:
-    the_old(Reading).detach()
+    old_partition(Reading).detach()
     edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
     with tablespaces_named("cellar"):
         change_policy(Reading, detach_tablespace="cellar")
         assert a_pass() == [("move", "done")]
-        assert ask(PLACE, the_old(Reading).relid) == "cellar"
-        clear_plant()
+        assert ask(PLACE, old_partition(Reading).relid) == "cellar"
+        reset_plant_tables()
 
 
 def test_a_move_after_retiring_is_over_where_the_config_wants_none_any_more() -> None:
-    the_old(Reading).detach()
+    old_partition(Reading).detach()
     edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
     assert "failed" not in {outcome for _, outcome in a_pass()}
-    assert (the_old(Reading).unfinished, the_old(Reading).wanted_tablespace) == ("", "")
+    assert (old_partition(Reading).unfinished, old_partition(Reading).wanted_tablespace) == ("", "")
     assert run_pass(Reading).outcome == "unchanged"
 
 
 def test_a_move_by_hand_that_cannot_be_done_fails_once() -> None:
-    the_old(Reading).detach()
+    old_partition(Reading).detach()
     edit(Reading, unfinished="move", wanted_tablespace="gone", is_asked=True)
     assert a_pass() == [("move", "failed")]
     assert run_pass(Reading).outcome == "unchanged"
     with pytest.raises(OperationFailed, match="no tablespace named 'gone'"):
-        the_old(Reading).set_tablespace("gone")
+        old_partition(Reading).set_tablespace("gone")
     assert run_pass(Reading).outcome == "unchanged"

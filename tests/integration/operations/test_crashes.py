@@ -10,7 +10,7 @@ from django.db import models
 
 from pg_timepart.constants import Outcome
 from tests.apps.plant.models import Measurement, Reading
-from tests.support.all_scenarios import EVERY
+from tests.support.all_scenarios import ALL_SCENARIOS
 from tests.support.fault_injection import VICTIM
 from tests.support.processes import (
     forked,
@@ -29,13 +29,13 @@ pytest_plugins = ("tests.support.crash_fixtures",)
 
 pytestmark = [
     pytest.mark.usefixtures("committing"),
-    pytest.mark.usefixtures("cleared_plant"),
+    pytest.mark.usefixtures("clean_plant_tables"),
 ]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ALL_SCENARIOS)
 def test_killed_on_the_way(name: str, kill: Kill, archive: str) -> None:
-    kill(EVERY[name](archive))
+    kill(ALL_SCENARIOS[name](archive))
 
 
 @pytest.mark.parametrize("model", [Reading, Measurement])

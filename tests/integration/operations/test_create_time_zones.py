@@ -10,7 +10,7 @@ import pytest
 
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Crossing, Ship
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -20,36 +20,38 @@ pytest_plugins = ("tests.support.database_fixtures",)
 MAY = "2024-05-15 10:30"
 
 
-def test_days_of_the_zone_over_the_night_without_midnight(yard: Yard, settings: Settings) -> None:
+def test_days_of_the_zone_over_the_night_without_midnight(
+    database: Database, settings: Settings
+) -> None:
     settings.PARTITION_TIMEZONE = "America/Sao_Paulo"
-    yard.configure(Ship, period="Day")
+    database.configure(Ship, period="Day")
     maintain("fleet.ship", now=at("2018-11-03 12:00"))
-    assert yard.ranges(Ship) == [
+    assert database.ranges(Ship) == [
         ("2018-11-03 03:00:00", "2018-11-04 03:00:00"),
         ("2018-11-04 03:00:00", "2018-11-05 02:00:00"),
         ("2018-11-05 02:00:00", "2018-11-06 02:00:00"),
     ]
-    assert [row.table_name for row in yard.logs(Ship)][1] == "fleet_ship_20181104_20181105"
+    assert [row.table_name for row in database.logs(Ship)][1] == "fleet_ship_20181104_20181105"
     assert maintain("fleet.ship", now=at("2018-11-03 12:00")).outcome == "unchanged"
 
 
-def test_dates_of_the_zone(yard: Yard, settings: Settings) -> None:
+def test_dates_of_the_zone(database: Database, settings: Settings) -> None:
     settings.PARTITION_TIMEZONE = "America/Sao_Paulo"
     # Three hours before the third in UTC begins there.
     maintain("fleet.crossing", now=at("2018-11-03 01:00"))
-    assert yard.ranges(Crossing) == [
+    assert database.ranges(Crossing) == [
         ("2018-11-02", "2018-11-03"),
         ("2018-11-03", "2018-11-04"),
         ("2018-11-04", "2018-11-05"),
     ]
-    assert yard.logs(Crossing)[-1].start == at("2018-11-04 03:00")
+    assert database.logs(Crossing)[-1].start == at("2018-11-04 03:00")
     assert maintain("fleet.crossing", now=at("2018-11-03 01:00")).outcome == "unchanged"
 
 
 @contextmanager
-def session_in(yard: Yard, zone: str) -> Iterator[None]:
+def session_in(database: Database, zone: str) -> Iterator[None]:
     """Have Django keep the session in another zone, as DATABASES may say for each alias."""
-    connection = yard.connection
+    connection = database.connection
     for name in (zone, None):
         connection.close()
         connection.settings_dict["TIME_ZONE"] = name
@@ -60,37 +62,37 @@ def session_in(yard: Yard, zone: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Apia", "America/St_Johns", "Asia/Kathmandu"])
-def test_the_sessions_zone_changes_nothing(yard: Yard, zone: str) -> None:
+def test_the_sessions_zone_changes_nothing(database: Database, zone: str) -> None:
     maintain("fleet.ship", now=at(MAY))
-    before = yard.ranges(Ship)
-    with session_in(yard, zone):
-        assert yard.one("SHOW TIME ZONE") == zone
+    before = database.ranges(Ship)
+    with session_in(database, zone):
+        assert database.one("SHOW TIME ZONE") == zone
         assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
         maintain("fleet.ship", now=at("2024-06-15"))
-        rows = [(row.start, row.end) for row in yard.logs(Ship)]
-    assert yard.ranges(Ship) == [*before, ("2024-08-01", "2024-09-01")]
+        rows = [(row.start, row.end) for row in database.logs(Ship)]
+    assert database.ranges(Ship) == [*before, ("2024-08-01", "2024-09-01")]
     assert rows[-1] == (at("2024-08-01"), at("2024-09-01"))
 
 
-def test_the_roles_zone_changes_nothing(yard: Yard) -> None:
-    yard.execute("ALTER ROLE CURRENT_USER SET timezone TO 'Pacific/Apia'")
+def test_the_roles_zone_changes_nothing(database: Database) -> None:
+    database.execute("ALTER ROLE CURRENT_USER SET timezone TO 'Pacific/Apia'")
     try:
-        yard.connection.close()
+        database.connection.close()
         maintain("fleet.ship", now=at(MAY))
         maintain("fleet.crossing", now=at(MAY))
     finally:
-        yard.execute("ALTER ROLE CURRENT_USER RESET timezone")
-        yard.connection.close()
-    assert yard.ranges(Ship)[0] == ("2024-05-01", "2024-06-01")
-    assert yard.ranges(Crossing)[0] == ("2024-05-15", "2024-05-16")
+        database.execute("ALTER ROLE CURRENT_USER RESET timezone")
+        database.connection.close()
+    assert database.ranges(Ship)[0] == ("2024-05-01", "2024-06-01")
+    assert database.ranges(Crossing)[0] == ("2024-05-15", "2024-05-16")
     assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
 
 
-def test_six_hours_are_cut_on_utc(yard: Yard, settings: Settings) -> None:
+def test_six_hours_are_cut_on_utc(database: Database, settings: Settings) -> None:
     settings.PARTITION_TIMEZONE = "Asia/Kathmandu"
-    yard.configure(Ship, period="Hour", periods_per_partition=6, premake=1)
+    database.configure(Ship, period="Hour", periods_per_partition=6, premake=1)
     maintain("fleet.ship", now=at(MAY))
-    assert yard.ranges(Ship) == [
+    assert database.ranges(Ship) == [
         ("2024-05-15 06:00:00", "2024-05-15 12:00:00"),
         ("2024-05-15 12:00:00", "2024-05-15 18:00:00"),
     ]

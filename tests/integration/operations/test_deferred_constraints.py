@@ -15,7 +15,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.apps.plant.models import Machine, Measurement
-from tests.support.database import Yard, at, rolled_back
+from tests.support.database import Database, at, rolled_back
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -25,10 +25,10 @@ GONE = 987654
 
 
 @pytest.fixture
-def log(yard: Yard) -> PartitionLog:
+def log(database: Database) -> PartitionLog:
     """The row of an attached January of the cargo; February is there too."""
-    yard.cover(Cargo, "2024-01-01", "2024-02-01", "2024-03-01")
-    return yard.log(Cargo, "2024-01-01")
+    database.cover(Cargo, "2024-01-01", "2024-02-01", "2024-03-01")
+    return database.log(Cargo, "2024-01-01")
 
 
 def load(day: str = "2024-01-15", port: int | None = None) -> Cargo:
@@ -139,10 +139,12 @@ def test_after_one_that_fails_they_wait_for_the_end_too(log: PartitionLog) -> No
     assert Cargo.objects.count() == 1
 
 
-def test_constraints_of_other_tables_wait_for_the_end(yard: Yard, log: PartitionLog) -> None:
+def test_constraints_of_other_tables_wait_for_the_end(
+    database: Database, log: PartitionLog
+) -> None:
     """Of tables that refer to the same target too, unless a foreign key to it is dropped."""
-    yard.configure(Cargo, keep_foreign_keys=True)
-    yard.execute(
+    database.configure(Cargo, keep_foreign_keys=True)
+    database.execute(
         "CREATE TABLE fleet_berth (port int REFERENCES fleet_port"
         " DEFERRABLE INITIALLY DEFERRED, taken int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
     )
@@ -153,11 +155,13 @@ def test_constraints_of_other_tables_wait_for_the_end(yard: Yard, log: Partition
             operate(log)
         execute("UPDATE fleet_berth SET taken = 2 WHERE ctid = '(0,1)'")
         Port.objects.create(pk=GONE, name="Late")
-    assert yard.query("SELECT taken FROM fleet_berth ORDER BY 1") == [1, 2]
+    assert database.query("SELECT taken FROM fleet_berth ORDER BY 1") == [1, 2]
 
 
-def test_what_is_declared_to_be_checked_at_once_stays_so(yard: Yard, log: PartitionLog) -> None:
-    yard.execute(
+def test_what_is_declared_to_be_checked_at_once_stays_so(
+    database: Database, log: PartitionLog
+) -> None:
+    database.execute(
         f"ALTER TABLE {JANUARY} ADD CONSTRAINT at_once UNIQUE (code) DEFERRABLE INITIALLY IMMEDIATE"
     )
     with rolled_back():
@@ -168,15 +172,15 @@ def test_what_is_declared_to_be_checked_at_once_stays_so(yard: Yard, log: Partit
             execute(f"UPDATE {JANUARY} SET code = 'x'")
 
 
-def test_a_new_partition_beside_a_default_one_that_was_written_to(yard: Yard) -> None:
-    yard.execute("CREATE TABLE fleet_cargo_rest PARTITION OF fleet_cargo DEFAULT")
+def test_a_new_partition_beside_a_default_one_that_was_written_to(database: Database) -> None:
+    database.execute("CREATE TABLE fleet_cargo_rest PARTITION OF fleet_cargo DEFAULT")
     with transaction.atomic():
         load("2024-05-05")
         Cargo.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
-    assert yard.ranges(Cargo) == [("2024-01-01", "2024-02-01")]
+    assert database.ranges(Cargo) == [("2024-01-01", "2024-02-01")]
 
 
-def test_creating_one_asks_for_no_check(yard: Yard, log: PartitionLog) -> None:
+def test_creating_one_asks_for_no_check(database: Database, log: PartitionLog) -> None:
     with transaction.atomic():
         load(port=GONE)
         Cargo.partitioning.create_range(at("2024-03-01"), at("2024-04-01"))
@@ -184,11 +188,11 @@ def test_creating_one_asks_for_no_check(yard: Yard, log: PartitionLog) -> None:
     assert Cargo.objects.count() == 1
 
 
-def test_a_table_of_no_constraints(yard: Yard) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
+def test_a_table_of_no_constraints(database: Database) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
     with transaction.atomic():
         Ship.objects.create(sailed_at=at("2024-01-02"))
-        attach(yard.log(Ship, "2024-01-01"))
+        attach(database.log(Ship, "2024-01-01"))
     assert Ship.objects.count() == 1
 
 

@@ -14,7 +14,7 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Reading
-from tests.support.table_state import clear_plant, wipe
+from tests.support.table_state import reset_plant_tables, reset_table
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -27,10 +27,10 @@ AFTER = "plant_reading_20240312_20240313"
 @pytest.fixture(autouse=True)
 def table(committing: None) -> Iterator[None]:
     """Partitions for today and tomorrow."""
-    wipe(Reading)
+    reset_table(Reading)
     run_pass()
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 def run_pass(now: dt.datetime = NOW) -> Report:

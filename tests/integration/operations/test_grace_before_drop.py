@@ -18,7 +18,7 @@ from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Reading
 from tests.support.processes import session
-from tests.support.table_state import clear_plant, wipe
+from tests.support.table_state import reset_plant_tables, reset_table
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -26,12 +26,12 @@ OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
-def the_old() -> PartitionLog:
+def old_partition() -> PartitionLog:
     return PartitionLog.objects.get(config__model_label="plant.reading", start=OLD)
 
 
@@ -43,7 +43,7 @@ def clock() -> dt.datetime:
 
 
 def test_a_detach_that_waited_is_recorded_when_it_was_done() -> None:
-    wipe(Reading)
+    reset_table(Reading)
     partitioning: Any = Reading.partitioning
     partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
     ended: list[dt.datetime] = []
@@ -58,18 +58,18 @@ def test_a_detach_that_waited_is_recorded_when_it_was_done() -> None:
 
         timer = Timer(1.0, end)
         timer.start()
-        the_old().detach()
+        old_partition().detach()
         timer.join()
-    detached_at = the_old().detached_at
+    detached_at = old_partition().detached_at
     assert detached_at is not None
     assert ended[0] < detached_at <= clock()
 
 
 def test_a_grace_that_ends_while_a_run_waits_its_turn_is_for_the_next_run() -> None:
-    wipe(Reading, drop_after=dt.timedelta(seconds=1))
+    reset_table(Reading, drop_after=dt.timedelta(seconds=1))
     partitioning: Any = Reading.partitioning
     partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
-    the_old().detach()
+    old_partition().detach()
     with session("other") as cursor:
         cursor.execute("BEGIN")
         cursor.execute(

@@ -19,8 +19,8 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionRun
 from tests.apps.plant.models import Measurement
 from tests.support.processes import session, wait_until
-from tests.support.table_setup import prepare, run_pass, the_old
-from tests.support.table_state import clear_plant, wipe
+from tests.support.table_setup import old_partition, prepare, run_pass
+from tests.support.table_state import reset_plant_tables, reset_table
 from tests.support.tablespaces import tablespaces_named
 
 pytestmark = pytest.mark.usefixtures("committing")
@@ -42,10 +42,10 @@ class Enough(Exception):
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     prepare(Measurement, interval=2)
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def enough_after(seconds: float) -> Iterator[None]:
 
 def by_hand_and_interrupted(operation: Callable[..., Any], *arguments: Any) -> None:
     """Fail unless the operation is deferred, as what can be asked for again."""
-    target, logs = target_of(Measurement), [the_old(Measurement)]
+    target, logs = target_of(Measurement), [old_partition(Measurement)]
     with override_settings(PG_TIMEPART=PATIENT), enough_after(ALARM_SECONDS):
         with pytest.raises(OperationDeferred):
             operation(target, logs, *arguments, origin=Origin(interruptions=(Enough,)))
@@ -89,19 +89,19 @@ def test_a_concurrent_detach_is_cancelled_and_ended_by_the_next_pass() -> None:
         by_hand_and_interrupted(manual.detach)
         assert_it_was_recorded_and_nothing_is_at_work()
     assert run_pass(Measurement).outcome is Outcome.DONE
-    assert not the_old(Measurement).is_attached
-    assert the_old(Measurement).unfinished == ""
+    assert not old_partition(Measurement).is_attached
+    assert old_partition(Measurement).unfinished == ""
 
 
 def test_a_wait_for_a_lock_is_cancelled_and_the_next_pass_does_it() -> None:
-    the_old(Measurement).detach()
+    old_partition(Measurement).detach()
     with tablespaces_named("cellar"):
         with session("reader") as reader:
             reader.execute("BEGIN")
-            reader.execute(f"SELECT count(*) FROM {the_old(Measurement).table_name}")
+            reader.execute(f"SELECT count(*) FROM {old_partition(Measurement).table_name}")
             by_hand_and_interrupted(manual.move, "cellar")
             assert_it_was_recorded_and_nothing_is_at_work()
-        assert ask(PLACE, the_old(Measurement).relid) is None
+        assert ask(PLACE, old_partition(Measurement).relid) is None
         assert run_pass(Measurement).outcome is Outcome.DONE
-        assert ask(PLACE, the_old(Measurement).relid) == "cellar"
-        wipe(Measurement)
+        assert ask(PLACE, old_partition(Measurement).relid) == "cellar"
+        reset_table(Measurement)

@@ -21,7 +21,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.schema import registry
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Crossing, Mooring, Ship
-from tests.support.database import Yard, at, queries_of_an_idle_pass
+from tests.support.database import Database, at, queries_of_an_idle_pass
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -30,26 +30,27 @@ JANUARY = "fleet_ship_20240101_20240201"
 
 
 @pytest.fixture
-def ships(yard: Yard) -> Yard:
+def ships(database: Database) -> Database:
     """January to May, attached."""
-    yard.cover(Ship, "2024-01-01", "2024-06-01")
-    return yard
+    database.cover(Ship, "2024-01-01", "2024-06-01")
+    return database
 
 
-def facts(yard: Yard, model: Any = Ship) -> list[tuple[str, bool]]:
-    return [(row.table_name, row.is_attached) for row in yard.logs(model)]
+def facts(database: Database, model: Any = Ship) -> list[tuple[str, bool]]:
+    return [(row.table_name, row.is_attached) for row in database.logs(model)]
 
 
-def assert_in_step(yard: Yard, model: Any = Ship) -> None:
+def assert_in_step(database: Database, model: Any = Ship) -> None:
     """See that attached rows and catalog say the same, and that a pass agrees."""
-    attached = {(row.table_name, row.relid) for row in yard.logs(model) if row.is_attached}
+    attached = {(row.table_name, row.relid) for row in database.logs(model) if row.is_attached}
     assert attached == {
-        (name, yard.one("SELECT %s::regclass::oid::bigint", name)) for name in yard.children(model)
+        (name, database.one("SELECT %s::regclass::oid::bigint", name))
+        for name in database.children(model)
     }
     assert maintain(model._meta.label_lower, now=NOW).outcome == "unchanged"
 
 
-def test_one_made_by_hand_gets_a_row(ships: Yard) -> None:
+def test_one_made_by_hand_gets_a_row(ships: Database) -> None:
     ships.execute(
         "CREATE TABLE theirs PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2023-12-01 00:00+00') TO ('2023-12-20 00:00+00')"
@@ -62,7 +63,7 @@ def test_one_made_by_hand_gets_a_row(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_one_attached_by_hand_gets_a_row(ships: Yard) -> None:
+def test_one_attached_by_hand_gets_a_row(ships: Database) -> None:
     ships.execute("CREATE TABLE theirs (LIKE fleet_ship INCLUDING DEFAULTS)")
     ships.execute(
         "ALTER TABLE fleet_ship ATTACH PARTITION theirs FOR VALUES FROM (MINVALUE)"
@@ -74,7 +75,7 @@ def test_one_attached_by_hand_gets_a_row(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_one_detached_by_hand(ships: Yard) -> None:
+def test_one_detached_by_hand(ships: Database) -> None:
     ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
     report = maintain("fleet.ship", now=NOW)
     assert sentences(report.repairs) == f"{JANUARY} was detached outside; its row follows."
@@ -85,7 +86,7 @@ def test_one_detached_by_hand(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_one_attached_back_by_hand(ships: Yard) -> None:
+def test_one_attached_back_by_hand(ships: Database) -> None:
     ships.log(Ship, "2024-01-01").detach()
     ships.execute(
         f"ALTER TABLE fleet_ship ATTACH PARTITION {JANUARY}"
@@ -97,7 +98,7 @@ def test_one_attached_back_by_hand(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_one_attached_back_with_other_bounds(ships: Yard) -> None:
+def test_one_attached_back_with_other_bounds(ships: Database) -> None:
     ships.log(Ship, "2024-01-01").detach()
     ships.execute(
         f"ALTER TABLE fleet_ship ATTACH PARTITION {JANUARY}"
@@ -109,7 +110,7 @@ def test_one_attached_back_with_other_bounds(ships: Yard) -> None:
 
 
 @pytest.mark.parametrize("is_attached", [True, False])
-def test_one_renamed_by_hand(ships: Yard, is_attached: bool) -> None:
+def test_one_renamed_by_hand(ships: Database, is_attached: bool) -> None:
     if not is_attached:
         ships.log(Ship, "2024-01-01").detach()
     ships.execute(f'ALTER TABLE {JANUARY} RENAME TO "Old January"')
@@ -120,7 +121,7 @@ def test_one_renamed_by_hand(ships: Yard, is_attached: bool) -> None:
 
 
 @pytest.mark.parametrize("is_attached", [True, False])
-def test_one_moved_to_another_schema_by_hand(ships: Yard, is_attached: bool) -> None:
+def test_one_moved_to_another_schema_by_hand(ships: Database, is_attached: bool) -> None:
     log = ships.log(Ship, "2024-01-01")
     if not is_attached:
         log.detach()
@@ -135,7 +136,7 @@ def test_one_moved_to_another_schema_by_hand(ships: Yard, is_attached: bool) -> 
 
 
 @pytest.mark.parametrize("is_attached", [True, False])
-def test_one_dropped_by_hand(ships: Yard, is_attached: bool) -> None:
+def test_one_dropped_by_hand(ships: Database, is_attached: bool) -> None:
     if not is_attached:
         ships.log(Ship, "2024-01-01").detach()
     ships.execute(f"DROP TABLE {JANUARY}")
@@ -150,18 +151,18 @@ PINNED = at("2099-01-01")
 
 
 @pytest.fixture
-def pinned(ships: Yard) -> Yard:
+def pinned(ships: Database) -> Database:
     """The same, kept for ever by the config, and January pinned."""
     ships.configure(Ship, interval=None)
     PartitionLog.objects.filter(table_name=JANUARY).update(detach_time=PINNED)
     return ships
 
 
-def pins(yard: Yard) -> list[Any]:
-    return [row.detach_time for row in yard.logs(Ship) if row.table_name == JANUARY]
+def pins(database: Database) -> list[Any]:
+    return [row.detach_time for row in database.logs(Ship) if row.table_name == JANUARY]
 
 
-def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Yard) -> None:
+def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Database) -> None:
     with second_table(pinned, "other.fleet_ship"):
         pinned.execute("SET search_path TO other, public")
         maintain("fleet.ship", now=NOW)
@@ -173,7 +174,7 @@ def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Yard) -> N
 
 
 def test_pins_outlive_it_where_another_model_has_that_table(
-    pinned: Yard, monkeypatch: pytest.MonkeyPatch
+    pinned: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"app_label": "fleet", "apps": Apps(), "db_table": 'other"."fleet_ship'}
     fields = {"__module__": __name__, "Meta": type("Meta", (), options)}
@@ -186,7 +187,7 @@ def test_pins_outlive_it_where_another_model_has_that_table(
     assert pins(pinned) == [PINNED]
 
 
-def test_rows_that_are_left_cost_a_pass_two_queries_however_many_they_are(pinned: Yard) -> None:
+def test_rows_that_are_left_cost_a_pass_two_queries_however_many_they_are(pinned: Database) -> None:
     usual = len(queries_of_an_idle_pass(pinned, NOW))
     with second_table(pinned, "other.fleet_ship"):
         pinned.execute("SET search_path TO other, public")
@@ -194,7 +195,7 @@ def test_rows_that_are_left_cost_a_pass_two_queries_however_many_they_are(pinned
     assert left <= usual + 2
 
 
-def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Yard) -> None:
+def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Database) -> None:
     with second_table(pinned, "other.theirs"):
         pinned.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
         pinned.execute(
@@ -216,18 +217,18 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Yard) -> 
 
 
 @contextmanager
-def second_table(yard: Yard, name: str) -> Iterator[None]:
-    yard.execute("CREATE SCHEMA other")
+def second_table(database: Database, name: str) -> Iterator[None]:
+    database.execute("CREATE SCHEMA other")
     try:
-        yard.execute(SECOND.format(name))
+        database.execute(SECOND.format(name))
         yield
     finally:
-        yard.execute("SET search_path TO DEFAULT")
-        yard.execute("DROP SCHEMA other CASCADE")
+        database.execute("SET search_path TO DEFAULT")
+        database.execute("DROP SCHEMA other CASCADE")
 
 
 @pytest.fixture
-def split(pinned: Yard) -> Iterator[Any]:
+def split(pinned: Database) -> Iterator[Any]:
     """The ships have a new table, and another model, which is yielded, the one that they had."""
     pinned.execute("ALTER TABLE fleet_ship RENAME TO fleet_hulk")
     pinned.execute(SECOND.replace("public.fleet_ship", "fleet_hulk").format("fleet_ship"))
@@ -240,7 +241,7 @@ def split(pinned: Yard) -> Iterator[Any]:
 
 
 def test_a_table_that_another_model_has_by_now_is_not_retired_by_its_defaults(
-    pinned: Yard, split: Any, monkeypatch: pytest.MonkeyPatch
+    pinned: Database, split: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor are pins lost, until a person has said what is wanted of it."""
     monkeypatch.setitem(registry._registry, "fleet.hulk", split)
@@ -258,7 +259,7 @@ def test_a_table_that_another_model_has_by_now_is_not_retired_by_its_defaults(
     assert_in_step(pinned)
 
 
-def test_one_dropped_and_made_again_by_hand(ships: Yard) -> None:
+def test_one_dropped_and_made_again_by_hand(ships: Database) -> None:
     ships.execute(f"DROP TABLE {JANUARY}")
     ships.execute(
         f"CREATE TABLE {JANUARY} PARTITION OF fleet_ship"
@@ -269,7 +270,7 @@ def test_one_dropped_and_made_again_by_hand(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_two_that_swapped_their_names(ships: Yard) -> None:
+def test_two_that_swapped_their_names(ships: Database) -> None:
     february = "fleet_ship_20240201_20240301"
     ships.execute(f"ALTER TABLE {JANUARY} RENAME TO third")
     ships.execute(f"ALTER TABLE {february} RENAME TO {JANUARY}")
@@ -279,7 +280,7 @@ def test_two_that_swapped_their_names(ships: Yard) -> None:
     assert_in_step(ships)
 
 
-def test_a_stranger_that_took_the_name_of_a_detached_one_is_not_it(ships: Yard) -> None:
+def test_a_stranger_that_took_the_name_of_a_detached_one_is_not_it(ships: Database) -> None:
     ships.log(Ship, "2024-01-01").detach()
     ships.execute(f"DROP TABLE {JANUARY}")
     ships.execute(f"CREATE TABLE {JANUARY} (theirs int)")
@@ -288,7 +289,7 @@ def test_a_stranger_that_took_the_name_of_a_detached_one_is_not_it(ships: Yard) 
     assert ships.exists(JANUARY)
 
 
-def test_after_a_restore_with_other_oids_every_row_finds_its_table(ships: Yard) -> None:
+def test_after_a_restore_with_other_oids_every_row_finds_its_table(ships: Database) -> None:
     ships.log(Ship, "2024-01-01").detach()
     ships.configure(Ship, interval=None)
     pinned = ships.log(Ship, "2024-02-01")
@@ -304,7 +305,7 @@ def test_after_a_restore_with_other_oids_every_row_finds_its_table(ships: Yard) 
     assert_in_step(ships)
 
 
-def test_after_the_loss_of_all_rows_a_pass_records_what_is_attached(ships: Yard) -> None:
+def test_after_the_loss_of_all_rows_a_pass_records_what_is_attached(ships: Database) -> None:
     ships.log(Ship, "2024-01-01").detach()
     PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
     maintain("fleet.ship", now=NOW)
@@ -312,7 +313,7 @@ def test_after_the_loss_of_all_rows_a_pass_records_what_is_attached(ships: Yard)
 
 
 def test_after_the_loss_of_all_rows_reconcile_finds_what_is_detached_by_its_mark(
-    ships: Yard,
+    ships: Database,
 ) -> None:
     ships.log(Ship, "2024-01-01").detach()
     PartitionLog.objects.filter(config__model_label="fleet.ship").delete()
@@ -324,25 +325,27 @@ def test_after_the_loss_of_all_rows_reconcile_finds_what_is_detached_by_its_mark
     assert JANUARY in ships.children(Ship)
 
 
-def test_a_default_partition_has_no_row(ships: Yard) -> None:
+def test_a_default_partition_has_no_row(ships: Database) -> None:
     ships.execute("CREATE TABLE rest PARTITION OF fleet_ship DEFAULT")
     assert maintain("fleet.ship", now=NOW).outcome == "unchanged"
     assert "rest" not in [name for name, _ in facts(ships)]
 
 
-def test_date_bounds_by_hand(yard: Yard) -> None:
-    yard.execute(
+def test_date_bounds_by_hand(database: Database) -> None:
+    database.execute(
         "CREATE TABLE theirs PARTITION OF fleet_crossing"
         " FOR VALUES FROM ('2024-03-01') TO ('infinity')"
     )
     maintain("fleet.crossing", now=NOW)
     row = PartitionLog.objects.get(table_name="theirs")
     assert (row.start, row.end) == (at("2024-03-01"), None)
-    assert_in_step(yard, Crossing)
+    assert_in_step(database, Crossing)
 
 
-def test_bounds_written_without_a_zone_are_read_as_the_server_understood_them(yard: Yard) -> None:
-    yard.execute(
+def test_bounds_written_without_a_zone_are_read_as_the_server_understood_them(
+    database: Database,
+) -> None:
+    database.execute(
         "CREATE TABLE theirs PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2024-03-01 00:00+05:45') TO ('2024-06-01 12:00:00.000001+00')"
     )
@@ -351,14 +354,16 @@ def test_bounds_written_without_a_zone_are_read_as_the_server_understood_them(ya
     assert (row.start, row.end) == (at("2024-02-29 18:15"), at("2024-06-01 12:00:00.000001"))
 
 
-def test_a_table_in_a_schema_of_its_own(yard: Yard) -> None:
+def test_a_table_in_a_schema_of_its_own(database: Database) -> None:
     maintain("fleet.mooring", now=NOW)
-    assert {row.schema_name for row in yard.logs(Mooring)} == {"fleet yard"}
-    assert next(row.table_name for row in yard.logs(Mooring)) == "The Moorings_20240301_20240401"
+    assert {row.schema_name for row in database.logs(Mooring)} == {"fleet yard"}
+    assert (
+        next(row.table_name for row in database.logs(Mooring)) == "The Moorings_20240301_20240401"
+    )
     assert maintain("fleet.mooring", now=NOW).outcome == "unchanged"
 
 
-def test_reconcile_touches_no_table(ships: Yard) -> None:
+def test_reconcile_touches_no_table(ships: Database) -> None:
     before = ships.children(Ship)
     ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
     reconcile("fleet.ship")
@@ -366,7 +371,7 @@ def test_reconcile_touches_no_table(ships: Yard) -> None:
     assert ships.children(Ship) == before
 
 
-def test_reconcile_says_what_only_a_person_decides(ships: Yard) -> None:
+def test_reconcile_says_what_only_a_person_decides(ships: Database) -> None:
     ships.log(Ship, "2024-03-01").detach()
     ships.execute(
         "CREATE TABLE odd PARTITION OF fleet_ship"
@@ -379,6 +384,6 @@ def test_reconcile_says_what_only_a_person_decides(ships: Yard) -> None:
     assert "rest is a default partition" in notes
 
 
-def test_reconcile_with_nothing_to_say(ships: Yard) -> None:
+def test_reconcile_with_nothing_to_say(ships: Database) -> None:
     report = reconcile("fleet.ship")
     assert (report.outcome, report.repairs, report.notes) == ("unchanged", (), ())

@@ -19,7 +19,7 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
-from tests.support.database import Yard, at, outcomes
+from tests.support.database import Database, at, outcomes
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -60,32 +60,32 @@ UNREGISTER = (
 
 
 @contextmanager
-def catalog_writable(yard: Yard) -> Iterator[None]:
-    yard.execute("SET allow_system_table_mods = on")
+def catalog_writable(database: Database) -> Iterator[None]:
+    database.execute("SET allow_system_table_mods = on")
     try:
         yield
     finally:
-        yard.execute("RESET allow_system_table_mods")
+        database.execute("RESET allow_system_table_mods")
 
 
 @pytest.fixture(params=["partman", 'odd "5%" schema'])
-def partman(yard: Yard, request: pytest.FixtureRequest) -> Iterator[str]:
+def partman(database: Database, request: pytest.FixtureRequest) -> Iterator[str]:
     """The tables of pg_partman 5, as a member of the extension; gives the schema, quoted."""
-    schema = yard.connection.ops.quote_name(request.param.replace('"', '""'))
-    yard.execute(f"CREATE SCHEMA {schema}")
-    yard.execute(PART_CONFIG.format(schema=schema))
-    with catalog_writable(yard):
-        yard.execute(REGISTER.format(schema=schema))
+    schema = database.connection.ops.quote_name(request.param.replace('"', '""'))
+    database.execute(f"CREATE SCHEMA {schema}")
+    database.execute(PART_CONFIG.format(schema=schema))
+    with catalog_writable(database):
+        database.execute(REGISTER.format(schema=schema))
     try:
         yield schema
     finally:
-        with catalog_writable(yard):
-            yard.execute(UNREGISTER)
-        yard.execute(f"DROP SCHEMA {schema} CASCADE")
+        with catalog_writable(database):
+            database.execute(UNREGISTER)
+        database.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
-def register(yard: Yard, schema: str, automatic: str = "on") -> None:
-    yard.execute(
+def register(database: Database, schema: str, automatic: str = "on") -> None:
+    database.execute(
         f"INSERT INTO {schema}.part_config (parent_table, control, partition_interval,"
         " partition_type, automatic_maintenance)"
         f" VALUES ('public.fleet_ship', 'sailed_at', '1 mon', 'range', '{automatic}')"
@@ -101,138 +101,140 @@ def warned() -> list[CheckMessage]:
     return [each for each in found if each.id == "pg_timepart.W019"]
 
 
-def test_nothing_is_made_or_retired_while_pg_partman_does_so(yard: Yard, partman: str) -> None:
-    yard.configure(Ship, interval=1)
-    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-06-01")
-    register(yard, partman)
-    before = yard.ranges(Ship)
+def test_nothing_is_made_or_retired_while_pg_partman_does_so(
+    database: Database, partman: str
+) -> None:
+    database.configure(Ship, interval=1)
+    database.cover(Ship, "2024-01-01", "2024-02-01", "2024-06-01")
+    register(database, partman)
+    before = database.ranges(Ship)
     report = maintain("fleet.ship", now=at(MAY))
     assert (report.outcome, report.actions) == ("failed", ())
     assert says(report.reason, "pg_partman manages public.fleet_ship too", "DELETE FROM")
-    assert yard.ranges(Ship) == before
-    assert yard.runs(Ship)[0].outcome == "failed"
+    assert database.ranges(Ship) == before
+    assert database.runs(Ship)[0].outcome == "failed"
     assert plan("fleet.ship", now=at(MAY)).actions == ()
     assert preview_pass(target_of(Ship), now=at(MAY)).actions == ()
 
 
-def test_nor_is_anything_made_by_hand(yard: Yard, partman: str) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    register(yard, partman)
+def test_nor_is_anything_made_by_hand(database: Database, partman: str) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    register(database, partman)
     with pytest.raises(OperationFailed, match="pg_partman manages"):
-        yard.cover(Ship, "2024-03-01", "2024-04-01")
-    assert outcomes(yard.log(Ship, "2024-01-01").detach()) == [("detach", "done")]
+        database.cover(Ship, "2024-03-01", "2024-04-01")
+    assert outcomes(database.log(Ship, "2024-01-01").detach()) == [("detach", "done")]
 
 
-def test_what_the_sentence_says_ends_it(yard: Yard, partman: str) -> None:
-    yard.configure(Ship, interval=1)
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    register(yard, partman)
+def test_what_the_sentence_says_ends_it(database: Database, partman: str) -> None:
+    database.configure(Ship, interval=1)
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    register(database, partman)
     _, _, statement = maintain("fleet.ship", now=at(MAY)).reason.partition("any more: ")
-    yard.execute(statement)
+    database.execute(statement)
     report = maintain("fleet.ship", now=at(MAY))
     assert set(outcomes(report)) == {("create", "done"), ("detach", "done")}
 
 
 def test_migrate_succeeds_where_pg_partman_covers_now(
-    yard: Yard, partman: str, capsys: pytest.CaptureFixture[str]
+    database: Database, partman: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    register(yard, partman)
+    register(database, partman)
     with pytest.raises(NoRoom, match="pg_partman manages"):
         after_migrate(apps.get_app_config("pg_timepart"), using="default")
-    yard.execute(
+    database.execute(
         "CREATE TABLE fleet_ship_p PARTITION OF fleet_ship FOR VALUES FROM (now() - interval"
         " '1 day') TO (now() + interval '1 day')"
     )
     capsys.readouterr()
     after_migrate(apps.get_app_config("pg_timepart"), using="default")
     assert says(capsys.readouterr().out, "fleet.ship accepts rows", "pg_partman manages")
-    assert len(yard.ranges(Ship)) == 1
+    assert len(database.ranges(Ship)) == 1
 
 
-def test_w019_and_status_name_it(yard: Yard, partman: str) -> None:
+def test_w019_and_status_name_it(database: Database, partman: str) -> None:
     assert warned() == []
-    register(yard, partman)
+    register(database, partman)
     (message,) = warned()
     assert says(message.msg, "pg_partman manages public.fleet_ship too")
     status = table_status(Ship)
     assert "pg_partman manages" in sentences(status.problems)
 
 
-def test_its_automatic_maintenance_being_off_is_a_warning(yard: Yard, partman: str) -> None:
-    register(yard, partman, automatic="off")
+def test_its_automatic_maintenance_being_off_is_a_warning(database: Database, partman: str) -> None:
+    register(database, partman, automatic="off")
     assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
     assert says(warned()[0].msg, "automatic maintenance off", "DELETE FROM")
 
 
 @pytest.fixture
-def deckhand(yard: Yard) -> Iterator[str]:
+def deckhand(database: Database) -> Iterator[str]:
     """A role that may read our tables, and nothing else."""
-    yard.execute('CREATE ROLE "deck hand"')
-    yard.execute('GRANT SELECT ON ALL TABLES IN SCHEMA public TO "deck hand"')
+    database.execute('CREATE ROLE "deck hand"')
+    database.execute('GRANT SELECT ON ALL TABLES IN SCHEMA public TO "deck hand"')
     yield '"deck hand"'
-    yard.execute('DROP OWNED BY "deck hand"')
-    yard.execute('DROP ROLE "deck hand"')
+    database.execute('DROP OWNED BY "deck hand"')
+    database.execute('DROP ROLE "deck hand"')
 
 
 @contextmanager
-def acting_as(yard: Yard, role: str) -> Iterator[None]:
-    yard.execute(f"SET ROLE {role}")
+def acting_as(database: Database, role: str) -> Iterator[None]:
+    database.execute(f"SET ROLE {role}")
     try:
         yield
     finally:
-        yard.execute("RESET ROLE")
+        database.execute("RESET ROLE")
 
 
-def test_no_right_to_look_is_a_warning(yard: Yard, partman: str, deckhand: str) -> None:
-    register(yard, partman)
+def test_no_right_to_look_is_a_warning(database: Database, partman: str, deckhand: str) -> None:
+    register(database, partman)
     target_of(Ship)  # whose config row this role could not make
-    with acting_as(yard, deckhand):
+    with acting_as(database, deckhand):
         assert plan("fleet.ship", now=at(MAY)).actions != ()
         (problem,) = [each for each in table_status(Ship).problems if each.code is Code.OTHER_TOOL]
     for statement in problem.sentence.partition("seen: ")[2].split("; "):
-        yard.execute(statement)
-    with acting_as(yard, deckhand):
+        database.execute(statement)
+    with acting_as(database, deckhand):
         assert "pg_partman manages" in sentences(table_status(Ship).problems)
 
 
-def test_partitions_of_django_postgres_extra(yard: Yard) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
-    name = yard.log(Ship, "2024-01-01").table_name
-    yard.execute(f"COMMENT ON TABLE {name} IS 'psqlextra_auto_partitioned'")
+def test_partitions_of_django_postgres_extra(database: Database) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+    name = database.log(Ship, "2024-01-01").table_name
+    database.execute(f"COMMENT ON TABLE {name} IS 'psqlextra_auto_partitioned'")
     report = maintain("fleet.ship", now=at(MAY))
     assert report.outcome == "failed"
     assert says(report.reason, "django-postgres-extra manages public.fleet_ship too: 1 of its")
     assert says(warned()[0].msg, "psqlextra_auto_partitioned")
-    yard.execute(f"COMMENT ON TABLE {name} IS NULL")
+    database.execute(f"COMMENT ON TABLE {name} IS NULL")
     assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
 
 
-def test_a_table_that_is_only_named_so_is_nobody_s(yard: Yard) -> None:
-    yard.execute(PART_CONFIG.format(schema="public"))
-    register(yard, "public")
+def test_a_table_that_is_only_named_so_is_nobody_s(database: Database) -> None:
+    database.execute(PART_CONFIG.format(schema="public"))
+    register(database, "public")
     assert maintain("fleet.ship", now=at(MAY)).outcome == "done"
     assert warned() == []
 
 
-def test_the_real_one_goes_on(yard: Yard) -> None:
+def test_the_real_one_goes_on(database: Database) -> None:
     """Debian has it as postgresql-15-partman."""
-    if not yard.query("SELECT FROM pg_available_extensions WHERE name = 'pg_partman'"):
+    if not database.query("SELECT FROM pg_available_extensions WHERE name = 'pg_partman'"):
         pytest.skip("this server has no pg_partman")
-    yard.execute("CREATE SCHEMA partman")
-    yard.execute("CREATE EXTENSION pg_partman SCHEMA partman")
+    database.execute("CREATE SCHEMA partman")
+    database.execute("CREATE EXTENSION pg_partman SCHEMA partman")
     try:
-        yard.execute(
+        database.execute(
             "SELECT partman.create_parent('public.fleet_ship', 'sailed_at', %s, %s)",
             *("native", "monthly"),
         )
-        yard.execute("SELECT partman.run_maintenance()")
-        before = yard.ranges(Ship)
-        yard.configure(Ship, premake=24)
+        database.execute("SELECT partman.run_maintenance()")
+        before = database.ranges(Ship)
+        database.configure(Ship, premake=24)
         assert provision(target_of(Ship)).outcome == "failed"
-        assert yard.ranges(Ship) == before
+        assert database.ranges(Ship) == before
         Ship.objects.create(sailed_at=timezone.now())
-        yard.execute("UPDATE partman.part_config SET premake = 8")
-        yard.execute("SELECT partman.run_maintenance()")
-        assert len(yard.ranges(Ship)) == len(before) + 4
+        database.execute("UPDATE partman.part_config SET premake = 8")
+        database.execute("SELECT partman.run_maintenance()")
+        assert len(database.ranges(Ship)) == len(before) + 4
     finally:
-        yard.execute("DROP SCHEMA partman CASCADE")
+        database.execute("DROP SCHEMA partman CASCADE")

@@ -12,7 +12,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy, OperationFailed, UnknownName
 from pg_timepart.models import PartitionLog, PartitionLogQuerySet
 from tests.apps.fleet.models import Cargo, Ship
-from tests.support.database import Yard, at, outcomes
+from tests.support.database import Database, at, outcomes
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -21,10 +21,10 @@ PIN = at("2999-01-01")
 
 
 @pytest.fixture
-def log(yard: Yard) -> PartitionLog:
+def log(database: Database) -> PartitionLog:
     """The row of an attached January."""
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    return yard.log(Ship, "2024-01-01")
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    return database.log(Ship, "2024-01-01")
 
 
 def facts(log: PartitionLog) -> tuple[bool, bool, datetime | None]:
@@ -39,10 +39,12 @@ def test_the_row_knows_what_was_done(log: PartitionLog) -> None:
     assert facts(log) == (True, True, PIN)
 
 
-def test_saving_the_row_afterwards_takes_nothing_back(yard: Yard, log: PartitionLog) -> None:
+def test_saving_the_row_afterwards_takes_nothing_back(
+    database: Database, log: PartitionLog
+) -> None:
     log.detach()
     log.save()
-    assert not yard.log(Ship, "2024-01-01").is_attached
+    assert not database.log(Ship, "2024-01-01").is_attached
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,9 @@ def test_saving_the_row_afterwards_takes_nothing_back(yard: Yard, log: Partition
     ],
 )
 def test_one_that_is_gone_is_not_skipped_in_silence(
-    yard: Yard, log: PartitionLog, operate: Callable[[PartitionLog], Any]
+    database: Database, log: PartitionLog, operate: Callable[[PartitionLog], Any]
 ) -> None:
-    yard.execute(f"DROP TABLE {JANUARY}")
+    database.execute(f"DROP TABLE {JANUARY}")
     for _ in range(2):
         with pytest.raises(OperationFailed, match=f"{JANUARY}.* does not exist any more"):
             operate(log)
@@ -65,7 +67,7 @@ def test_one_that_is_gone_is_not_skipped_in_silence(
 
 @pytest.mark.parametrize("wrong", [JANUARY, 5, PartitionLog, b"x", False])
 @pytest.mark.parametrize("operation", ["detach", "attach", "delete", "truncate", "move"])
-def test_what_is_no_row_is_named(yard: Yard, operation: str, wrong: Any) -> None:
+def test_what_is_no_row_is_named(database: Database, operation: str, wrong: Any) -> None:
     for given in (wrong, [wrong]):
         with pytest.raises(InvalidPolicy) as caught:
             getattr(Ship.partitioning, f"{operation}_partition")(given)
@@ -76,7 +78,7 @@ def test_what_is_no_row_is_named(yard: Yard, operation: str, wrong: Any) -> None
 
 
 @pytest.mark.parametrize("operation", ["delete", "truncate", "move"])
-def test_only_what_has_a_meaning_for_all_takes_none(yard: Yard, operation: str) -> None:
+def test_only_what_has_a_meaning_for_all_takes_none(database: Database, operation: str) -> None:
     with pytest.raises(InvalidPolicy, match="not by None"):
         getattr(Ship.partitioning, f"{operation}_partition")()
 
@@ -93,27 +95,27 @@ MANY: list[Callable[[PartitionLogQuerySet], Any]] = [
 
 
 @pytest.fixture
-def two(yard: Yard) -> PartitionLogQuerySet:
+def two(database: Database) -> PartitionLogQuerySet:
     """The rows of January and February; March is there too."""
-    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01")
-    return yard.configure(Ship).logs.filter(start__lt=at("2024-03-01"))
+    database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01")
+    return database.configure(Ship).logs.filter(start__lt=at("2024-03-01"))
 
 
 @pytest.mark.parametrize("many", MANY)
 def test_any_iterable_of_rows_is_taken(
-    yard: Yard, two: PartitionLogQuerySet, many: Callable[[PartitionLogQuerySet], Any]
+    database: Database, two: PartitionLogQuerySet, many: Callable[[PartitionLogQuerySet], Any]
 ) -> None:
     support = Ship.partitioning
     assert outcomes(support.detach_partition(many(two.all()))) == [("detach", "done")] * 2
-    assert yard.ranges(Ship) == [("2024-03-01", "2024-04-01")]
+    assert database.ranges(Ship) == [("2024-03-01", "2024-04-01")]
     assert outcomes(support.attach_partition(many(two.all()), PIN)) == [("attach", "done")] * 2
-    assert [each.detach_time for each in yard.logs(Ship)] == [PIN, PIN, None]
+    assert [each.detach_time for each in database.logs(Ship)] == [PIN, PIN, None]
     assert outcomes(support.truncate_partition(many(two.all()))) == [("truncate", "done")] * 2
     moved = support.move_partition(many(two.all()), "pg_default")
     assert outcomes(moved) == [("move", "done")] * 2
     support.detach_partition(two)
     assert outcomes(support.delete_partition(many(two.all()))) == [("drop", "done")] * 2
-    assert [each.start for each in yard.logs(Ship)] == [at("2024-03-01")]
+    assert [each.start for each in database.logs(Ship)] == [at("2024-03-01")]
 
 
 def test_every_row_that_was_given_knows_what_was_done(two: PartitionLogQuerySet) -> None:
@@ -125,10 +127,10 @@ def test_every_row_that_was_given_knows_what_was_done(two: PartitionLogQuerySet)
 
 
 def test_where_one_fails_the_rows_know_what_was_done_to_the_others(
-    yard: Yard, two: PartitionLogQuerySet
+    database: Database, two: PartitionLogQuerySet
 ) -> None:
     january, february = two
-    yard.execute(f"DROP TABLE {JANUARY}")
+    database.execute(f"DROP TABLE {JANUARY}")
     with pytest.raises(OperationFailed, match=f"{JANUARY}.* does not exist any more"):
         Ship.partitioning.detach_partition([january, february])
     assert (january.is_attached, february.is_attached) == (True, False)
@@ -136,10 +138,10 @@ def test_where_one_fails_the_rows_know_what_was_done_to_the_others(
 
 @pytest.mark.parametrize("none", [[], (), set(), PartitionLog.objects.none()])
 def test_of_an_empty_iterable_nothing_is_done(
-    yard: Yard, two: PartitionLogQuerySet, none: Any
+    database: Database, two: PartitionLogQuerySet, none: Any
 ) -> None:
-    yard.configure(Ship, interval=1)
-    before = yard.ranges(Ship)
+    database.configure(Ship, interval=1)
+    before = database.ranges(Ship)
     support = Ship.partitioning
     ended = [
         support.detach_partition(none),
@@ -149,8 +151,8 @@ def test_of_an_empty_iterable_nothing_is_done(
         support.move_partition(none, "pg_default"),
     ]
     assert {each.outcome for each in ended} == {Outcome.UNCHANGED}
-    assert yard.ranges(Ship) == before
-    assert {each.detach_time for each in yard.logs(Ship)} == {None}
+    assert database.ranges(Ship) == before
+    assert {each.detach_time for each in database.logs(Ship)} == {None}
 
 
 def test_the_former_keyword_goes_on_working(log: PartitionLog) -> None:
@@ -169,13 +171,13 @@ def test_the_former_keyword_goes_on_working(log: PartitionLog) -> None:
 
 
 def test_rows_of_another_model_are_refused_before_anything_is_done(
-    yard: Yard, log: PartitionLog
+    database: Database, log: PartitionLog
 ) -> None:
-    yard.cover(Cargo, "2024-01-01", "2024-02-01")
-    stranger = yard.log(Cargo, "2024-01-01")
+    database.cover(Cargo, "2024-01-01", "2024-02-01")
+    stranger = database.log(Cargo, "2024-01-01")
     with pytest.raises(UnknownName, match=r"no partition of fleet\.ship named 'fleet_cargo"):
         Ship.partitioning.detach_partition([log, stranger])
-    assert yard.log(Ship, "2024-01-01").is_attached
+    assert database.log(Ship, "2024-01-01").is_attached
 
 
 @pytest.mark.parametrize("wrong", ["", "nowhere"])
@@ -196,7 +198,7 @@ def test_a_move_to_what_is_no_name_is_refused(log: PartitionLog, wrong: Any) -> 
     assert log.unfinished == ""
 
 
-def test_what_is_no_moment_is_named(yard: Yard) -> None:
+def test_what_is_no_moment_is_named(database: Database) -> None:
     wrong: Any = "2024"
     missing: Any = None
     with pytest.raises(InvalidPolicy, match="start must be an aware datetime, not None"):

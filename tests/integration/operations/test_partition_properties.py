@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from tests.apps.fleet.models import Port
-from tests.support.database import Tablespaces, Yard, at
+from tests.support.database import Database, Tablespaces, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -36,20 +36,20 @@ FROM pg_policies WHERE tablename = %s ORDER BY 1
 
 
 @pytest.fixture
-def raft(yard: Yard) -> Any:
-    return yard.build(code=models.TextField(unique=True))
+def raft(database: Database) -> Any:
+    return database.build(code=models.TextField(unique=True))
 
 
 @pytest.fixture
-def roles(yard: Yard) -> Iterator[tuple[str, str]]:
+def roles(database: Database) -> Iterator[tuple[str, str]]:
     """Two roles; one has a name that needs quoting."""
     names = ("timepart_reader", 'timepart "odd" Rôle')
     for name in names:
-        yard.execute(f"CREATE ROLE {quoted(name)}")
+        database.execute(f"CREATE ROLE {quoted(name)}")
     yield names
     for name in names:
-        yard.execute(f"DROP OWNED BY {quoted(name)} CASCADE")
-        yard.execute(f"DROP ROLE {quoted(name)}")
+        database.execute(f"DROP OWNED BY {quoted(name)} CASCADE")
+        database.execute(f"DROP ROLE {quoted(name)}")
 
 
 def quoted(name: str) -> str:
@@ -65,39 +65,39 @@ def make(model: Any) -> None:
 # Storage
 
 
-def test_storage_parameters_follow_the_newest_partition(yard: Yard, raft: Any) -> None:
+def test_storage_parameters_follow_the_newest_partition(database: Database, raft: Any) -> None:
     raft.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
-    yard.execute(
+    database.execute(
         f"ALTER TABLE {JANUARY} SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01,"
         " toast.autovacuum_enabled = false)"
     )
     raft.partitioning.create_range(at("2024-02-01"), at("2024-03-01"))
-    assert yard.one("SELECT reloptions FROM pg_class WHERE oid = %s::regclass", FEBRUARY) == [
+    assert database.one("SELECT reloptions FROM pg_class WHERE oid = %s::regclass", FEBRUARY) == [
         "fillfactor=70",
         "autovacuum_vacuum_scale_factor=0.01",
     ]
-    assert yard.one(
+    assert database.one(
         "SELECT t.reloptions FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid"
         " WHERE c.oid = %s::regclass",
         FEBRUARY,
     ) == ["autovacuum_enabled=false"]
 
 
-def test_toast_parameters_alone(yard: Yard, raft: Any) -> None:
+def test_toast_parameters_alone(database: Database, raft: Any) -> None:
     raft.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
-    yard.execute(f"ALTER TABLE {JANUARY} SET (toast.autovacuum_vacuum_threshold = 7)")
+    database.execute(f"ALTER TABLE {JANUARY} SET (toast.autovacuum_vacuum_threshold = 7)")
     raft.partitioning.create_range(at("2024-02-01"), at("2024-03-01"))
-    assert yard.one(
+    assert database.one(
         "SELECT t.reloptions FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid"
         " WHERE c.oid = %s::regclass",
         FEBRUARY,
     ) == ["autovacuum_vacuum_threshold=7"]
 
 
-def test_a_columns_storage_and_statistics(yard: Yard, raft: Any) -> None:
-    yard.execute("ALTER TABLE fleet_raft ALTER COLUMN code SET STORAGE EXTERNAL")
+def test_a_columns_storage_and_statistics(database: Database, raft: Any) -> None:
+    database.execute("ALTER TABLE fleet_raft ALTER COLUMN code SET STORAGE EXTERNAL")
     make(raft)
-    assert yard.one(
+    assert database.one(
         "SELECT attstorage FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'code'",
         JANUARY,
     ) in {"e", b"e"}
@@ -106,111 +106,113 @@ def test_a_columns_storage_and_statistics(yard: Yard, raft: Any) -> None:
 # Who may
 
 
-def test_grants(yard: Yard, raft: Any, roles: tuple[str, str]) -> None:
+def test_grants(database: Database, raft: Any, roles: tuple[str, str]) -> None:
     reader, odd = map(quoted, roles)
-    yard.execute(f"GRANT SELECT, INSERT ON fleet_raft TO {reader}")
-    yard.execute(f"GRANT SELECT, UPDATE ON fleet_raft TO {odd} WITH GRANT OPTION")
-    yard.execute("GRANT SELECT ON fleet_raft TO PUBLIC")
-    yard.execute(f"GRANT UPDATE (code) ON fleet_raft TO {reader}")
-    yard.execute(f"GRANT SELECT (at, id) ON fleet_raft TO {odd} WITH GRANT OPTION")
-    yard.execute("GRANT REFERENCES (id) ON fleet_raft TO PUBLIC")
+    database.execute(f"GRANT SELECT, INSERT ON fleet_raft TO {reader}")
+    database.execute(f"GRANT SELECT, UPDATE ON fleet_raft TO {odd} WITH GRANT OPTION")
+    database.execute("GRANT SELECT ON fleet_raft TO PUBLIC")
+    database.execute(f"GRANT UPDATE (code) ON fleet_raft TO {reader}")
+    database.execute(f"GRANT SELECT (at, id) ON fleet_raft TO {odd} WITH GRANT OPTION")
+    database.execute("GRANT REFERENCES (id) ON fleet_raft TO PUBLIC")
     make(raft)
-    of_parent = yard.query(GRANTS, "fleet_raft")
+    of_parent = database.query(GRANTS, "fleet_raft")
     assert len(of_parent) == 5
-    assert yard.query(GRANTS, JANUARY) == of_parent
-    of_columns = yard.query(COLUMN_GRANTS, "fleet_raft")
+    assert database.query(GRANTS, JANUARY) == of_parent
+    of_columns = database.query(COLUMN_GRANTS, "fleet_raft")
     assert len(of_columns) == 4
-    assert yard.query(COLUMN_GRANTS, JANUARY) == of_columns
+    assert database.query(COLUMN_GRANTS, JANUARY) == of_columns
 
 
-def test_every_privilege(yard: Yard, raft: Any, roles: tuple[str, str]) -> None:
-    yard.execute(f"GRANT ALL ON fleet_raft TO {roles[0]}")
+def test_every_privilege(database: Database, raft: Any, roles: tuple[str, str]) -> None:
+    database.execute(f"GRANT ALL ON fleet_raft TO {roles[0]}")
     make(raft)
-    assert yard.query(GRANTS, JANUARY) == yard.query(GRANTS, "fleet_raft")
+    assert database.query(GRANTS, JANUARY) == database.query(GRANTS, "fleet_raft")
 
 
-def test_the_owner_of_the_parent(yard: Yard, raft: Any, roles: tuple[str, str]) -> None:
-    yard.execute(f"GRANT SELECT ON fleet_raft TO {roles[0]}")
-    yard.execute(f"GRANT CREATE ON SCHEMA public TO {quoted(roles[1])}")
-    yard.execute(f"ALTER TABLE fleet_raft OWNER TO {quoted(roles[1])}")
+def test_the_owner_of_the_parent(database: Database, raft: Any, roles: tuple[str, str]) -> None:
+    database.execute(f"GRANT SELECT ON fleet_raft TO {roles[0]}")
+    database.execute(f"GRANT CREATE ON SCHEMA public TO {quoted(roles[1])}")
+    database.execute(f"ALTER TABLE fleet_raft OWNER TO {quoted(roles[1])}")
     make(raft)
     owner = "SELECT relowner::regrole::text FROM pg_class WHERE oid = %s::regclass"
-    assert yard.one(owner, JANUARY) == yard.one(owner, "fleet_raft") == quoted(roles[1])
-    assert yard.query(GRANTS, JANUARY) == [(roles[0], "SELECT", False)]
+    assert database.one(owner, JANUARY) == database.one(owner, "fleet_raft") == quoted(roles[1])
+    assert database.query(GRANTS, JANUARY) == [(roles[0], "SELECT", False)]
 
 
-def test_row_security(yard: Yard, raft: Any, roles: tuple[str, str]) -> None:
+def test_row_security(database: Database, raft: Any, roles: tuple[str, str]) -> None:
     reader, odd = map(quoted, roles)
-    yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
-    yard.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
-    yard.execute(
+    database.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
+    database.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
+    database.execute(
         f"""CREATE POLICY "odd 5% Name" ON fleet_raft FOR SELECT TO {reader}, {odd}
         USING (code LIKE '5%''' || current_user)"""
     )
-    yard.execute("CREATE POLICY writing ON fleet_raft FOR INSERT WITH CHECK (code <> '%s')")
-    yard.execute("CREATE POLICY strict ON fleet_raft AS RESTRICTIVE USING (id > 0)")
+    database.execute("CREATE POLICY writing ON fleet_raft FOR INSERT WITH CHECK (code <> '%s')")
+    database.execute("CREATE POLICY strict ON fleet_raft AS RESTRICTIVE USING (id > 0)")
     make(raft)
     flags = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
-    assert yard.one(flags, JANUARY) == (True, True)
-    assert yard.query(POLICIES, JANUARY) == yard.query(POLICIES, "fleet_raft")
-    assert len(yard.query(POLICIES, JANUARY)) == 3
+    assert database.one(flags, JANUARY) == (True, True)
+    assert database.query(POLICIES, JANUARY) == database.query(POLICIES, "fleet_raft")
+    assert len(database.query(POLICIES, JANUARY)) == 3
 
 
 def test_row_security_that_came_while_it_was_detached(
-    yard: Yard, raft: Any, roles: tuple[str, str]
+    database: Database, raft: Any, roles: tuple[str, str]
 ) -> None:
     """Who may read the leaf by its own name would read rows there that the parent hides."""
     make(raft)
-    log = yard.log(raft, "2024-01-01")
+    log = database.log(raft, "2024-01-01")
     raft.partitioning.detach_partition(log)
-    yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
-    yard.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
+    database.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
+    database.execute("ALTER TABLE fleet_raft FORCE ROW LEVEL SECURITY")
     for table in ("fleet_raft", JANUARY):
-        yard.execute(f"CREATE POLICY earlier ON {table} USING (id > 0)")
-    yard.execute(f"CREATE POLICY later ON fleet_raft FOR SELECT TO {quoted(roles[0])} USING (true)")
+        database.execute(f"CREATE POLICY earlier ON {table} USING (id > 0)")
+    database.execute(
+        f"CREATE POLICY later ON fleet_raft FOR SELECT TO {quoted(roles[0])} USING (true)"
+    )
     raft.partitioning.attach_partition(log)
     flags = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
-    assert yard.one(flags, JANUARY) == (True, True)
-    assert yard.query(POLICIES, JANUARY) == yard.query(POLICIES, "fleet_raft")
-    assert len(yard.query(POLICIES, JANUARY)) == 2
+    assert database.one(flags, JANUARY) == (True, True)
+    assert database.query(POLICIES, JANUARY) == database.query(POLICIES, "fleet_raft")
+    assert len(database.query(POLICIES, JANUARY)) == 2
 
 
-def test_row_security_that_is_not_forced(yard: Yard, raft: Any) -> None:
-    yard.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
+def test_row_security_that_is_not_forced(database: Database, raft: Any) -> None:
+    database.execute("ALTER TABLE fleet_raft ENABLE ROW LEVEL SECURITY")
     make(raft)
     flags = "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
-    assert yard.one(flags, JANUARY) == (True, False)
+    assert database.one(flags, JANUARY) == (True, False)
 
 
-def test_no_row_security_where_the_parent_has_none(yard: Yard, raft: Any) -> None:
-    yard.execute("CREATE POLICY idle ON fleet_raft USING (true)")
+def test_no_row_security_where_the_parent_has_none(database: Database, raft: Any) -> None:
+    database.execute("CREATE POLICY idle ON fleet_raft USING (true)")
     make(raft)
-    assert not yard.one("SELECT relrowsecurity FROM pg_class WHERE oid = %s::regclass", JANUARY)
-    assert yard.query(POLICIES, JANUARY) == yard.query(POLICIES, "fleet_raft")
+    assert not database.one("SELECT relrowsecurity FROM pg_class WHERE oid = %s::regclass", JANUARY)
+    assert database.query(POLICIES, JANUARY) == database.query(POLICIES, "fleet_raft")
 
 
 # Replication
 
 
 @pytest.mark.parametrize(("words", "letter"), [("FULL", "f"), ("NOTHING", "n"), ("DEFAULT", "d")])
-def test_replica_identity(yard: Yard, raft: Any, words: str, letter: str) -> None:
-    yard.execute(f"ALTER TABLE fleet_raft REPLICA IDENTITY {words}")
+def test_replica_identity(database: Database, raft: Any, words: str, letter: str) -> None:
+    database.execute(f"ALTER TABLE fleet_raft REPLICA IDENTITY {words}")
     make(raft)
-    assert replica_identity(yard, JANUARY) == letter
+    assert replica_identity(database, JANUARY) == letter
 
 
-def replica_identity(yard: Yard, table: str) -> str:
-    found = yard.one("SELECT relreplident::text FROM pg_class WHERE oid = %s::regclass", table)
+def replica_identity(database: Database, table: str) -> str:
+    found = database.one("SELECT relreplident::text FROM pg_class WHERE oid = %s::regclass", table)
     return str(found)
 
 
-def test_replica_identity_by_an_index(yard: Yard) -> None:
-    raft = yard.build(
+def test_replica_identity_by_an_index(database: Database) -> None:
+    raft = database.build(
         code=models.CharField(max_length=20),
         indexes=[models.Index(Lower("code"), name="raft_lower")],
         constraints=[models.UniqueConstraint(fields=["code", "at"], name="raft_code")],
     )
-    yard.execute("ALTER TABLE fleet_raft REPLICA IDENTITY USING INDEX raft_code")
+    database.execute("ALTER TABLE fleet_raft REPLICA IDENTITY USING INDEX raft_code")
     make(raft)
     chosen = """
         SELECT i.inhparent::regclass::text FROM pg_index x
@@ -218,43 +220,43 @@ def test_replica_identity_by_an_index(yard: Yard) -> None:
         WHERE x.indrelid = %s::regclass AND x.indisreplident
     """
     for leaf in (JANUARY, FEBRUARY):
-        assert replica_identity(yard, leaf) == "i"
-        assert yard.query(chosen, leaf) == ["raft_code"]
-    log = yard.log(raft, "2024-01-01")
+        assert replica_identity(database, leaf) == "i"
+        assert database.query(chosen, leaf) == ["raft_code"]
+    log = database.log(raft, "2024-01-01")
     raft.partitioning.detach_partition(log)
     raft.partitioning.attach_partition(log)
-    assert yard.query(chosen, JANUARY) == ["raft_code"]
+    assert database.query(chosen, JANUARY) == ["raft_code"]
 
 
-def test_replica_identity_of_a_table_whose_name_has_a_dollar_tag_in_it(yard: Yard) -> None:
-    raft = yard.build(
+def test_replica_identity_of_a_table_whose_name_has_a_dollar_tag_in_it(database: Database) -> None:
+    raft = database.build(
         db_table="raft $pg_timepart$ it's",
         constraints=[models.UniqueConstraint(fields=["id", "at"], name="raft_id")],
     )
-    yard.execute('ALTER TABLE "raft $pg_timepart$ it\'s" REPLICA IDENTITY USING INDEX raft_id')
-    (log,) = yard.cover(raft, "2024-01-01", "2024-02-01")
+    database.execute('ALTER TABLE "raft $pg_timepart$ it\'s" REPLICA IDENTITY USING INDEX raft_id')
+    (log,) = database.cover(raft, "2024-01-01", "2024-02-01")
     raft.partitioning.detach_partition(log)
     raft.partitioning.attach_partition(log)
-    assert replica_identity(yard, f'"{log.table_name}"') == "i"
+    assert replica_identity(database, f'"{log.table_name}"') == "i"
 
 
-def test_an_update_can_be_published(yard: Yard) -> None:
-    raft = yard.build(widen_keys=False, code=models.CharField(max_length=20))
-    yard.execute("ALTER TABLE fleet_raft REPLICA IDENTITY FULL")
+def test_an_update_can_be_published(database: Database) -> None:
+    raft = database.build(widen_keys=False, code=models.CharField(max_length=20))
+    database.execute("ALTER TABLE fleet_raft REPLICA IDENTITY FULL")
     make(raft)
-    yard.execute("CREATE PUBLICATION fleet_news FOR TABLE fleet_raft")
+    database.execute("CREATE PUBLICATION fleet_news FOR TABLE fleet_raft")
     try:
-        yard.execute("INSERT INTO fleet_raft (at, code) VALUES ('2024-01-15', 'a')")
-        yard.execute("UPDATE fleet_raft SET code = 'b'")
+        database.execute("INSERT INTO fleet_raft (at, code) VALUES ('2024-01-15', 'a')")
+        database.execute("UPDATE fleet_raft SET code = 'b'")
     finally:
-        yard.execute("DROP PUBLICATION fleet_news")
+        database.execute("DROP PUBLICATION fleet_news")
 
 
 # Columns and constraints
 
 
-def test_generated_columns_checks_defaults_and_comments(yard: Yard) -> None:
-    raft = yard.build(
+def test_generated_columns_checks_defaults_and_comments(database: Database) -> None:
+    raft = database.build(
         tons=models.PositiveIntegerField(db_default=7, db_comment="5% of what's loaded"),
         kilos=models.GeneratedField(
             expression=models.F("tons") * 1000,
@@ -263,42 +265,42 @@ def test_generated_columns_checks_defaults_and_comments(yard: Yard) -> None:
         ),
     )
     make(raft)
-    yard.execute(f"INSERT INTO {JANUARY} (id, at) VALUES (1, '2024-01-15')")
-    assert yard.one(f"SELECT tons, kilos FROM {JANUARY}") == (7, 7000)
-    assert yard.query(
+    database.execute(f"INSERT INTO {JANUARY} (id, at) VALUES (1, '2024-01-15')")
+    assert database.one(f"SELECT tons, kilos FROM {JANUARY}") == (7, 7000)
+    assert database.query(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE contype = 'c' AND conrelid = %s::regclass",
         JANUARY,
     ) == ["CHECK ((tons >= 0))"]
-    assert yard.query(
+    assert database.query(
         "SELECT description FROM pg_description WHERE objoid = %s::regclass AND objsubid > 0",
         JANUARY,
     ) == ["5% of what's loaded"]
 
 
-def test_numbers_of_an_identity_column_go_on_over_partitions(yard: Yard, raft: Any) -> None:
+def test_numbers_of_an_identity_column_go_on_over_partitions(database: Database, raft: Any) -> None:
     make(raft)
     first = raft.objects.create(at=at("2024-01-15"), code="a")
     second = raft.objects.create(at=at("2024-02-15"), code="b")
     assert second.pk == first.pk + 1
-    log = yard.log(raft, "2024-01-01")
+    log = database.log(raft, "2024-01-01")
     raft.partitioning.detach_partition(log)
     raft.partitioning.attach_partition(log)
     assert raft.objects.create(at=at("2024-01-16"), code="c").pk == second.pk + 1
 
 
-def test_foreign_keys_and_row_triggers(yard: Yard) -> None:
-    raft = yard.build(port_id=models.BigIntegerField())
-    yard.execute(
+def test_foreign_keys_and_row_triggers(database: Database) -> None:
+    raft = database.build(port_id=models.BigIntegerField())
+    database.execute(
         "ALTER TABLE fleet_raft ADD CONSTRAINT raft_port FOREIGN KEY (port_id)"
         " REFERENCES fleet_port ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"
     )
-    yard.execute(
+    database.execute(
         "CREATE TRIGGER raft_quiet BEFORE UPDATE ON fleet_raft FOR EACH ROW"
         " EXECUTE FUNCTION suppress_redundant_updates_trigger()"
     )
     make(raft)
-    assert yard.query(
+    assert database.query(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE contype = 'f' AND conrelid = %s::regclass",
         JANUARY,
@@ -308,18 +310,18 @@ def test_foreign_keys_and_row_triggers(yard: Yard) -> None:
             " DEFERRABLE INITIALLY DEFERRED"
         )
     ]
-    assert "raft_quiet" in yard.query(
+    assert "raft_quiet" in database.query(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass", JANUARY
     )
     port = Port.objects.create(name="Lisbon")
     raft.objects.create(at=at("2024-01-15"), port_id=port.pk)
-    yard.execute("DELETE FROM fleet_port")
+    database.execute("DELETE FROM fleet_port")
     assert raft.objects.count() == 0
 
 
-def test_the_comment_says_whose_partition_it_is(yard: Yard, raft: Any) -> None:
+def test_the_comment_says_whose_partition_it_is(database: Database, raft: Any) -> None:
     make(raft)
-    assert yard.one("SELECT obj_description(%s::regclass, 'pg_class')", JANUARY) == (
+    assert database.one("SELECT obj_description(%s::regclass, 'pg_class')", JANUARY) == (
         'pg_timepart {"model": "fleet.raft", "from": "2024-01-01T00:00:00+00:00",'
         ' "to": "2024-02-01T00:00:00+00:00", "schema": "public", "table": "fleet_raft"}'
     )
@@ -329,45 +331,45 @@ def test_the_comment_says_whose_partition_it_is(yard: Yard, raft: Any) -> None:
 
 
 def test_table_and_indexes_live_where_the_config_says(
-    yard: Yard, raft: Any, tablespaces: Tablespaces
+    database: Database, raft: Any, tablespaces: Tablespaces
 ) -> None:
-    yard.configure(raft, attach_tablespace=tablespaces.fast)
+    database.configure(raft, attach_tablespace=tablespaces.fast)
     make(raft)
-    assert yard.tablespaces(JANUARY) == {tablespaces.fast}
+    assert database.tablespaces(JANUARY) == {tablespaces.fast}
 
 
 def test_table_and_indexes_live_where_the_parent_does(
-    yard: Yard, raft: Any, tablespaces: Tablespaces
+    database: Database, raft: Any, tablespaces: Tablespaces
 ) -> None:
-    yard.execute(f"ALTER TABLE fleet_raft SET TABLESPACE {tablespaces.cold}")
+    database.execute(f"ALTER TABLE fleet_raft SET TABLESPACE {tablespaces.cold}")
     make(raft)
-    assert yard.tablespaces(JANUARY) == {tablespaces.cold}
+    assert database.tablespaces(JANUARY) == {tablespaces.cold}
 
 
 @pytest.mark.parametrize("wish", ["", "fast"])
 def test_indexes_go_along_whatever_the_parents_indexes_say(
-    yard: Yard, raft: Any, tablespaces: Tablespaces, wish: str
+    database: Database, raft: Any, tablespaces: Tablespaces, wish: str
 ) -> None:
-    yard.configure(raft, attach_tablespace=getattr(tablespaces, wish, ""))
+    database.configure(raft, attach_tablespace=getattr(tablespaces, wish, ""))
     for number, index in enumerate(
-        yard.query(
+        database.query(
             "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass",
             "fleet_raft",
         )
     ):
         if number % 2 == 0:
-            yard.execute(f"ALTER INDEX {index} SET TABLESPACE {tablespaces.cold}")
+            database.execute(f"ALTER INDEX {index} SET TABLESPACE {tablespaces.cold}")
     make(raft)
     expected = {getattr(tablespaces, wish, "pg_default")}
-    assert yard.tablespaces(JANUARY) == yard.tablespaces(FEBRUARY) == expected
+    assert database.tablespaces(JANUARY) == database.tablespaces(FEBRUARY) == expected
 
 
 def test_a_default_tablespace_of_the_session_changes_nothing(
-    yard: Yard, raft: Any, tablespaces: Tablespaces
+    database: Database, raft: Any, tablespaces: Tablespaces
 ) -> None:
-    yard.execute(f"SET default_tablespace = {tablespaces.cold}")
+    database.execute(f"SET default_tablespace = {tablespaces.cold}")
     try:
         make(raft)
     finally:
-        yard.execute("RESET default_tablespace")
-    assert yard.tablespaces(JANUARY) == {"pg_default"}
+        database.execute("RESET default_tablespace")
+    assert database.tablespaces(JANUARY) == {"pg_default"}

@@ -20,7 +20,7 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Action
 from tests.apps.fleet.models import Ship
-from tests.support.database import Tablespaces, Yard, at, outcomes
+from tests.support.database import Database, Tablespaces, at, outcomes
 from tests.support.other_runs import TRYING
 from tests.support.processes import Worker, forked, session, wait_until
 
@@ -35,7 +35,7 @@ WHERE application_name = %s AND wait_event_type = 'Lock' AND query LIKE '%%parti
 """
 
 patient = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 60_000, "LOCK_WAIT_SECONDS": 20})
-impatient = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 1, "LOCK_WAIT_SECONDS": 1})
+short_lock_wait = override_settings(PG_TIMEPART={"LONG_TRANSACTION_MS": 1, "LOCK_WAIT_SECONDS": 1})
 
 
 @contextmanager
@@ -59,38 +59,38 @@ def is_begun(log: PartitionLog, operation: str) -> bool:
     return log.unfinished == operation
 
 
-def expired(yard: Yard) -> list[PartitionLog]:
+def expired(database: Database) -> list[PartitionLog]:
     """Return the rows of two attached months that the next pass detaches."""
-    yard.configure(Ship, interval=1, premake=1)
-    return yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
+    database.configure(Ship, interval=1, premake=1)
+    return database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
 
 
-def the_attached(yard: Yard, log: PartitionLog) -> tuple[bool, Any]:
+def the_attached(database: Database, log: PartitionLog) -> tuple[bool, Any]:
     log.refresh_from_db()
-    return log.table_name in yard.children(Ship), log.detach_time
+    return log.table_name in database.children(Ship), log.detach_time
 
 
-def test_what_could_not_be_attached_with_a_pin_is_not_dropped_by_a_pass(yard: Yard) -> None:
-    log = expired(yard)[0]
-    yard.configure(Ship, drop_after=timedelta(0))
+def test_what_could_not_be_attached_with_a_pin_is_not_dropped_by_a_pass(database: Database) -> None:
+    log = expired(database)[0]
+    database.configure(Ship, drop_after=timedelta(0))
     log.detach()
     PartitionLog.objects.filter(pk=log.pk).update(detached_at=at("2024-05-01"))
-    yard.execute(f"ALTER TABLE {log.table_name} ADD COLUMN extra integer")
+    database.execute(f"ALTER TABLE {log.table_name} ADD COLUMN extra integer")
     log.refresh_from_db()
     with pytest.raises(OperationFailed, match="only it has the column"):
         log.attach(LATER)
     maintain("fleet.ship", now=MAY)
-    assert yard.exists(log.table_name)
+    assert database.exists(log.table_name)
     log.refresh_from_db()
     log.delete()
-    assert not yard.exists(log.table_name)
+    assert not database.exists(log.table_name)
 
 
 def test_a_pin_that_comes_just_before_a_drop_holds(
-    yard: Yard, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = expired(yard)[0]
-    yard.configure(Ship, drop_after=timedelta(0))
+    log = expired(database)[0]
+    database.configure(Ship, drop_after=timedelta(0))
     log.detach()
     PartitionLog.objects.filter(pk=log.pk).update(detached_at=at("2024-05-01"))
     drop = PERFORMERS[ActionKind.DROP]
@@ -101,33 +101,33 @@ def test_a_pin_that_comes_just_before_a_drop_holds(
 
     monkeypatch.setitem(PERFORMERS, ActionKind.DROP, pinned_first)
     assert ("drop", "deferred") in outcomes(maintain("fleet.ship", now=MAY))
-    assert yard.exists(log.table_name)
+    assert database.exists(log.table_name)
 
 
 @patient
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_pin_that_comes_while_a_pass_detaches_holds(yard: Yard, number: int) -> None:
+def test_a_pin_that_comes_while_a_pass_detaches_holds(database: Database, number: int) -> None:
     """Both what the pass is at, and what it has planned to detach next."""
-    logs = expired(yard)
+    logs = expired(database)
     log = logs[number]
     with (
         reader_of("fleet_ship") as end_reading,
         a_pass_detaching(logs[0]) as the_pass,
         forked(lambda: log.attach(LATER).outcome, "attach") as attaching,
     ):
-        wait_until(lambda: yard.one(TRYING, "attach"))
+        wait_until(lambda: database.one(TRYING, "attach"))
         end_reading()
         assert (the_pass.result(), attaching.result()) == ("done", "done")
-    assert the_attached(yard, log) == (True, LATER)
+    assert the_attached(database, log) == (True, LATER)
     assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
-    assert the_attached(yard, log) == (True, LATER)
+    assert the_attached(database, log) == (True, LATER)
 
 
 @patient
 def test_a_pin_of_all_that_is_detached_holds_for_what_a_pass_detaches_meanwhile(
-    yard: Yard,
+    database: Database,
 ) -> None:
-    logs = expired(yard)
+    logs = expired(database)
     with (
         reader_of("fleet_ship") as end_reading,
         a_pass_detaching(logs[0]) as the_pass,
@@ -135,16 +135,16 @@ def test_a_pin_of_all_that_is_detached_holds_for_what_a_pass_detaches_meanwhile(
             lambda: Ship.partitioning.attach_partition(detach_time=LATER).outcome, "attach"
         ) as attaching,
     ):
-        wait_until(lambda: yard.one(TRYING, "attach"))
+        wait_until(lambda: database.one(TRYING, "attach"))
         end_reading()
         assert (the_pass.result(), attaching.result()) == ("done", "done")
-    assert [the_attached(yard, each) for each in logs] == [(True, LATER)] * 2
+    assert [the_attached(database, each) for each in logs] == [(True, LATER)] * 2
 
 
 @patient
-def test_a_pin_that_finds_another_run_on_the_table_says_so(yard: Yard) -> None:
+def test_a_pin_that_finds_another_run_on_the_table_says_so(database: Database) -> None:
     """Rather than report what a pass with older plans is about to undo."""
-    logs = expired(yard)
+    logs = expired(database)
     with (
         reader_of("fleet_ship") as end_reading,
         a_pass_detaching(logs[0]) as the_pass,
@@ -156,14 +156,14 @@ def test_a_pin_that_finds_another_run_on_the_table_says_so(yard: Yard) -> None:
             logs[1].attach(LATER)
         end_reading()
         assert the_pass.result() == "done"
-    assert the_attached(yard, logs[1]) == (False, None)
+    assert the_attached(database, logs[1]) == (False, None)
 
 
 @patient
 def test_a_pin_that_an_operator_edits_while_a_table_moves_stays(
-    yard: Yard, tablespaces: Tablespaces
+    database: Database, tablespaces: Tablespaces
 ) -> None:
-    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    (log,) = database.cover(Ship, "2024-01-01", "2024-02-01")
     log.detach()
     with (
         reader_of(log.table_name) as end_reading,
@@ -177,11 +177,11 @@ def test_a_pin_that_an_operator_edits_while_a_table_moves_stays(
     assert (log.unfinished, log.detach_time) == ("", LATER)
 
 
-@impatient
+@short_lock_wait
 def test_a_pin_that_an_operator_edits_stays_also_when_the_move_gives_way(
-    yard: Yard, tablespaces: Tablespaces
+    database: Database, tablespaces: Tablespaces
 ) -> None:
-    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+    (log,) = database.cover(Ship, "2024-01-01", "2024-02-01")
     with (
         reader_of(log.table_name),
         forked(lambda: log.set_tablespace(tablespaces.cold).outcome, "move") as moving,
@@ -194,16 +194,16 @@ def test_a_pin_that_an_operator_edits_stays_also_when_the_move_gives_way(
     assert (log.unfinished, log.detach_time) == ("", LATER)
 
 
-def test_a_pin_that_an_operator_edits_while_the_row_is_repaired_stays(yard: Yard) -> None:
-    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
-    yard.execute(f"ALTER TABLE {log.table_name} RENAME TO theirs")
+def test_a_pin_that_an_operator_edits_while_the_row_is_repaired_stays(database: Database) -> None:
+    (log,) = database.cover(Ship, "2024-01-01", "2024-02-01")
+    database.execute(f"ALTER TABLE {log.table_name} RENAME TO theirs")
     with session("operator") as operator:
         operator.execute("BEGIN")
         operator.execute(
             "UPDATE pg_timepart_partitionlog SET detach_time = %s WHERE id = %s", (LATER, log.pk)
         )
         with forked(lambda: reconcile("fleet.ship").outcome, "reconcile") as repairing:
-            wait_until(lambda: yard.one(WAITING, "reconcile"))
+            wait_until(lambda: database.one(WAITING, "reconcile"))
             operator.execute("COMMIT")
             assert repairing.result() == "done"
     log.refresh_from_db()

@@ -18,9 +18,9 @@ from pg_timepart.postgres.steps import Step
 from tests.apps.fleet.models import Ship
 from tests.integration.cli.test_drop import answer
 from tests.support.admin_client import entry_of
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
-from tests.support.other_runs import another_run_on, impatient
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
+from tests.support.other_runs import another_run_on, short_lock_wait
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -35,21 +35,21 @@ LONG_AGO = datetime(2020, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def row(yard: Yard) -> PartitionLog:
+def row(database: Database) -> PartitionLog:
     """A partition that was detached long ago, and is kept for three days."""
-    (row,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
+    (row,) = database.cover(Ship, "2020-01-01", "2020-02-01")
     row.detach()
-    yard.configure(Ship, drop_after=timedelta(days=3))
+    database.configure(Ship, drop_after=timedelta(days=3))
     PartitionLog.objects.filter(pk=row.pk).update(detached_at=LONG_AGO)
     row.refresh_from_db()
     return row
 
 
-def test_its_grace_begins_anew_and_its_pin_stays(yard: Yard, row: PartitionLog) -> None:
+def test_its_grace_begins_anew_and_its_pin_stays(database: Database, row: PartitionLog) -> None:
     pin = datetime(2099, 1, 1, tzinfo=UTC)
     PartitionLog.objects.filter(pk=row.pk).update(detach_time=pin)
     begun = timezone.now()
-    oid = yard.make_anew(row.table_name)
+    oid = database.make_anew(row.table_name)
     assert "drop" not in {each.kind for each in maintain(SHIP).actions}
     row.refresh_from_db()
     assert (row.relid, row.detach_time) == (oid, pin)
@@ -57,41 +57,43 @@ def test_its_grace_begins_anew_and_its_pin_stays(yard: Yard, row: PartitionLog) 
     assert row.detached_at >= begun - timedelta(minutes=1)
     later = maintain(SHIP, now=timezone.now() + timedelta(days=2))
     assert "drop" not in {each.kind for each in later.actions}
-    assert yard.exists(row.table_name)
+    assert database.exists(row.table_name)
 
 
 @pytest.mark.parametrize("unfinished", ["drop", "attach"])
 def test_what_was_begun_with_the_other_is_not_done_to_it(
-    yard: Yard, row: PartitionLog, unfinished: str
+    database: Database, row: PartitionLog, unfinished: str
 ) -> None:
-    yard.configure(Ship, drop_after=None)
+    database.configure(Ship, drop_after=None)
     PartitionLog.objects.filter(pk=row.pk).update(unfinished=unfinished, is_asked=True)
-    yard.make_anew(row.table_name)
+    database.make_anew(row.table_name)
     maintain(SHIP)
     maintain(SHIP)
-    assert yard.exists(row.table_name)
-    assert row.table_name not in yard.children(Ship)
+    assert database.exists(row.table_name)
+    assert row.table_name not in database.children(Ship)
 
 
 def test_another_table_that_has_its_oid_by_now_begins_anew_too(
-    yard: Yard, row: PartitionLog
+    database: Database, row: PartitionLog
 ) -> None:
     """As after a dump and restore, by which OIDs can change places."""
-    yard.cover(Ship, "2020-03-01", "2020-04-01")
-    other = yard.log(Ship, "2020-03-01")
+    database.cover(Ship, "2020-03-01", "2020-04-01")
+    other = database.log(Ship, "2020-03-01")
     other.detach()
     PartitionLog.objects.filter(pk=row.pk).update(relid=-1)
     PartitionLog.objects.filter(pk=other.pk).update(relid=row.relid, detached_at=LONG_AGO)
     PartitionLog.objects.filter(pk=row.pk).update(relid=other.relid)
     assert "drop" not in {each.kind for each in maintain(SHIP).actions}
-    assert yard.exists(row.table_name)
-    assert yard.exists(other.table_name)
+    assert database.exists(row.table_name)
+    assert database.exists(other.table_name)
 
 
-def test_what_was_shown_by_its_oid_is_dropped(yard: Yard, row: PartitionLog, post: Post) -> None:
-    result = post.run("drop_partitions", SHIP, [entry_of(row)])
+def test_what_was_shown_by_its_oid_is_dropped(
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory
+) -> None:
+    result = celery_in_memory.run("drop_partitions", SHIP, [entry_of(row)])
     assert [each["action"] for each in result["actions"]] == ["drop"]
-    assert not yard.exists(row.table_name)
+    assert not database.exists(row.table_name)
 
 
 @pytest.mark.parametrize("is_followed", [False, True], ids=["at once", "after a pass"])
@@ -105,63 +107,70 @@ def test_what_was_shown_by_its_oid_is_dropped(yard: Yard, row: PartitionLog, pos
     ],
 )
 def test_a_task_is_for_the_table_that_was_shown(
-    yard: Yard, row: PartitionLog, post: Post, name: str, more: list[Any], is_followed: bool
+    database: Database,
+    row: PartitionLog,
+    celery_in_memory: CeleryInMemory,
+    name: str,
+    more: list[Any],
+    is_followed: bool,
 ) -> None:
-    yard.configure(Ship, drop_after=None)
-    oid = yard.make_anew(row.table_name)
+    database.configure(Ship, drop_after=None)
+    oid = database.make_anew(row.table_name)
     if is_followed:
         maintain(SHIP)
     with pytest.raises(Refused, match="is another table by now than the one that was shown"):
-        post.run(name, SHIP, [entry_of(row)], *more)
-    assert yard.one("SELECT %s::regclass::oid", row.table_name) == oid
-    assert yard.children(Ship).keys() & {row.table_name} == set()
+        celery_in_memory.run(name, SHIP, [entry_of(row)], *more)
+    assert database.one("SELECT %s::regclass::oid", row.table_name) == oid
+    assert database.children(Ship).keys() & {row.table_name} == set()
 
 
 def test_a_table_with_the_oid_and_another_name_is_not_it_either(
-    yard: Yard, row: PartitionLog, post: Post
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory
 ) -> None:
-    yard.execute(f"ALTER TABLE {row.table_name} RENAME TO fleet_ship_old")
+    database.execute(f"ALTER TABLE {row.table_name} RENAME TO fleet_ship_old")
     with pytest.raises(UnknownName, match="fleet_ship_old"):
-        post.run("drop_partitions", SHIP, [entry_of(row)])
-    assert yard.exists("fleet_ship_old")
+        celery_in_memory.run("drop_partitions", SHIP, [entry_of(row)])
+    assert database.exists("fleet_ship_old")
 
 
 def test_another_try_is_for_the_tables_that_the_names_meant_first(
-    yard: Yard, row: PartitionLog, post: Post
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory
 ) -> None:
-    yard.configure(Ship, drop_after=None)
-    with impatient, another_run_on(Ship):
-        post.retry_of("drop_partitions", SHIP, [row.table_name])
-    (message,) = post.sent()
+    database.configure(Ship, drop_after=None)
+    with short_lock_wait, another_run_on(Ship):
+        celery_in_memory.retry_of("drop_partitions", SHIP, [row.table_name])
+    (message,) = celery_in_memory.sent()
     assert message.args == [SHIP, [entry_of(row)]]
-    yard.make_anew(row.table_name)
-    result = post.run("drop_partitions", *message.args, request={"retries": 1})
+    database.make_anew(row.table_name)
+    result = celery_in_memory.run("drop_partitions", *message.args, request={"retries": 1})
     assert (result["outcome"], result["actions"]) == ("unchanged", [])
-    assert yard.exists(row.table_name)
+    assert database.exists(row.table_name)
 
 
 def test_another_try_keeps_to_them_too_where_they_came_by_keyword(
-    yard: Yard, row: PartitionLog, post: Post
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory
 ) -> None:
-    with impatient, another_run_on(Ship), pytest.raises(Exception, match="Retry") as caught:
-        post.run("set_tablespace", SHIP, partitions=[row.table_name], tablespace="pg_default")
+    with short_lock_wait, another_run_on(Ship), pytest.raises(Exception, match="Retry") as caught:
+        celery_in_memory.run(
+            "set_tablespace", SHIP, partitions=[row.table_name], tablespace="pg_default"
+        )
     sent: Any = caught.value
     assert sent.sig.kwargs == {"partitions": [entry_of(row)], "tablespace": "pg_default"}
 
 
 def test_what_a_task_dropped_it_does_not_drop_again_when_it_is_delivered_twice(
-    yard: Yard, row: PartitionLog, post: Post
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory
 ) -> None:
-    yard.configure(Ship, drop_after=None)
-    comment = yard.one("SELECT obj_description(%s::regclass)", row.table_name)
-    post.run("drop_partitions", SHIP, [row.table_name], request={"id": "task-1"})
-    yard.make_again(row.table_name, comment)
+    database.configure(Ship, drop_after=None)
+    comment = database.one("SELECT obj_description(%s::regclass)", row.table_name)
+    celery_in_memory.run("drop_partitions", SHIP, [row.table_name], request={"id": "task-1"})
+    database.make_again(row.table_name, comment)
     reconcile(SHIP)
     again = {"id": "task-1", "delivery_info": {"redelivered": True}}
     for name in (row.table_name, f"public.{row.table_name}"):
-        result = post.run("drop_partitions", SHIP, [name], request=again)
+        result = celery_in_memory.run("drop_partitions", SHIP, [name], request=again)
         assert (result["outcome"], result["actions"]) == ("unchanged", [])
-    assert yard.exists(row.table_name)
+    assert database.exists(row.table_name)
 
 
 @pytest.mark.parametrize(
@@ -177,18 +186,18 @@ def test_what_a_task_dropped_it_does_not_drop_again_when_it_is_delivered_twice(
     ],
 )
 def test_an_entry_that_is_no_partition_is_refused(
-    yard: Yard, row: PartitionLog, post: Post, entry: Any
+    database: Database, row: PartitionLog, celery_in_memory: CeleryInMemory, entry: Any
 ) -> None:
     with pytest.raises(InvalidPolicy, match="must be a list of table names, not"):
-        post.run("drop_partitions", SHIP, [entry])
+        celery_in_memory.run("drop_partitions", SHIP, [entry])
 
 
-def test_the_command_drops_what_it_showed(yard: Yard, row: PartitionLog) -> None:
-    yard.configure(Ship, drop_after=None)
+def test_the_command_drops_what_it_showed(database: Database, row: PartitionLog) -> None:
+    database.configure(Ship, drop_after=None)
     made: list[int] = []
 
     def make_anew() -> None:
-        made.append(yard.make_anew(row.table_name))
+        made.append(database.make_anew(row.table_name))
         maintain(SHIP)
 
     arguments = ("drop", SHIP, "--partition", row.table_name)
@@ -198,7 +207,7 @@ def test_the_command_drops_what_it_showed(yard: Yard, row: PartitionLog) -> None
         f"{row.table_name}, OID {row.relid}, does not exist any more, or hangs on another table."
         in screen
     )
-    assert [yard.one("SELECT %s::regclass::oid", row.table_name)] == made
+    assert [database.one("SELECT %s::regclass::oid", row.table_name)] == made
 
 
 EXCHANGED = {
@@ -211,10 +220,14 @@ EXCHANGED = {
     ("state", "operation"), [(state, each) for state in EXCHANGED for each in EXCHANGED[state]]
 )
 def test_one_that_took_the_name_while_the_lock_was_waited_for_is_left_alone(
-    yard: Yard, row: PartitionLog, monkeypatch: pytest.MonkeyPatch, state: str, operation: str
+    database: Database,
+    row: PartitionLog,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    operation: str,
 ) -> None:
     """Whoever waits for a lock may find another table behind the name."""
-    yard.configure(Ship, drop_after=None)
+    database.configure(Ship, drop_after=None)
     if state == "attached":
         row.attach()
     name = row.table_name
@@ -222,15 +235,17 @@ def test_one_that_took_the_name_while_the_lock_was_waited_for_is_left_alone(
     run_one = Session._run_one
 
     def exchanged(session: Session, step: Step) -> None:
-        if step.summary.startswith(first) and not yard.exists("set_aside"):
-            yard.execute(f"ALTER TABLE {name} RENAME TO set_aside")
-            yard.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING ALL)")
-            yard.execute(f"INSERT INTO {name} (id, sailed_at, name) VALUES (1, '2020-01-05', 'x')")
+        if step.summary.startswith(first) and not database.exists("set_aside"):
+            database.execute(f"ALTER TABLE {name} RENAME TO set_aside")
+            database.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING ALL)")
+            database.execute(
+                f"INSERT INTO {name} (id, sailed_at, name) VALUES (1, '2020-01-05', 'x')"
+            )
         run_one(session, step)
 
     monkeypatch.setattr(Session, "_run_one", exchanged)
     with pytest.raises(OperationDeferred):
         DEEDS[operation](row)
-    assert yard.exists("set_aside")
-    assert yard.one(f"SELECT count(*) FROM {name}") == 1
-    assert name not in yard.children(Ship)
+    assert database.exists("set_aside")
+    assert database.one(f"SELECT count(*) FROM {name}") == 1
+    assert name not in database.children(Ship)

@@ -26,7 +26,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, page_of, signed_in
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -53,10 +53,12 @@ class PrimaryReplicaRouter:
 
 
 @pytest.fixture
-def there(yard: Yard, settings: Any, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
+def there(
+    database: Database, settings: Any, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Database]:
     """The replica, which takes no writes and gets no rows."""
     with django_db_blocker.unblock():
-        replica = Yard("other")
+        replica = Database("other")
         replica.empty()
         replica.execute("SET default_transaction_read_only = on")
         settings.DATABASE_ROUTERS = [f"{__name__}.PrimaryReplicaRouter"]
@@ -66,40 +68,42 @@ def there(yard: Yard, settings: Any, django_db_blocker: DjangoDbBlocker) -> Iter
 
 
 @pytest.fixture
-def config(yard: Yard, there: Yard) -> PartitionConfig:
-    return yard.configure(Ship, interval=2)
+def config(database: Database, there: Database) -> PartitionConfig:
+    return database.configure(Ship, interval=2)
 
 
 def test_what_is_past_retention_is_retired_dropped_and_recorded(
-    yard: Yard, config: PartitionConfig
+    database: Database, config: PartitionConfig
 ) -> None:
-    yard.configure(Ship, drop_after=dt.timedelta(0))
-    yard.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01")
+    database.configure(Ship, drop_after=dt.timedelta(0))
+    database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01")
     assert maintain("fleet.ship", now=MAY).outcome == "done"
-    assert yard.ranges(Ship)[0][0] == "2024-03-01"
+    assert database.ranges(Ship)[0][0] == "2024-03-01"
     assert not config.logs.filter(start=at("2024-01-01"), is_attached=True).exists()
     maintain("fleet.ship", now=at("2024-05-16"))
-    assert not yard.exists("fleet_ship_20240101_20240201")
+    assert not database.exists("fleet_ship_20240101_20240201")
     assert config.runs.filter(outcome="done").count() >= 2
     assert maintain("fleet.ship", now=at("2024-05-16")).outcome == "unchanged"
 
 
-def test_a_pin_holds(yard: Yard, config: PartitionConfig) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
+def test_a_pin_holds(database: Database, config: PartitionConfig) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
     config.logs.update(detach_time=at("2999-01-01"))
     maintain("fleet.ship", now=MAY)
-    assert yard.ranges(Ship)[0][0] == "2024-01-01"
-    assert yard.log(Ship, "2024-01-01").is_attached
+    assert database.ranges(Ship)[0][0] == "2024-01-01"
+    assert database.log(Ship, "2024-01-01").is_attached
 
 
-def test_the_whole_life_of_a_partition_by_its_row(yard: Yard, config: PartitionConfig) -> None:
+def test_the_whole_life_of_a_partition_by_its_row(
+    database: Database, config: PartitionConfig
+) -> None:
     Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
     log = Ship.partitioning.latest
     assert log is not None
     assert log.config.interval == 2
     log.detach()
     log.refresh_from_db()
-    assert [each.is_attached for each in yard.logs(Ship)] == [False]
+    assert [each.is_attached for each in database.logs(Ship)] == [False]
     log.attach(at("2999-01-01"))
     assert log.detach_time == at("2999-01-01")
     log.set_tablespace("pg_default")
@@ -107,14 +111,14 @@ def test_the_whole_life_of_a_partition_by_its_row(yard: Yard, config: PartitionC
     log.detach()
     log.delete()
     assert Ship.partitioning.latest is None
-    assert not yard.exists("fleet_ship_20240101_20240201")
+    assert not database.exists("fleet_ship_20240101_20240201")
 
 
 def test_status_tasks_and_reconcile_go_by_the_rows_that_were_written(
-    yard: Yard, config: PartitionConfig
+    database: Database, config: PartitionConfig
 ) -> None:
     assert maintain("fleet.ship").outcome == "done"
-    newest = yard.logs(Ship)[-1]
+    newest = database.logs(Ship)[-1]
     tasks.detach_partitions("fleet.ship", [newest.table_name])
     assert table_status(Ship).interval == 2
     assert table_status(Ship).detached_count == 1
@@ -123,14 +127,14 @@ def test_status_tasks_and_reconcile_go_by_the_rows_that_were_written(
 
 
 def test_schedules_follow_the_configs_that_were_written(
-    yard: Yard, config: PartitionConfig
+    database: Database, config: PartitionConfig
 ) -> None:
     entry = schedules.entry_of(config)
     assert entry is not None
     assert json.loads(entry.args) == ["fleet.ship"]
     before = PeriodicTask.objects.using("default").count()
     assert schedules.sync_all() == []
-    yard.configure(Ship, period="Hour")
+    database.configure(Ship, period="Hour")
     entry.refresh_from_db(using="default")
     assert entry.interval_id is not None
     assert PeriodicTask.objects.using("default").count() == before
@@ -138,7 +142,9 @@ def test_schedules_follow_the_configs_that_were_written(
     assert not PeriodicTask.objects.using("default").filter(pk=entry.pk).exists()
 
 
-def test_the_admin_shows_and_saves_what_was_written(yard: Yard, config: PartitionConfig) -> None:
+def test_the_admin_shows_and_saves_what_was_written(
+    database: Database, config: PartitionConfig
+) -> None:
     maintain("fleet.ship")
     with no_users_left():
         client: Client = signed_in("change_partitionconfig", "view_partitionrun")
@@ -156,30 +162,30 @@ def test_the_admin_shows_and_saves_what_was_written(yard: Yard, config: Partitio
             "_confirmed": 1,
         }
         assert client.post(page_of(config), form).status_code == 302
-        assert yard.configure(Ship).premake == 3
+        assert database.configure(Ship).premake == 3
         runs = client.get(reverse("admin:pg_timepart_partitionrun_changelist"))
         assert "provision" in runs.text or "maintain" in runs.text
 
 
 def test_an_alias_of_the_same_database_that_may_write_does_not_wait_for_us(
-    yard: Yard, settings: Any
+    database: Database, settings: Any
 ) -> None:
     """Django's tests call it a mirror: a second connection that our own transactions would stop."""
     mirror = connections["other"]
     mirror.close()
     name = mirror.settings_dict["NAME"]
-    mirror.settings_dict["NAME"] = yard.connection.settings_dict["NAME"]
+    mirror.settings_dict["NAME"] = database.connection.settings_dict["NAME"]
     settings.DATABASE_ROUTERS = [f"{__name__}.PrimaryReplicaRouter"]
     try:
-        Yard("other").execute("SET lock_timeout = '2s'")
-        config = yard.configure(Ship, interval=2)
-        yard.cover(Ship, "2024-01-01", "2024-02-01")
+        Database("other").execute("SET lock_timeout = '2s'")
+        config = database.configure(Ship, interval=2)
+        database.cover(Ship, "2024-01-01", "2024-02-01")
         assert maintain("fleet.ship", now=MAY).outcome == "done"
-        yard.execute("ALTER TABLE fleet_ship DETACH PARTITION fleet_ship_20240501_20240601")
+        database.execute("ALTER TABLE fleet_ship DETACH PARTITION fleet_ship_20240501_20240601")
         assert reconcile("fleet.ship").outcome == "done"
         mirrored = PartitionLog.objects.using("other").get(start=at("2024-01-01"))
         mirrored.attach(at("2999-01-01"))
-        assert yard.log(Ship, "2024-01-01").is_attached
+        assert database.log(Ship, "2024-01-01").is_attached
         PartitionConfig.objects.using("other").get(pk=config.pk).save()
     finally:
         settings.DATABASE_ROUTERS = []

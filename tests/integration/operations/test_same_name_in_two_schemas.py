@@ -17,9 +17,9 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, page_of, signed_in
-from tests.support.celery_messages import Post
+from tests.support.celery_messages import CeleryInMemory
 from tests.support.command_line import timepart
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -38,41 +38,43 @@ REFUSED = (
 class Namesakes:
     """Both detached, each with a row."""
 
-    yard: Yard
+    database: Database
     away: PartitionLog
     here: PartitionLog
 
     def left(self) -> dict[str, str]:
         """Return the ship in each table that is there, where our rows know it too."""
-        known = {f"{row.schema_name}.{row.table_name}" for row in self.yard.logs(Ship)}
-        there = {name for name, quoted in QUOTED.items() if self.yard.exists(quoted)}
+        known = {f"{row.schema_name}.{row.table_name}" for row in self.database.logs(Ship)}
+        there = {name for name, quoted in QUOTED.items() if self.database.exists(quoted)}
         assert known == there
-        return {name: self.yard.one(f"SELECT name FROM {QUOTED[name]}") for name in sorted(there)}
+        return {
+            name: self.database.one(f"SELECT name FROM {QUOTED[name]}") for name in sorted(there)
+        }
 
 
 BOTH = {AWAY: "Argo", HERE: "Bounty"}
 
 
 @pytest.fixture
-def namesakes(yard: Yard) -> Namesakes:
+def namesakes(database: Database) -> Namesakes:
     """One was moved away after its detach; the other was made anew, for the same range."""
-    move_january_away(yard)
-    yard.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship {JANUARY}")
+    move_january_away(database)
+    database.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship {JANUARY}")
     Ship.objects.create(sailed_at=at("2001-01-06"), name="Bounty")
     reconcile(SHIP)
-    (here,) = (row for row in yard.logs(Ship) if row.is_attached)
+    (here,) = (row for row in database.logs(Ship) if row.is_attached)
     here.detach()
-    (away,) = (row for row in yard.logs(Ship) if row.schema_name == "fleet yard")
-    found = Namesakes(yard=yard, away=away, here=here)
+    (away,) = (row for row in database.logs(Ship) if row.schema_name == "fleet yard")
+    found = Namesakes(database=database, away=away, here=here)
     assert found.left() == BOTH
     return found
 
 
-def move_january_away(yard: Yard) -> None:
-    (log,) = yard.cover(Ship, "2001-01-01", "2001-02-01")
+def move_january_away(database: Database) -> None:
+    (log,) = database.cover(Ship, "2001-01-01", "2001-02-01")
     Ship.objects.create(sailed_at=at("2001-01-05"), name="Argo")
     log.detach()
-    yard.execute(f'ALTER TABLE {NAME} SET SCHEMA "fleet yard"')
+    database.execute(f'ALTER TABLE {NAME} SET SCHEMA "fleet yard"')
 
 
 OPERATIONS: dict[str, list[Any]] = {
@@ -85,15 +87,15 @@ OPERATIONS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_task_refuses_the_name_and_changes_nothing(
-    namesakes: Namesakes, post: Post, operation: str
+    namesakes: Namesakes, celery_in_memory: CeleryInMemory, operation: str
 ) -> None:
     with pytest.raises(AmbiguousName) as caught:
-        post.run(operation, SHIP, [NAME], *OPERATIONS[operation])
+        celery_in_memory.run(operation, SHIP, [NAME], *OPERATIONS[operation])
     assert str(caught.value) == REFUSED
     assert str(AmbiguousName(*caught.value.args)) == REFUSED
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     assert namesakes.left() == BOTH
-    assert namesakes.yard.children(Ship) == {}
+    assert namesakes.database.children(Ship) == {}
 
 
 @pytest.mark.parametrize("gone", BOTH)
@@ -112,9 +114,11 @@ def test_an_unknown_name_is_answered_with_names_that_are_taken(namesakes: Namesa
         tasks.drop_partitions(SHIP, [f"nowhere.{NAME}"])
 
 
-def test_what_comes_again_to_drop_leaves_the_namesake(namesakes: Namesakes, post: Post) -> None:
+def test_what_comes_again_to_drop_leaves_the_namesake(
+    namesakes: Namesakes, celery_in_memory: CeleryInMemory
+) -> None:
     for retries, outcome in ((0, "done"), (1, "unchanged")):
-        result = post.run("drop_partitions", SHIP, [AWAY], request={"retries": retries})
+        result = celery_in_memory.run("drop_partitions", SHIP, [AWAY], request={"retries": retries})
         assert result["outcome"] == outcome
     assert namesakes.left() == {HERE: "Bounty"}
 
@@ -140,7 +144,7 @@ def client(namesakes: Namesakes) -> Iterator[Client]:
 
 
 def test_the_admin_sends_the_one_that_was_chosen(
-    namesakes: Namesakes, client: Client, post: Post
+    namesakes: Namesakes, client: Client, celery_in_memory: CeleryInMemory
 ) -> None:
     config = namesakes.away.config
     page = client.get(page_of(config)).content.decode()
@@ -154,17 +158,17 @@ def test_the_admin_sends_the_one_that_was_chosen(
     assert f"type <code>{AWAY}</code>" in text
     assert f'name="partitions" value="{key}"' in text
     client.post(operate, {"operation": "drop", "partitions": [NAME], "typed": NAME})
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
     client.post(operate, {"operation": "drop", "partitions": [key], "typed": AWAY})
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     assert message.args == [SHIP, [{"name": AWAY, "oid": namesakes.away.relid}]]
-    post.run("drop_partitions", *message.args)
+    celery_in_memory.run("drop_partitions", *message.args)
     assert namesakes.left() == {HERE: "Bounty"}
 
 
-def test_a_name_that_is_another_ones_with_its_schema_is_refused(yard: Yard) -> None:
-    move_january_away(yard)
-    yard.execute(f'CREATE TABLE "fleet yard.{NAME}" PARTITION OF fleet_ship {JANUARY}')
+def test_a_name_that_is_another_ones_with_its_schema_is_refused(database: Database) -> None:
+    move_january_away(database)
+    database.execute(f'CREATE TABLE "fleet yard.{NAME}" PARTITION OF fleet_ship {JANUARY}')
     reconcile(SHIP)
     with pytest.raises(AmbiguousName) as caught:
         tasks.drop_partitions(SHIP, [AWAY])
@@ -173,31 +177,31 @@ def test_a_name_that_is_another_ones_with_its_schema_is_refused(yard: Yard) -> N
         f" Give the one that is meant, such as {NAME!r}."
     )
     tasks.detach_partitions(SHIP, [f"public.{AWAY}"])
-    assert yard.children(Ship) == {}
+    assert database.children(Ship) == {}
     tasks.drop_partitions(SHIP, [NAME])
-    assert not yard.exists(QUOTED[AWAY])
-    assert yard.exists(f'"{AWAY}"')
+    assert not database.exists(QUOTED[AWAY])
+    assert database.exists(f'"{AWAY}"')
 
 
-def test_one_made_by_hand_that_has_no_row_yet_counts_too(yard: Yard) -> None:
-    move_january_away(yard)
-    yard.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship {JANUARY}")
+def test_one_made_by_hand_that_has_no_row_yet_counts_too(database: Database) -> None:
+    move_january_away(database)
+    database.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship {JANUARY}")
     with pytest.raises(AmbiguousName):
         tasks.drop_partitions(SHIP, [NAME])
-    assert yard.exists(QUOTED[AWAY])
+    assert database.exists(QUOTED[AWAY])
 
 
-def test_a_name_is_what_the_table_is_called_by_now(yard: Yard) -> None:
+def test_a_name_is_what_the_table_is_called_by_now(database: Database) -> None:
     """Our rows follow what was renamed by hand at the next pass, and tasks may come before."""
-    for log in yard.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01"):
+    for log in database.cover(Ship, "2001-01-01", "2001-02-01", "2001-03-01"):
         log.detach()
     february = "fleet_ship_20010201_20010301"
-    yard.execute(f"ALTER TABLE {NAME} RENAME TO keep_this")
-    yard.execute(f"ALTER TABLE {february} RENAME TO {NAME}")
+    database.execute(f"ALTER TABLE {NAME} RENAME TO keep_this")
+    database.execute(f"ALTER TABLE {february} RENAME TO {NAME}")
     assert tasks.drop_partitions(SHIP, [NAME])["outcome"] == "done"
     with pytest.raises(UnknownName, match="Known: keep_this"):
         tasks.drop_partitions(SHIP, [february])
-    assert yard.exists("keep_this")
+    assert database.exists("keep_this")
 
 
 def test_signals_carry_the_row_of_the_one_that_was_changed(namesakes: Namesakes) -> None:
@@ -220,37 +224,39 @@ def test_signals_carry_the_row_of_the_one_that_was_changed(namesakes: Namesakes)
     assert heard == [away, away, here, here]
 
 
-def test_a_new_partition_takes_no_name_that_one_of_ours_has_in_another_schema(yard: Yard) -> None:
-    move_january_away(yard)
+def test_a_new_partition_takes_no_name_that_one_of_ours_has_in_another_schema(
+    database: Database,
+) -> None:
+    move_january_away(database)
     maintain(SHIP)
     for expected in (f"{NAME}_2", f"{NAME}_3"):
         (action,) = Ship.partitioning.create_range(at("2001-01-01"), at("2001-02-01")).actions
         assert action.partition == expected
         tasks.detach_partitions(SHIP, [expected])
-    yard.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
+    database.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
     (action,) = Ship.partitioning.create_range(at("2001-01-01"), at("2001-02-01")).actions
     assert action.partition == f"{NAME}_4"
 
 
-def test_nor_does_one_whose_name_is_taken_in_its_own_schema(yard: Yard) -> None:
+def test_nor_does_one_whose_name_is_taken_in_its_own_schema(database: Database) -> None:
     january = (at("2001-01-01"), at("2001-02-01"))
     for name in (NAME, f"{NAME}_2"):
         Ship.partitioning.create_range(*january)
         tasks.detach_partitions(SHIP, [name])
-    yard.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
+    database.execute(f'ALTER TABLE {NAME}_2 SET SCHEMA "fleet yard"')
     (action,) = Ship.partitioning.create_range(*january).actions
     assert action.partition == f"{NAME}_3"
 
 
-def test_the_default_partition_is_not_blamed_for_rows_of_its_namesake(yard: Yard) -> None:
-    move_january_away(yard)
-    yard.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship DEFAULT")
-    for check in yard.query(
+def test_the_default_partition_is_not_blamed_for_rows_of_its_namesake(database: Database) -> None:
+    move_january_away(database)
+    database.execute(f"CREATE TABLE {NAME} PARTITION OF fleet_ship DEFAULT")
+    for check in database.query(
         "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = %s::regclass",
         QUOTED[AWAY],
     ):
-        yard.execute(f"ALTER TABLE {QUOTED[AWAY]} DROP CONSTRAINT {check}")
-    yard.execute(f"UPDATE {QUOTED[AWAY]} SET sailed_at = '2001-03-01'")
+        database.execute(f"ALTER TABLE {QUOTED[AWAY]} DROP CONSTRAINT {check}")
+    database.execute(f"UPDATE {QUOTED[AWAY]} SET sailed_at = '2001-03-01'")
     result = tasks.attach_partitions(SHIP, [AWAY])
     assert result["outcome"] == "failed"
     assert "default partition" not in result["actions"][0]["detail"]

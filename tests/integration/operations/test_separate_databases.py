@@ -17,7 +17,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.post_migrate.provision import after_migrate
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Crossing, Ship
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -42,10 +42,12 @@ class Elsewhere:
 
 
 @pytest.fixture
-def other(yard: Yard, settings: Settings, django_db_blocker: DjangoDbBlocker) -> Iterator[Yard]:
+def other(
+    database: Database, settings: Settings, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Database]:
     """The other database, with a table of ships and without our rows."""
     with django_db_blocker.unblock():
-        there = Yard("other")
+        there = Database("other")
         with there.tidy():
             rows = [PartitionRun, PartitionLog, PartitionConfig]
             kept = {model: model._meta.db_table for model in rows}
@@ -62,20 +64,20 @@ def other(yard: Yard, settings: Settings, django_db_blocker: DjangoDbBlocker) ->
                     there.execute(f"ALTER TABLE hidden_{table} RENAME TO {table}")
 
 
-def test_a_pass_works_there_and_writes_here(yard: Yard, other: Yard) -> None:
+def test_a_pass_works_there_and_writes_here(database: Database, other: Database) -> None:
     report = maintain("fleet.ship", now=MAY)
     assert report.outcome == "done"
     assert len(other.ranges(Ship)) == 3
-    assert yard.ranges(Ship) == []
-    assert [row.table_name for row in yard.logs(Ship)] == sorted(other.children(Ship))
-    assert yard.runs(Ship)[0].outcome == "done"
+    assert database.ranges(Ship) == []
+    assert [row.table_name for row in database.logs(Ship)] == sorted(other.children(Ship))
+    assert database.runs(Ship)[0].outcome == "done"
     assert maintain("fleet.ship", now=MAY).outcome == "unchanged"
 
 
-def test_the_whole_life_of_a_partition(yard: Yard, other: Yard) -> None:
+def test_the_whole_life_of_a_partition(database: Database, other: Database) -> None:
     Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
     Ship.objects.create(sailed_at=at("2024-01-15"), name="Argo")
-    log = yard.log(Ship, "2024-01-01")
+    log = database.log(Ship, "2024-01-01")
     log.detach()
     assert Ship.objects.count() == 0
     log.attach()
@@ -87,28 +89,30 @@ def test_the_whole_life_of_a_partition(yard: Yard, other: Yard) -> None:
     assert not log.is_attached
     log.delete()
     assert not other.exists("fleet_ship_20240101_20240201")
-    assert yard.logs(Ship) == []
+    assert database.logs(Ship) == []
 
 
-def test_rows_follow_the_catalog_there(yard: Yard, other: Yard) -> None:
+def test_rows_follow_the_catalog_there(database: Database, other: Database) -> None:
     maintain("fleet.ship", now=MAY)
     other.execute("DROP TABLE fleet_ship_20240701_20240801")
     other.execute("ALTER TABLE fleet_ship DETACH PARTITION fleet_ship_20240501_20240601")
     report = reconcile("fleet.ship")
     assert len(report.repairs) == 2
-    assert [row.is_attached for row in yard.logs(Ship)] == [False, True]
+    assert [row.is_attached for row in database.logs(Ship)] == [False, True]
 
 
-def test_all_tables_of_both(yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_tables_of_both(
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
     monkeypatch.setattr(registry, "_registry", models)
     assert {each.outcome for each in maintain_all(now=MAY)} == {"done"}
-    assert (len(other.ranges(Ship)), len(yard.ranges(Crossing))) == (3, 3)
+    assert (len(other.ranges(Ship)), len(database.ranges(Crossing))) == (3, 3)
     assert {each.outcome for each in maintain_all(now=MAY)} == {"unchanged"}
 
 
 def test_a_database_that_is_away_stops_no_other(
-    yard: Yard, other: Yard, monkeypatch: pytest.MonkeyPatch
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
     monkeypatch.setattr(registry, "_registry", models)
@@ -120,17 +124,19 @@ def test_a_database_that_is_away_stops_no_other(
     assert reports["fleet.crossing"].outcome == "done"
     assert reports["fleet.ship"].outcome == "failed"
     assert f"{name}_away" in reports["fleet.ship"].reason
-    assert yard.runs(Ship)[0].outcome == "failed"
-    assert f"{name}_away" in yard.runs(Ship)[0].message
+    assert database.runs(Ship)[0].outcome == "failed"
+    assert f"{name}_away" in database.runs(Ship)[0].message
     assert {each.outcome for each in maintain_all(now=MAY)} == {"done", "unchanged"}
 
 
-def test_after_migrate_of_the_other_its_tables_accept_rows(yard: Yard, other: Yard) -> None:
+def test_after_migrate_of_the_other_its_tables_accept_rows(
+    database: Database, other: Database
+) -> None:
     after_migrate(apps.get_app_config("pg_timepart"), using="other")
-    Ship.objects.create(sailed_at=yard.one("SELECT now()"))
+    Ship.objects.create(sailed_at=database.one("SELECT now()"))
     assert len(other.ranges(Ship)) == 3
-    assert len(yard.logs(Ship)) == 3
-    assert yard.ranges(Ship) == []
+    assert len(database.logs(Ship)) == 3
+    assert database.ranges(Ship) == []
 
 
 def unapplied(using: str, *operations: Any) -> None:
@@ -141,7 +147,7 @@ def unapplied(using: str, *operations: Any) -> None:
     after_migrate(sender, using=using, plan=[(migration, True)])
 
 
-def test_a_config_goes_with_the_table_where_that_is(yard: Yard, other: Yard) -> None:
+def test_a_config_goes_with_the_table_where_that_is(database: Database, other: Database) -> None:
     maintain("fleet.ship", now=MAY)
     maintain("fleet.crossing", now=MAY)
     creations = [migrations.CreateModel(each, fields=[]) for each in ("Ship", "Crossing")]
@@ -149,7 +155,7 @@ def test_a_config_goes_with_the_table_where_that_is(yard: Yard, other: Yard) -> 
     unapplied("default", creations[0])
     assert PartitionConfig.objects.filter(pk=before).exists()
     other.execute("ALTER TABLE fleet_ship RENAME TO gone")
-    for log in yard.logs(Ship):
+    for log in database.logs(Ship):
         other.execute(f"DROP TABLE {log.table_name}")
     try:
         unapplied("other", *creations)
@@ -160,7 +166,9 @@ def test_a_config_goes_with_the_table_where_that_is(yard: Yard, other: Yard) -> 
         other.execute("ALTER TABLE gone RENAME TO fleet_ship")
 
 
-def test_a_config_is_renamed_with_the_table_where_that_is(yard: Yard, other: Yard) -> None:
+def test_a_config_is_renamed_with_the_table_where_that_is(
+    database: Database, other: Database
+) -> None:
     maintain("fleet.ship", now=MAY)
     PartitionConfig.objects.filter(model_label="fleet.ship").update(model_label="fleet.boat")
     before = PartitionConfig.objects.get(model_label="fleet.boat").pk
@@ -171,7 +179,7 @@ def test_a_config_is_renamed_with_the_table_where_that_is(yard: Yard, other: Yar
     assert PartitionConfig.objects.get(pk=before).model_label == "fleet.ship"
 
 
-def test_work_inside_a_transaction_of_the_other(yard: Yard, other: Yard) -> None:
+def test_work_inside_a_transaction_of_the_other(database: Database, other: Database) -> None:
     from django.db import transaction
 
     with transaction.atomic(using="other"):
@@ -180,24 +188,24 @@ def test_work_inside_a_transaction_of_the_other(yard: Yard, other: Yard) -> None
     assert other.ranges(Ship) == []
     # The row was written to another database, which knows of no rollback; the next pass repairs.
     maintain("fleet.ship", now=MAY)
-    assert next(row.start for row in yard.logs(Ship)) == at("2024-05-01")
+    assert next(row.start for row in database.logs(Ship)) == at("2024-05-01")
 
 
-def test_db_manager_works_on_the_table_of_another_database(yard: Yard) -> None:
-    there = Yard("other")
+def test_db_manager_works_on_the_table_of_another_database(database: Database) -> None:
+    there = Database("other")
     with there.tidy():
-        yard.cover(Ship, "2024-01-01", "2024-02-01")
-        before = yard.ranges(Ship)
+        database.cover(Ship, "2024-01-01", "2024-02-01")
+        before = database.ranges(Ship)
         Ship.partitioning.db_manager("other").create_range(at("2023-01-01"), at("2023-02-01"))
         assert there.ranges(Ship) == [("2023-01-01", "2023-02-01")]
-        assert yard.ranges(Ship) == before
+        assert database.ranges(Ship) == before
 
 
-def test_what_is_done_in_another_database_leaves_our_rows_alone(yard: Yard) -> None:
-    there = Yard("other")
+def test_what_is_done_in_another_database_leaves_our_rows_alone(database: Database) -> None:
+    there = Database("other")
     with there.tidy():
-        config = yard.configure(Ship, interval=2)
-        yard.cover(Ship, "2024-01-01", "2024-02-01")
+        config = database.configure(Ship, interval=2)
+        database.cover(Ship, "2024-01-01", "2024-02-01")
         config.logs.update(detach_time=at("2999-01-01"))
         maintain("fleet.ship", now=MAY)
         before = list(PartitionLog.objects.order_by("pk").values())
@@ -213,15 +221,17 @@ def test_what_is_done_in_another_database_leaves_our_rows_alone(yard: Yard) -> N
         assert elsewhere.config == config
         assert list(PartitionLog.objects.order_by("pk").values()) == before
         assert not there.query("SELECT FROM pg_timepart_partitionlog")
-        assert [each.operation for each in yard.runs(Ship)] == ["maintain", "create"]
+        assert [each.operation for each in database.runs(Ship)] == ["maintain", "create"]
         maintain("fleet.ship", now=MAY)
-        assert yard.ranges(Ship)[0] == ("2024-01-01", "2024-02-01")
+        assert database.ranges(Ship)[0] == ("2024-01-01", "2024-02-01")
 
 
-def test_what_an_operator_wants_of_the_model_is_wanted_in_another_database_too(yard: Yard) -> None:
-    there = Yard("other")
+def test_what_an_operator_wants_of_the_model_is_wanted_in_another_database_too(
+    database: Database,
+) -> None:
+    there = Database("other")
     with there.tidy():
-        raft = yard.configure(Ship, interval=None, period="Day")
+        raft = database.configure(Ship, interval=None, period="Day")
         elsewhere = Ship.partitioning.db_manager("other")
         elsewhere.create_range(at("2023-01-01"), at("2023-01-02"))
         elsewhere.detach_partition()
@@ -229,31 +239,33 @@ def test_what_an_operator_wants_of_the_model_is_wanted_in_another_database_too(y
         assert raft.logs.count() == 0
 
 
-def test_a_row_is_refused_by_a_manager_of_another_database(yard: Yard) -> None:
-    (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+def test_a_row_is_refused_by_a_manager_of_another_database(database: Database) -> None:
+    (log,) = database.cover(Ship, "2024-01-01", "2024-02-01")
     elsewhere = Ship.partitioning.db_manager("other")
     for ask in (elsewhere.detach_partition, elsewhere.delete_partition, elsewhere.attach_partition):
         with pytest.raises(Refused, match=r"in another database: partitions in 'other' have no"):
             ask(log)
-    assert yard.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+    assert database.ranges(Ship) == [("2024-01-01", "2024-02-01")]
 
 
-def test_a_row_of_another_database_with_our_numbers_is_refused(yard: Yard) -> None:
-    there = Yard("other")
+def test_a_row_of_another_database_with_our_numbers_is_refused(database: Database) -> None:
+    there = Database("other")
     with there.tidy():
-        (log,) = yard.cover(Ship, "2024-01-01", "2024-02-01")
+        (log,) = database.cover(Ship, "2024-01-01", "2024-02-01")
         config = PartitionConfig(pk=log.config_id, model_label="fleet.ship")
         config.save(using="other", force_insert=True)
         log.table_name = "of_the_other_database"
         log.save(using="other", force_insert=True)
         with pytest.raises(Refused, match="was read from the database 'other'"):
             PartitionLog.objects.using("other").get().detach()
-        assert yard.ranges(Ship) == [("2024-01-01", "2024-02-01")]
+        assert database.ranges(Ship) == [("2024-01-01", "2024-02-01")]
 
 
-def test_an_alias_of_the_same_database_keeps_its_rows(yard: Yard, settings: Settings) -> None:
+def test_an_alias_of_the_same_database_keeps_its_rows(
+    database: Database, settings: Settings
+) -> None:
     settings.PG_TIMEPART = {"MAINTENANCE_DATABASES": {"default": "other"}}
-    with Yard("other").tidy():
+    with Database("other").tidy():
         elsewhere = Ship.partitioning.db_manager("other")
         elsewhere.create_range(at("2023-01-01"), at("2023-02-01"))
         latest = elsewhere.latest
@@ -261,10 +273,10 @@ def test_an_alias_of_the_same_database_keeps_its_rows(yard: Yard, settings: Sett
         assert latest.start == at("2023-01-01")
 
 
-def test_maintenance_may_go_past_a_pooler(yard: Yard, settings: Settings) -> None:
+def test_maintenance_may_go_past_a_pooler(database: Database, settings: Settings) -> None:
     settings.PG_TIMEPART = {"MAINTENANCE_DATABASES": {"default": "other"}}
-    there = Yard("other")
+    there = Database("other")
     with there.tidy():
         maintain("fleet.ship", now=MAY)
         assert len(there.ranges(Ship)) == 3
-        assert yard.ranges(Ship) == []
+        assert database.ranges(Ship) == []

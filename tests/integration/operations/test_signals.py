@@ -14,7 +14,7 @@ from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.support.database import Yard, at
+from tests.support.database import Database, at
 from tests.support.processes import terminate
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -39,7 +39,7 @@ class TimeIsUp(Exception):
 
 
 @pytest.fixture
-def heard(yard: Yard) -> Iterator[list[tuple[str, Any, str]]]:
+def heard(database: Database) -> Iterator[list[tuple[str, Any, str]]]:
     """What was sent: which signal, by whom, about which partition."""
     told: list[tuple[str, Any, str]] = []
     receivers = []
@@ -59,7 +59,7 @@ def heard(yard: Yard) -> Iterator[list[tuple[str, Any, str]]]:
         signal.disconnect(receive)
 
 
-def test_creating_by_a_pass(yard: Yard, heard: list[Any]) -> None:
+def test_creating_by_a_pass(database: Database, heard: list[Any]) -> None:
     maintain("fleet.ship", now=MAY)
     assert heard == [
         ("create", Ship, "fleet_ship_20240501_20240601"),
@@ -71,9 +71,9 @@ def test_creating_by_a_pass(yard: Yard, heard: list[Any]) -> None:
     assert heard == []
 
 
-def test_detaching_and_attaching(yard: Yard, heard: list[Any]) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    log = yard.log(Ship, "2024-01-01")
+def test_detaching_and_attaching(database: Database, heard: list[Any]) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    log = database.log(Ship, "2024-01-01")
     heard.clear()
     log.detach()
     log.detach()
@@ -83,38 +83,40 @@ def test_detaching_and_attaching(yard: Yard, heard: list[Any]) -> None:
     assert heard == [("detach", Ship, name), ("attach", Ship, name)]
 
 
-def test_another_name_than_planned(yard: Yard, heard: list[Any]) -> None:
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
-    yard.log(Ship, "2024-01-01").detach()
+def test_another_name_than_planned(database: Database, heard: list[Any]) -> None:
+    database.cover(Ship, "2024-01-01", "2024-02-01")
+    database.log(Ship, "2024-01-01").detach()
     heard.clear()
-    yard.cover(Ship, "2024-01-01", "2024-02-01")
+    database.cover(Ship, "2024-01-01", "2024-02-01")
     assert heard == [("create", Ship, "fleet_ship_20240101_20240201_2")]
 
 
-def test_inside_a_transaction_it_is_sent_after_the_commit(yard: Yard, heard: list[Any]) -> None:
+def test_inside_a_transaction_it_is_sent_after_the_commit(
+    database: Database, heard: list[Any]
+) -> None:
     with transaction.atomic():
         Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
         assert heard == []
     assert len(heard) == 1
 
 
-def test_nothing_is_sent_after_a_rollback(yard: Yard, heard: list[Any]) -> None:
+def test_nothing_is_sent_after_a_rollback(database: Database, heard: list[Any]) -> None:
     with transaction.atomic():
         Ship.partitioning.create_range(at("2024-01-01"), at("2024-02-01"))
         transaction.set_rollback(True)
     assert heard == []
 
 
-def test_nothing_is_sent_for_what_failed(yard: Yard, heard: list[Any]) -> None:
+def test_nothing_is_sent_for_what_failed(database: Database, heard: list[Any]) -> None:
     for name in NAMES_OF_MAY:
-        yard.execute(f"CREATE TABLE {name} (theirs int)")
+        database.execute(f"CREATE TABLE {name} (theirs int)")
     assert maintain("fleet.ship", now=MAY).outcome == "failed"
     assert len(heard) == 2
 
 
 @pytest.mark.parametrize("is_lost", [True, False], ids=["connection lost", "time is up"])
 def test_what_was_done_before_a_run_is_cut_short_is_heard_of(
-    yard: Yard, heard: list[Any], is_lost: bool
+    database: Database, heard: list[Any], is_lost: bool
 ) -> None:
     left = ["first", "second"]
 
@@ -132,13 +134,13 @@ def test_what_was_done_before_a_run_is_cut_short_is_heard_of(
                 maintain("fleet.ship", now=MAY, origin=origin)
         else:
             assert maintain("fleet.ship", now=MAY, origin=origin).outcome == "deferred"
-    made = sorted(yard.children(Ship))
+    made = sorted(database.children(Ship))
     assert len(made) == 2
     assert sorted(name for _, _, name in heard) == made
 
 
 def test_a_receiver_that_fails_stops_nothing(
-    yard: Yard, heard: list[Any], caplog: pytest.LogCaptureFixture
+    database: Database, heard: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(**_: Any) -> None:
         raise RuntimeError("the receiver is broken")
@@ -149,11 +151,11 @@ def test_a_receiver_that_fails_stops_nothing(
     finally:
         signals.post_create_partition.disconnect(fail)
     assert report.outcome == "done"
-    assert len(yard.ranges(Ship)) == len(heard) == 3
+    assert len(database.ranges(Ship)) == len(heard) == 3
     assert "the receiver is broken" in caplog.text
 
 
-def test_a_receiver_may_hear_one_model_alone(yard: Yard, heard: list[Any]) -> None:
+def test_a_receiver_may_hear_one_model_alone(database: Database, heard: list[Any]) -> None:
     mine: list[str] = []
 
     def receive(partition_log: PartitionLog, **_: Any) -> None:

@@ -15,9 +15,9 @@ from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.fleet.models import Ship
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
-from tests.support.other_runs import another_run_on, impatient
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
+from tests.support.other_runs import another_run_on, short_lock_wait
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -32,58 +32,64 @@ ARGUMENTS: dict[str, list[Any]] = {
 
 
 @pytest.fixture
-def by_hand(yard: Yard) -> Yard:
+def by_hand(database: Database) -> Database:
     """A partition of ships that was made in SQL, of which no row tells."""
-    yard.configure(Ship)
-    yard.execute(
+    database.configure(Ship)
+    database.execute(
         f"CREATE TABLE {BYHAND} PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-02-01 00:00+00')"
     )
-    return yard
+    return database
 
 
-@impatient
+@short_lock_wait
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_it_is_sent_again_until_the_other_run_has_ended(
-    by_hand: Yard, post: Post, name: str
+    by_hand: Database, celery_in_memory: CeleryInMemory, name: str
 ) -> None:
     with another_run_on(Ship):
-        retry = post.retry_of(name, *ARGUMENTS[name], request={"retries": 10_000})
+        retry = celery_in_memory.retry_of(name, *ARGUMENTS[name], request={"retries": 10_000})
     assert "holds its advisory lock" in str(retry.exc)
-    (message,) = post.sent()
+    (message,) = celery_in_memory.sent()
     assert (message.task, message.args) == (f"pg_timepart.{name}", ARGUMENTS[name])
-    result = post.run(name, *ARGUMENTS[name], request={"retries": 1})
+    result = celery_in_memory.run(name, *ARGUMENTS[name], request={"retries": 1})
     if name == "drop_partitions":
         assert f"{BYHAND} is attached" in str(result)
     else:
         assert result["outcome"] in {"done", "unchanged"}
 
 
-@impatient
-def test_what_comes_again_to_drop_is_not_taken_for_dropped(by_hand: Yard, post: Post) -> None:
+@short_lock_wait
+def test_what_comes_again_to_drop_is_not_taken_for_dropped(
+    by_hand: Database, celery_in_memory: CeleryInMemory
+) -> None:
     """It has no row; that it is gone is known only from the catalog, once nobody is at it."""
-    again = {"exchange": "", "routing_key": post.queue, "redelivered": True}
+    again = {"exchange": "", "routing_key": celery_in_memory.queue, "redelivered": True}
     with another_run_on(Ship):
-        post.retry_of("drop_partitions", SHIP, [BYHAND], request={"delivery_info": again})
-    assert len(post.sent()) == 1
+        celery_in_memory.retry_of(
+            "drop_partitions", SHIP, [BYHAND], request={"delivery_info": again}
+        )
+    assert len(celery_in_memory.sent()) == 1
     by_hand.execute(f"DROP TABLE {BYHAND}")
-    result = post.run("drop_partitions", SHIP, [BYHAND], request={"retries": 1})
+    result = celery_in_memory.run("drop_partitions", SHIP, [BYHAND], request={"retries": 1})
     assert result["outcome"] == "unchanged"
 
 
 def test_what_comes_again_to_drop_is_dropped_also_where_its_row_was_lost(
-    yard: Yard, post: Post
+    database: Database, celery_in_memory: CeleryInMemory
 ) -> None:
-    (row,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
+    (row,) = database.cover(Ship, "2020-01-01", "2020-02-01")
     row.detach()
     PartitionLog.objects.filter(pk=row.pk).delete()
-    result = post.run("drop_partitions", SHIP, [row.table_name], request={"retries": 1})
+    result = celery_in_memory.run("drop_partitions", SHIP, [row.table_name], request={"retries": 1})
     assert [each["action"] for each in result["actions"]] == ["drop"]
-    assert not yard.exists(row.table_name)
+    assert not database.exists(row.table_name)
 
 
-@impatient
-def test_the_reason_is_told_to_who_calls_directly_and_at_the_command_line(by_hand: Yard) -> None:
+@short_lock_wait
+def test_the_reason_is_told_to_who_calls_directly_and_at_the_command_line(
+    by_hand: Database,
+) -> None:
     with another_run_on(Ship):
         result = tasks.detach_partitions(SHIP, [BYHAND])
         assert result["outcome"] == "deferred"
@@ -95,32 +101,36 @@ def test_the_reason_is_told_to_who_calls_directly_and_at_the_command_line(by_han
     assert BYHAND in by_hand.children(Ship)
 
 
-def test_the_reason_is_told_where_no_row_can_be_made(by_hand: Yard) -> None:
+def test_the_reason_is_told_where_no_row_can_be_made(by_hand: Database) -> None:
     PartitionConfig.objects.filter(model_label=SHIP).update(period="Fortnight")
     with pytest.raises(OperationFailed, match="Fortnight"):
         logs_named(target_of(Ship), [BYHAND])
 
 
-def test_a_name_that_is_no_partition_is_still_unknown(by_hand: Yard, post: Post) -> None:
+def test_a_name_that_is_no_partition_is_still_unknown(
+    by_hand: Database, celery_in_memory: CeleryInMemory
+) -> None:
     with pytest.raises(UnknownName):
-        post.run("detach_partitions", SHIP, [f"{BYHAND}_2"])
-    assert post.sent() == []
+        celery_in_memory.run("detach_partitions", SHIP, [f"{BYHAND}_2"])
+    assert celery_in_memory.sent() == []
 
 
 def test_who_sent_the_task_is_recorded_of_the_row_that_is_made_for_it(
-    by_hand: Yard, post: Post
+    by_hand: Database, celery_in_memory: CeleryInMemory
 ) -> None:
-    post.run("detach_partitions", SHIP, [BYHAND], request={"id": "task-7"})
+    celery_in_memory.run("detach_partitions", SHIP, [BYHAND], request={"id": "task-7"})
     found = [(run.operation, run.task_id) for run in by_hand.runs(Ship)]
     assert found == [("detach", "task-7"), ("reconcile", "task-7")]
 
 
-def test_a_soft_time_limit_while_the_row_is_made_sends_it_again(by_hand: Yard, post: Post) -> None:
+def test_a_soft_time_limit_while_the_row_is_made_sends_it_again(
+    by_hand: Database, celery_in_memory: CeleryInMemory
+) -> None:
     def time_is_up(execute: Any, statement: str, *rest: Any) -> Any:
         if str(statement).startswith("INSERT INTO") and "partitionlog" in str(statement):
             raise SoftTimeLimitExceeded
         return execute(statement, *rest)
 
     with connection.execute_wrapper(time_is_up):
-        post.retry_of("detach_partitions", SHIP, [BYHAND])
-    assert [each.args for each in post.sent()] == [[SHIP, [BYHAND]]]
+        celery_in_memory.retry_of("detach_partitions", SHIP, [BYHAND])
+    assert [each.args for each in celery_in_memory.sent()] == [[SHIP, [BYHAND]]]

@@ -23,10 +23,10 @@ from tests.support.processes import forked, session
 from tests.support.table_state import (
     State,
     change_policy,
-    clear_plant,
     locked_tables,
     observe,
-    wipe,
+    reset_plant_tables,
+    reset_table,
 )
 
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
@@ -34,13 +34,13 @@ SETTINGS = ("lock_timeout", "statement_timeout", "default_tablespace")
 
 
 @pytest.fixture
-def plant(committing: None) -> Iterator[None]:
+def plant_tables(committing: None) -> Iterator[None]:
     """Tables with room around now, as after migrate."""
     for model in (Reading, Measurement):
-        wipe(model)
+        reset_table(model)
         maintain(model._meta.label_lower)
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 class Undone(Exception):
@@ -82,7 +82,7 @@ def locked_by_us() -> list[str]:
         return locked_tables(cursor)
 
 
-def test_create_commits_with_the_transaction(plant: None) -> None:
+def test_create_commits_with_the_transaction(plant_tables: None) -> None:
     before = observe(Measurement)
     with transaction.atomic():
         assert Measurement.partitioning.create_partition(0).outcome is Outcome.DONE
@@ -95,7 +95,7 @@ def test_create_commits_with_the_transaction(plant: None) -> None:
     assert maintain("plant.measurement").outcome is Outcome.UNCHANGED
 
 
-def test_create_is_rolled_back_with_the_transaction(plant: None) -> None:
+def test_create_is_rolled_back_with_the_transaction(plant_tables: None) -> None:
     before = observe(Measurement)
     with undone():
         Measurement.partitioning.create_partition(0)
@@ -104,7 +104,7 @@ def test_create_is_rolled_back_with_the_transaction(plant: None) -> None:
     assert maintain("plant.measurement").outcome is Outcome.UNCHANGED
 
 
-def test_a_savepoint_takes_it_back_alone(plant: None) -> None:
+def test_a_savepoint_takes_it_back_alone(plant_tables: None) -> None:
     before = observe(Measurement)
     with transaction.atomic():
         with undone():
@@ -114,7 +114,7 @@ def test_a_savepoint_takes_it_back_alone(plant: None) -> None:
     assert len(observe(Measurement).facts) == len(before.facts)
 
 
-def test_signals_wait_for_the_commit(plant: None) -> None:
+def test_signals_wait_for_the_commit(plant_tables: None) -> None:
     made: list[str] = []
 
     def receive(partition_log: PartitionLog, **kwargs: Any) -> None:
@@ -133,7 +133,7 @@ def test_signals_wait_for_the_commit(plant: None) -> None:
 
 
 @pytest.mark.parametrize("local", ["", "LOCAL "])
-def test_the_settings_of_the_session_stay(plant: None, local: str) -> None:
+def test_the_settings_of_the_session_stay(plant_tables: None, local: str) -> None:
     wanted = ["7s", "9s", "pg_default"]
     try:
         with transaction.atomic():
@@ -150,7 +150,7 @@ def test_the_settings_of_the_session_stay(plant: None, local: str) -> None:
 
 
 @override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.3})
-def test_giving_way_leaves_the_transaction_usable(plant: None) -> None:
+def test_giving_way_leaves_the_transaction_usable(plant_tables: None) -> None:
     with session("writer") as writer:
         writer.execute("BEGIN")
         writer.execute("INSERT INTO plant_machine (name) VALUES ('lathe')")
@@ -164,7 +164,7 @@ def test_giving_way_leaves_the_transaction_usable(plant: None) -> None:
     assert Reading.objects.count() == 1
 
 
-def test_a_concurrent_detach_refuses_and_offers_the_plain_one(plant: None) -> None:
+def test_a_concurrent_detach_refuses_and_offers_the_plain_one(plant_tables: None) -> None:
     log = an_old_one()
     with transaction.atomic():
         with pytest.raises(OperationFailed, match=r"concurrently=False") as raised:
@@ -178,7 +178,7 @@ def test_a_concurrent_detach_refuses_and_offers_the_plain_one(plant: None) -> No
     assert maintain("plant.measurement").outcome is Outcome.UNCHANGED
 
 
-def test_detach_attach_and_drop_are_rolled_back(plant: None) -> None:
+def test_detach_attach_and_drop_are_rolled_back(plant_tables: None) -> None:
     log = an_old_one()
     measure(at=OLD)
     before = observe(Measurement)
@@ -192,7 +192,7 @@ def test_detach_attach_and_drop_are_rolled_back(plant: None) -> None:
     assert not before.difference(observe(Measurement))
 
 
-def test_a_whole_pass_in_a_transaction(plant: None) -> None:
+def test_a_whole_pass_in_a_transaction(plant_tables: None) -> None:
     """Creating works there; retiring says how it can be done."""
     an_old_one()
     change_policy(Measurement, interval=2, premake=3)
@@ -260,7 +260,7 @@ def flush(**options: Any) -> None:
     call_command("flush", interactive=False, verbosity=0, **options)
 
 
-def test_flush_keeps_partitions_and_gives_rows_back(plant: None) -> None:
+def test_flush_keeps_partitions_and_gives_rows_back(plant_tables: None) -> None:
     measure()
     before = leaves(Measurement)
     flush()
@@ -271,7 +271,7 @@ def test_flush_keeps_partitions_and_gives_rows_back(plant: None) -> None:
     measure()
 
 
-def test_flush_that_tells_nobody(plant: None) -> None:
+def test_flush_that_tells_nobody(plant_tables: None) -> None:
     """TransactionTestCase with available_apps sends no post_migrate: rows come with first use."""
     before = leaves(Measurement)
     flush(inhibit_post_migrate=True, allow_cascade=True)
@@ -281,7 +281,7 @@ def test_flush_that_tells_nobody(plant: None) -> None:
     assert {log.table_name for log in Measurement.partitioning.config.logs.all()} == before
 
 
-def test_flush_with_a_detached_partition_that_refers_to_others(plant: None) -> None:
+def test_flush_with_a_detached_partition_that_refers_to_others(plant_tables: None) -> None:
     """Django does not know the table, and TRUNCATE refuses one that another refers to."""
     log = an_old_one()
     measure(at=OLD)
@@ -295,7 +295,7 @@ def test_flush_with_a_detached_partition_that_refers_to_others(plant: None) -> N
     measure(at=OLD)
 
 
-def test_flush_with_a_pending_detach(plant: None) -> None:
+def test_flush_with_a_pending_detach(plant_tables: None) -> None:
     log = an_old_one()
     with session("reader") as reader, session("operator") as operator:
         reader.execute("BEGIN")
@@ -310,7 +310,7 @@ def test_flush_with_a_pending_detach(plant: None) -> None:
     measure()
 
 
-def test_a_second_migrate_changes_nothing(plant: None) -> None:
+def test_a_second_migrate_changes_nothing(plant_tables: None) -> None:
     """As ``--reuse-db`` does: migrations are applied, and post_migrate is sent again."""
     change_policy(Measurement, premake=2)
     call_command("migrate", verbosity=0)
@@ -321,7 +321,7 @@ def test_a_second_migrate_changes_nothing(plant: None) -> None:
     assert PartitionConfig.objects.get(model_label="plant.measurement").premake == 2
 
 
-def test_a_clone_of_the_test_database(plant: None) -> None:
+def test_a_clone_of_the_test_database(plant_tables: None) -> None:
     """As ``--parallel`` does: copied with CREATE DATABASE ... TEMPLATE, OIDs and all."""
     measure()
     before = observe(Measurement)

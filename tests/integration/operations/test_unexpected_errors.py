@@ -17,7 +17,7 @@ from pg_timepart.postgres.action_steps import create_steps
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Ship
 from tests.support.command_line import timepart
-from tests.support.database import Yard, at, outcomes
+from tests.support.database import Database, at, outcomes
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -65,27 +65,27 @@ def reason_of_june(report: Report) -> str:
 
 
 def test_an_action_that_meets_a_defect_of_ours_fails_and_the_others_go_on(
-    yard: Yard, defective_june: list[Exception], caplog: pytest.LogCaptureFixture
+    database: Database, defective_june: list[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     reason = reason_of_june(maintain("fleet.ship", now=MAY))
     assert "defect of pg_timepart" in reason
     assert r"Unforeseen: NUL , half a pair \ud800, and a line" in reason
     assert any(each.exc_info and each.exc_info[0] is Unforeseen for each in caplog.records)
-    (run,) = yard.runs(Ship)
+    (run,) = database.runs(Ship)
     assert (run.outcome, reason in [each["detail"] for each in run.actions]) == ("failed", True)
     defective_june.clear()
     assert maintain("fleet.ship", now=MAY).outcome != "failed"
 
 
 def test_also_one_that_cannot_say_what_it_is(
-    yard: Yard, defective_june: list[Exception], caplog: pytest.LogCaptureFixture
+    database: Database, defective_june: list[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     defective_june[:] = [Unspeakable()]
     assert "Unspeakable" in reason_of_june(maintain("fleet.ship", now=MAY))
     caplog.clear()
 
 
-def test_a_time_limit_is_no_defect(yard: Yard, defective_june: list[Exception]) -> None:
+def test_a_time_limit_is_no_defect(database: Database, defective_june: list[Exception]) -> None:
     """Where a task of the project's own calls us, the limit is that task's to end by."""
     defective_june[:] = [SoftTimeLimitExceeded()]
     with pytest.raises(SoftTimeLimitExceeded):
@@ -94,7 +94,7 @@ def test_a_time_limit_is_no_defect(yard: Yard, defective_june: list[Exception]) 
 
 @pytest.mark.parametrize("defect", [KeyboardInterrupt, SystemExit])
 def test_nor_is_the_wish_to_stop(
-    yard: Yard, defective_june: list[Any], defect: type[BaseException]
+    database: Database, defective_june: list[Any], defect: type[BaseException]
 ) -> None:
     defective_june[:] = [defect()]
     with pytest.raises(defect):
@@ -102,7 +102,7 @@ def test_nor_is_the_wish_to_stop(
 
 
 def test_inside_a_transaction_of_the_caller_it_takes_nothing_with_it(
-    yard: Yard, defective_june: list[Exception]
+    database: Database, defective_june: list[Exception]
 ) -> None:
     with transaction.atomic():
         Ship.partitioning.create_range(at("2024-05-01"), at("2024-06-01"))
@@ -126,17 +126,17 @@ def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_that_meets_a_defect_is_recorded_and_stops_no_other_table(
-    yard: Yard, ships_have_no_plan: None
+    database: Database, ships_have_no_plan: None
 ) -> None:
     reports = {each.label: each for each in maintain_all(now=MAY)}
     assert [reports[each].outcome for each in ("fleet.ship", "fleet.cargo")] == ["failed", "done"]
-    (run,) = yard.runs(Ship)
+    (run,) = database.runs(Ship)
     assert "defect of pg_timepart" in run.message
-    assert len(yard.ranges(Cargo)) == 3
+    assert len(database.ranges(Cargo)) == 3
 
 
-def test_the_command_says_so_and_goes_on(yard: Yard, ships_have_no_plan: None) -> None:
+def test_the_command_says_so_and_goes_on(database: Database, ships_have_no_plan: None) -> None:
     ended = timepart("maintain", "fleet.ship", "fleet.cargo")
     assert ended.status == 1
     assert "Unforeseen" in "".join([*ended.lines, ended.error])
-    assert len(yard.ranges(Cargo)) == 3
+    assert len(database.ranges(Cargo)) == 3

@@ -19,8 +19,8 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.status.tables import table_status
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import CONFIGS, key_of, no_users_left, page_of, signed_in
-from tests.support.celery_messages import Post
-from tests.support.database import Yard
+from tests.support.celery_messages import CeleryInMemory
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -32,10 +32,10 @@ JUNK = ("infinity", "-infinity", "10000-01-01 04:59+00", "294276-12-31+00", "004
 
 
 @pytest.fixture
-def row(yard: Yard) -> PartitionLog:
+def row(database: Database) -> PartitionLog:
     """A detached partition."""
-    yard.configure(Ship, period="Month", premake=1)
-    (row,) = yard.cover(Ship, "2020-01-01", "2020-02-01")
+    database.configure(Ship, period="Month", premake=1)
+    (row,) = database.cover(Ship, "2020-01-01", "2020-02-01")
     row.detach()
     row.refresh_from_db()
     return row
@@ -61,13 +61,13 @@ def assert_untouched(row: PartitionLog) -> None:
     assert (row.is_attached, row.detach_time) == before
 
 
-def refuse_everywhere(row: PartitionLog, post: Post, text: str) -> None:
+def refuse_everywhere(row: PartitionLog, celery_in_memory: CeleryInMemory, text: str) -> None:
     moment = datetime.fromisoformat(text)
     aware = moment if moment.tzinfo else None
     with pytest.raises(InvalidPolicy, match="within the years 1 to 9999"):
-        post.run("attach_partitions", SHIP, [row.table_name], text)
+        celery_in_memory.run("attach_partitions", SHIP, [row.table_name], text)
     with pytest.raises(InvalidPolicy, match="within the years 1 to 9999"):
-        post.run("create_partitions", SHIP, None, text, "2020-01-01")
+        celery_in_memory.run("create_partitions", SHIP, None, text, "2020-01-01")
     arguments = ("timepart", "attach", SHIP, "--partition", row.table_name, "--pin", text)
     with pytest.raises(CommandError, match="within the years 1 to 9999"):
         call_command(*arguments)
@@ -81,9 +81,9 @@ def refuse_everywhere(row: PartitionLog, post: Post, text: str) -> None:
 
 
 def test_a_time_of_the_zone_that_utc_has_not_is_refused_at_every_entry(
-    row: PartitionLog, post: Post, edge: str
+    row: PartitionLog, celery_in_memory: CeleryInMemory, edge: str
 ) -> None:
-    refuse_everywhere(row, post, edge)
+    refuse_everywhere(row, celery_in_memory, edge)
     with no_users_left():
         client = signed_in(*CODENAMES)
         url = reverse("admin:pg_timepart_partitionconfig_operate", args=(row.config_id,))
@@ -91,13 +91,13 @@ def test_a_time_of_the_zone_that_utc_has_not_is_refused_at_every_entry(
         response = client.post(url, form)
         (said,) = (str(each) for each in get_messages(response.wsgi_request))
     assert said.startswith("Pinned until: The moment must be within the years 1 to 9999")
-    assert post.sent() == []
+    assert celery_in_memory.sent() == []
 
 
 def test_a_time_of_utc_that_the_zone_has_not_is_refused_at_every_entry(
-    row: PartitionLog, post: Post, beyond: str
+    row: PartitionLog, celery_in_memory: CeleryInMemory, beyond: str
 ) -> None:
-    refuse_everywhere(row, post, beyond)
+    refuse_everywhere(row, celery_in_memory, beyond)
 
 
 @pytest.mark.parametrize("moment", [TOO_LATE, TOO_EARLY])
@@ -118,8 +118,8 @@ def test_programs_cannot_save_what_cannot_be_read(row: PartitionLog, moment: dat
     assert row.detach_time is None
 
 
-def test_the_last_day_of_utc_is_a_pin(row: PartitionLog, post: Post) -> None:
-    post.run("attach_partitions", SHIP, [row.table_name], "9999-12-31T23:59+00:00")
+def test_the_last_day_of_utc_is_a_pin(row: PartitionLog, celery_in_memory: CeleryInMemory) -> None:
+    celery_in_memory.run("attach_partitions", SHIP, [row.table_name], "9999-12-31T23:59+00:00")
     row.refresh_from_db()
     assert row.detach_time == datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
     out = StringIO()
@@ -131,16 +131,18 @@ def test_the_last_day_of_utc_is_a_pin(row: PartitionLog, post: Post) -> None:
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
 @pytest.mark.parametrize("pin", JUNK)
 def test_a_pin_that_nothing_can_hold_holds_for_ever(
-    yard: Yard, row: PartitionLog, settings: Any, zone: str, pin: str
+    database: Database, row: PartitionLog, settings: Any, zone: str, pin: str
 ) -> None:
     settings.PARTITION_TIMEZONE = zone
     row.attach()
-    yard.execute("UPDATE pg_timepart_partitionlog SET detach_time = %s WHERE id = %s", pin, row.pk)
-    yard.configure(Ship, interval=1)
+    database.execute(
+        "UPDATE pg_timepart_partitionlog SET detach_time = %s WHERE id = %s", pin, row.pk
+    )
+    database.configure(Ship, interval=1)
     for report in (maintain(SHIP), maintain(SHIP), reconcile(SHIP), *maintain_all()):
         assert report.outcome in {"done", "unchanged"}, report
         assert "detach" not in {each.kind for each in report.actions}
-    assert row.table_name in yard.children(Ship)
+    assert row.table_name in database.children(Ship)
     shown = StringIO()
     call_command("timepart", "status", SHIP, stdout=shown)
     assert "pinned for ever" in shown.getvalue()
@@ -154,39 +156,41 @@ def test_a_pin_that_nothing_can_hold_holds_for_ever(
 
 @pytest.mark.parametrize("moment", JUNK)
 def test_a_detach_at_a_time_that_nothing_can_hold_is_kept(
-    yard: Yard, row: PartitionLog, moment: str
+    database: Database, row: PartitionLog, moment: str
 ) -> None:
-    yard.execute(
+    database.execute(
         "UPDATE pg_timepart_partitionlog SET detached_at = %s WHERE id = %s", moment, row.pk
     )
-    yard.configure(Ship, drop_after=timedelta(days=36_525))
+    database.configure(Ship, drop_after=timedelta(days=36_525))
     for report in (maintain(SHIP), maintain(SHIP)):
         assert report.outcome in {"done", "unchanged"}, report
     with pytest.raises(OperationFailed, match="is kept until 9999-12-30"):
         PartitionLog.objects.get(pk=row.pk).delete()
-    assert yard.exists(row.table_name)
+    assert database.exists(row.table_name)
 
 
 @pytest.mark.parametrize("side", ["start", '"end"'])
 @pytest.mark.parametrize("moment", JUNK)
 def test_bounds_that_nothing_can_hold_are_read(
-    yard: Yard, row: PartitionLog, side: str, moment: str
+    database: Database, row: PartitionLog, side: str, moment: str
 ) -> None:
     row.attach()
-    yard.execute(f"UPDATE pg_timepart_partitionlog SET {side} = %s WHERE id = %s", moment, row.pk)
+    database.execute(
+        f"UPDATE pg_timepart_partitionlog SET {side} = %s WHERE id = %s", moment, row.pk
+    )
     assert PartitionLog.objects.get(pk=row.pk).pk == row.pk
     assert table_status(SHIP).partitions
     maintain(SHIP)
-    assert yard.log(Ship, "2020-01-01").end == datetime(2020, 2, 1, tzinfo=UTC)
+    assert database.log(Ship, "2020-01-01").end == datetime(2020, 2, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
 def test_a_partition_to_the_end_of_the_calendar_is_shown(
-    yard: Yard, settings: Any, zone: str
+    database: Database, settings: Any, zone: str
 ) -> None:
     settings.PARTITION_TIMEZONE = zone
-    yard.configure(Ship, period="Month", premake=1)
-    yard.execute(
+    database.configure(Ship, period="Month", premake=1)
+    database.execute(
         "CREATE TABLE fleet_ship_rest PARTITION OF fleet_ship"
         " FOR VALUES FROM ('2020-01-01+00') TO ('9999-12-31 20:00+00')"
     )
@@ -196,27 +200,27 @@ def test_a_partition_to_the_end_of_the_calendar_is_shown(
         client = signed_in(*CODENAMES)
         assert (
             "fleet_ship_rest"
-            in client.get(page_of(yard.log(Ship, "2020-01-01").config)).content.decode()
+            in client.get(page_of(database.log(Ship, "2020-01-01").config)).content.decode()
         )
         assert client.get(reverse(CONFIGS)).status_code == 200
 
 
 @pytest.mark.parametrize("grace", ["178000000 years", "1000000 days"])
 def test_a_grace_that_nothing_can_hold_stops_no_other_table(
-    yard: Yard, row: PartitionLog, grace: str
+    database: Database, row: PartitionLog, grace: str
 ) -> None:
-    yard.execute(
+    database.execute(
         "UPDATE pg_timepart_partitionconfig SET drop_after = %s WHERE id = %s", grace, row.config_id
     )
     found = {each.label: each for each in maintain_all()}
     assert found[SHIP].outcome == "failed"
     assert "drop_after must not be negative, nor above 36525 days" in found[SHIP].reason
     assert {each.outcome for label, each in found.items() if label != SHIP} <= {"done", "unchanged"}
-    assert yard.exists(row.table_name)
+    assert database.exists(row.table_name)
     assert table_status(SHIP).as_json()
     with no_users_left():
         client = signed_in(*CODENAMES)
         for address in (page_of(row.config), reverse(CONFIGS)):
             assert client.get(address).status_code == 200
-    yard.configure(Ship, drop_after=timedelta(days=36_525))
+    database.configure(Ship, drop_after=timedelta(days=36_525))
     assert maintain(SHIP).outcome in {"done", "unchanged"}

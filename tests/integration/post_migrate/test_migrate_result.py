@@ -19,19 +19,19 @@ from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Machine, Measurement, Reading, Shift
 from tests.support.other_runs import another_run_on
 from tests.support.processes import forked, session, wait_until
-from tests.support.table_state import change_policy, clear_plant, locked_tables, wipe
+from tests.support.table_state import change_policy, locked_tables, reset_plant_tables, reset_table
 
 pytestmark = pytest.mark.usefixtures("committing")
 
 patient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 20})
-impatient = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.5})
+short_lock_wait = override_settings(PG_TIMEPART={"LOCK_WAIT_SECONDS": 0.5})
 
 
 @pytest.fixture(autouse=True)
-def plant(committing: None) -> Iterator[None]:
-    clear_plant()
+def plant_tables(committing: None) -> Iterator[None]:
+    reset_plant_tables()
     yield
-    clear_plant()
+    reset_plant_tables()
 
 
 def migrate() -> str:
@@ -63,7 +63,7 @@ def somebody_writing() -> Iterator[Any]:
         yield writer
 
 
-@impatient
+@short_lock_wait
 def test_it_fails_with_a_sentence_where_a_lock_kept_a_table_without_partitions() -> None:
     with somebody_writing(), pytest.raises(CommandError) as caught:
         migrate()
@@ -96,7 +96,7 @@ def test_it_waits_for_another_run_that_has_a_table_without_partitions() -> None:
     assert accepts(Reading)
 
 
-@impatient
+@short_lock_wait
 def test_it_fails_where_another_run_keeps_a_table_without_partitions() -> None:
     with another_run_on(Reading), pytest.raises(CommandError, match="Another run maintains"):
         migrate()
@@ -122,7 +122,7 @@ def test_what_is_missing_of_the_past_is_a_warning() -> None:
 
 
 def test_a_default_partition_that_is_in_the_way_is_a_warning() -> None:
-    wipe(Shift)
+    reset_table(Shift)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE plant_shift_rest PARTITION OF plant_shift DEFAULT")
     assert accepts(Shift)

@@ -43,7 +43,7 @@ GONE = 'SeparateDatabaseAndState(state_operations=[DeleteModel("Reading")])'
 
 
 @pytest.fixture
-def held(database: None) -> PartitionConfig:
+def held(migrated_database: None) -> PartitionConfig:
     """Readings of a week under a legal hold, with a pin, a history and a chosen schedule."""
     now = dt.datetime.now(tz=dt.UTC)
     config = Reading.partitioning.config
@@ -340,7 +340,7 @@ CreateModel("Probe", [
 
 
 def test_a_table_that_took_the_name_of_another_models_is_not_retired_by_its_config(
-    database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+    migrated_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     settings.MIGRATION_MODULES = {"plant": write_history(tmp_path, PROBE, RENAMED)}

@@ -77,7 +77,9 @@ def renamed_before_the_code(history: History, *operations: str) -> int:
     return key
 
 
-def test_migrations_that_are_only_recorded_as_undone_leave_config_and_pins(database: None) -> None:
+def test_migrations_that_are_only_recorded_as_undone_leave_config_and_pins(
+    migrated_database: None,
+) -> None:
     key = edited()
     migrate("zero", fake=True)
     assert configs() == {LABEL: (key, 77)}
@@ -87,7 +89,7 @@ def test_migrations_that_are_only_recorded_as_undone_leave_config_and_pins(datab
     assert is_pinned(key)
 
 
-def test_so_does_a_renaming_among_them(database: None, history: History) -> None:
+def test_so_does_a_renaming_among_them(migrated_database: None, history: History) -> None:
     history(TO_PROBE, TO_READING)
     migrate()
     key = edited()
@@ -98,7 +100,7 @@ def test_so_does_a_renaming_among_them(database: None, history: History) -> None
     assert is_pinned(key)
 
 
-def test_so_does_a_table_without_an_attached_partition(database: None) -> None:
+def test_so_does_a_table_without_an_attached_partition(migrated_database: None) -> None:
     key = edited()
     Reading.partitioning.config.logs.all().delete()
     migrate("zero", fake=True)
@@ -106,7 +108,7 @@ def test_so_does_a_table_without_an_attached_partition(database: None) -> None:
 
 
 def test_a_renaming_that_is_undone_in_the_table_too_is_followed_while_the_code_is_newer(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     history(TO_PROBE, TO_READING)
     migrate()
@@ -116,7 +118,7 @@ def test_a_renaming_that_is_undone_in_the_table_too_is_followed_while_the_code_i
 
 
 def test_a_chain_of_renamings_that_is_undone_leaves_each_config_with_its_table(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     """What one model is called after it, another was called before."""
     history(
@@ -136,7 +138,7 @@ def _labels(*keys: int) -> list[str]:
 
 
 def test_a_table_that_was_taken_from_the_models_alone_keeps_its_config(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     history(f'{TO_PROBE}, AlterModelTable("Probe", "sonde")', state_only('DeleteModel("Probe")'))
     key = edited()
@@ -145,7 +147,7 @@ def test_a_table_that_was_taken_from_the_models_alone_keeps_its_config(
 
 
 def test_a_config_goes_where_the_table_was_dropped_beside_the_models(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     delete = 'DeleteModel("Reading")'
     history(f"SeparateDatabaseAndState([{delete}], [{delete}])")
@@ -155,7 +157,7 @@ def test_a_config_goes_where_the_table_was_dropped_beside_the_models(
 
 
 def test_a_renaming_of_the_model_alone_is_followed_and_so_are_the_marks(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     key = renamed_before_the_code(history, state_only(TO_PROBE), state_only(TO_READING))
     for name in PartitionLog.objects.filter(config=key).values_list("table_name", flat=True):
@@ -169,7 +171,7 @@ def test_a_renaming_of_the_model_alone_is_followed_and_so_are_the_marks(
 
 
 def test_a_renaming_in_database_operations_alone_is_the_tables_and_not_the_models(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     history(f"SeparateDatabaseAndState(database_operations=[{TO_PROBE}])")
     key = edited()
@@ -179,7 +181,7 @@ def test_a_renaming_in_database_operations_alone_is_the_tables_and_not_the_model
 
 
 def test_a_config_that_new_code_made_too_early_gives_way_to_the_renamed_one(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     key = renamed_before_the_code(history, TO_PROBE, TO_READING)
     entry = PartitionConfig.objects.get(pk=key).schedule_id
@@ -195,7 +197,7 @@ def test_a_config_that_new_code_made_too_early_gives_way_to_the_renamed_one(
 
 
 def test_a_config_that_is_in_use_stays_beside_the_renamed_one_and_migrate_says_so(
-    database: None, history: History, caplog: pytest.LogCaptureFixture
+    migrated_database: None, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = renamed_before_the_code(history, state_only(TO_PROBE), state_only(TO_READING))
     used = PartitionConfig.objects.create(model_label=LABEL)
@@ -210,7 +212,7 @@ def test_a_config_that_is_in_use_stays_beside_the_renamed_one_and_migrate_says_s
 
 
 def test_a_pass_of_new_code_follows_a_renaming_of_the_model_alone_before_its_migration(
-    database: None, history: History, caplog: pytest.LogCaptureFixture
+    migrated_database: None, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = renamed_before_the_code(history, state_only(TO_PROBE), state_only(TO_READING))
     maintain(LABEL)
@@ -223,7 +225,7 @@ def test_a_pass_of_new_code_follows_a_renaming_of_the_model_alone_before_its_mig
 
 
 def test_a_renamed_model_whose_table_is_not_partitioned_stops_nothing(
-    database: None, history: History, caplog: pytest.LogCaptureFixture
+    migrated_database: None, history: History, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = renamed_before_the_code(history, TO_PROBE, TO_READING)
     execute("DROP TABLE plant_probe")
@@ -239,7 +241,7 @@ def test_a_renamed_model_whose_table_is_not_partitioned_stops_nothing(
 
 
 def test_renamings_are_undone_in_the_order_in_which_their_migrations_are(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     history(f'{TO_PROBE}, RenameModel("Probe", "Gauge")', 'RenameModel("Gauge", "Dial")')
     key = edited()
@@ -251,7 +253,7 @@ def test_renamings_are_undone_in_the_order_in_which_their_migrations_are(
 
 
 def test_a_model_that_took_the_name_of_a_renamed_one_gives_it_back(
-    database: None, history: History
+    migrated_database: None, history: History
 ) -> None:
     fields = '("id", models.BigAutoField(primary_key=True)), ("at", models.DateTimeField())'
     created = f'CreateModel("Reading", [{fields}], managers=partitioned_by("at"))'

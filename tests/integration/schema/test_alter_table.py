@@ -9,7 +9,7 @@ import pytest
 from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 
-from tests.support.migration_operations import Laboratory, create, partitioned_by
+from tests.support.migration_operations import MigrationRunner, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
 
@@ -18,27 +18,27 @@ PRIMARY = "PRIMARY KEY (id, at)"
 
 
 @pytest.fixture
-def lab() -> Laboratory:
+def runner() -> MigrationRunner:
     """An application with a partitioned model that has a row, and a plain one to refer to."""
-    lab = Laboratory()
-    lab.run(create("Sensor", key=None), create("Reading", code()))
-    lab.cover("lab_reading")
-    lab.model("Reading").objects.create(at=NOON, code="7")
-    return lab
+    runner = MigrationRunner()
+    runner.run(create("Sensor", key=None), create("Reading", code()))
+    runner.cover("lab_reading")
+    runner.model("Reading").objects.create(at=NOON, code="7")
+    return runner
 
 
 def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
     return "code", models.CharField(max_length=20, **options)
 
 
-def shape(lab: Laboratory) -> tuple[set[str], list[str], list[Any]]:
+def shape(runner: MigrationRunner) -> tuple[set[str], list[str], list[Any]]:
     """Everything about the table that an operation may change."""
-    columns = lab.query(
+    columns = runner.query(
         "SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity::text"
         " FROM pg_attribute WHERE attrelid = 'lab_reading'::regclass AND attnum > 0"
         " AND NOT attisdropped ORDER BY attname"
     )
-    return lab.constraints("lab_reading", "pufcx"), lab.indexes("lab_reading"), columns
+    return runner.constraints("lab_reading", "pufcx"), runner.indexes("lab_reading"), columns
 
 
 FORWARDS: dict[str, tuple[list[Operation], set[str]]] = {
@@ -239,19 +239,19 @@ FORWARDS: dict[str, tuple[list[Operation], set[str]]] = {
 @pytest.mark.parametrize("together", [True, False], ids=["one migration", "one each"])
 @pytest.mark.parametrize(("operations", "expected"), FORWARDS.values(), ids=FORWARDS)
 def test_forwards_and_back(
-    lab: Laboratory, operations: list[Operation], expected: set[str], together: bool
+    runner: MigrationRunner, operations: list[Operation], expected: set[str], together: bool
 ) -> None:
-    before = shape(lab)
+    before = shape(runner)
     if together:
-        lab.run(*operations)
+        runner.run(*operations)
     else:
         for operation in operations:
-            lab.run(operation)
-    assert lab.constraints("lab_reading") == expected
+            runner.run(operation)
+    assert runner.constraints("lab_reading") == expected
     if together:
-        lab.undo(len(operations))
+        runner.undo(len(operations))
     else:
         for _ in operations:
-            lab.undo()
-    assert shape(lab) == before
-    assert [each.code for each in lab.model("Reading").objects.all()] == ["7"]
+            runner.undo()
+    assert shape(runner) == before
+    assert [each.code for each in runner.model("Reading").objects.all()] == ["7"]

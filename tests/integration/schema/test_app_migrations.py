@@ -45,7 +45,7 @@ def partitions() -> set[tuple[object, ...]]:
     return set(rows.values_list("table_name", "start", "end", "is_attached"))
 
 
-def test_each_migration_of_ours_carries_tables_and_rows_over(database: None) -> None:
+def test_each_migration_of_ours_carries_tables_and_rows_over(migrated_database: None) -> None:
     use_the_plant()
     PartitionLog.objects.get(table_name=OLDEST).detach()
     names, tables = our_migrations(), observe_tables(Reading)
@@ -69,7 +69,7 @@ def test_each_migration_of_ours_carries_tables_and_rows_over(database: None) -> 
     assert not tables.difference(observe_tables(Reading))
 
 
-def test_zero_and_forward_find_every_partition_and_every_row(database: None) -> None:
+def test_zero_and_forward_find_every_partition_and_every_row(migrated_database: None) -> None:
     use_the_plant()
     PartitionLog.objects.get(table_name=OLDEST).detach()
     known, tables = partitions(), observe_tables(Reading)
@@ -100,5 +100,5 @@ def test_tables_that_were_there_before_ours_are_found(empty_database: None) -> N
     assert Reading.objects.get().value == 1
 
 
-def test_ours_need_no_new_migration(database: None) -> None:
+def test_ours_need_no_new_migration(migrated_database: None) -> None:
     call_command("makemigrations", APP, check=True, dry_run=True, verbosity=0)

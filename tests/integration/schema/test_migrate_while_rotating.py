@@ -127,7 +127,7 @@ def migrate_in_the_end(*arguments: str) -> None:
 
 
 def test_tables_are_altered_to_and_fro_while_workers_rotate_them(
-    database: None, later: None
+    migrated_database: None, later: None
 ) -> None:
     machine, now = Machine.objects.create(name="press"), dt.datetime.now(tz=dt.UTC)
     with two_workers() as workers:

@@ -10,8 +10,8 @@ from django.db.backends.ddl_references import Statement
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor as StockEditor
 
 from pg_timepart.schema.editor import install
-from tests.support.database import Yard
-from tests.support.migration_operations import Laboratory, create
+from tests.support.database import Database
+from tests.support.migration_operations import MigrationRunner, create
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -62,11 +62,11 @@ class OtherEditor(StockEditor):
 
 
 @pytest.fixture
-def lab(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
+def runner(database: Database, monkeypatch: pytest.MonkeyPatch) -> MigrationRunner:
     """A server whose backend is the other one."""
     monkeypatch.setattr(type(connections["default"]), "SchemaEditorClass", OtherEditor)
     OtherEditor.got.clear()
-    return Laboratory()
+    return MigrationRunner()
 
 
 CODE = ("code", models.CharField(max_length=9, unique=True))
@@ -90,50 +90,50 @@ def everything(key: str | None) -> list[Any]:
     ]
 
 
-def run(lab: Laboratory, operations: list[Any]) -> list[tuple[str, str]]:
+def run(runner: MigrationRunner, operations: list[Any]) -> list[tuple[str, str]]:
     """Run them one by one, and return of which classes the statements were that came."""
     OtherEditor.got.clear()
     for operation in operations:
-        lab.run(operation)
+        runner.run(operation)
     return [
         (type(each).__name__, type(getattr(each, "template", None)).__name__)
         for each in OtherEditor.got
     ]
 
 
-def test_what_is_about_plain_tables_is_handed_on_as_it_is(lab: Laboratory) -> None:
+def test_what_is_about_plain_tables_is_handed_on_as_it_is(runner: MigrationRunner) -> None:
     operations = [*everything(key=None), migrations.DeleteModel("Reading")]
-    alone = run(lab, operations)
-    lab.run(migrations.DeleteModel("Sensor"))
+    alone = run(runner, operations)
+    runner.run(migrations.DeleteModel("Sensor"))
     install()
-    assert run(lab, operations) == alone
+    assert run(runner, operations) == alone
     assert {("Bounded", "NoneType"), ("Statement", "Bounded")} <= {*alone}
 
 
 def test_partitioned_tables_are_made_and_changed_in_words_that_the_server_takes(
-    lab: Laboratory,
+    runner: MigrationRunner,
 ) -> None:
     install()
-    run(lab, everything(key="at"))
-    assert lab.partition_key("lab_reading") == "RANGE (at)"
-    assert lab.constraints("lab_reading") == {"PRIMARY KEY (id, at)", "UNIQUE (code, at)"}
-    assert not any("name" in each for each in lab.indexes("lab_reading"))
+    run(runner, everything(key="at"))
+    assert runner.partition_key("lab_reading") == "RANGE (at)"
+    assert runner.constraints("lab_reading") == {"PRIMARY KEY (id, at)", "UNIQUE (code, at)"}
+    assert not any("name" in each for each in runner.indexes("lab_reading"))
 
 
-def test_foreign_keys_and_indexes_of_partitioned_tables_are_there(lab: Laboratory) -> None:
+def test_foreign_keys_and_indexes_of_partitioned_tables_are_there(runner: MigrationRunner) -> None:
     install()
-    run(lab, everything(key="at")[:5])
-    assert len(lab.constraints("lab_reading", "f")) == 1
-    assert [each for each in lab.indexes("lab_reading") if "(name" in each] == [
+    run(runner, everything(key="at")[:5])
+    assert len(runner.constraints("lab_reading", "f")) == 1
+    assert [each for each in runner.indexes("lab_reading") if "(name" in each] == [
         "btree (name varchar_pattern_ops)",
         "btree (name)",
         "btree (name)",
     ]
 
 
-def test_in_plain_text_nothing_is_changed_but_percent_signs(lab: Laboratory) -> None:
+def test_in_plain_text_nothing_is_changed_but_percent_signs(runner: MigrationRunner) -> None:
     install()
-    with lab.connection.schema_editor() as editor:
+    with runner.connection.schema_editor() as editor:
         statement = Statement("SELECT %(what)s", what="1")
         editor.execute(statement)
         editor.execute(Statement("SELECT %(what)s", what="5 % 3"))

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.tables import PartitionComment
 from pg_timepart.postgres.table_comments import comment_text
-from tests.support.migration_operations import Laboratory, create, partitioned_by
+from tests.support.migration_operations import MigrationRunner, create, partitioned_by
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,8 @@ NOON = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def lab() -> Laboratory:
-    return Laboratory()
+def runner() -> MigrationRunner:
+    return MigrationRunner()
 
 
 def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
@@ -54,9 +54,9 @@ LATER: dict[str, list[Operation]] = {
 @pytest.mark.parametrize("together", [True, False], ids=["one migration", "later"])
 @pytest.mark.parametrize("operations", LATER.values(), ids=LATER)
 def test_operations_after_a_late_decorator_are_those_of_django(
-    lab: Laboratory, operations: list[Operation], together: bool
+    runner: MigrationRunner, operations: list[Operation], together: bool
 ) -> None:
-    plain = Laboratory()
+    plain = MigrationRunner()
     plain.run(create("Reading", code(), key=None), *operations)
     expected = plain.constraints("lab_reading"), plain.indexes("lab_reading")
     plain.run(migrations.DeleteModel("Reading"))
@@ -66,36 +66,38 @@ def test_operations_after_a_late_decorator_are_those_of_django(
         migrations.AlterModelManagers("Reading", partitioned_by("at")),
     ]
     if together:
-        lab.run(*first, *operations)
+        runner.run(*first, *operations)
     else:
         for operation in (*first, *operations):
-            lab.run(operation)
-    assert lab.partition_key("lab_reading") is None
-    assert (lab.constraints("lab_reading"), lab.indexes("lab_reading")) == expected
-    lab.undo(len(operations) + 2)
-    assert lab.query("SELECT to_regclass('lab_reading')") == [None]
+            runner.run(operation)
+    assert runner.partition_key("lab_reading") is None
+    assert (runner.constraints("lab_reading"), runner.indexes("lab_reading")) == expected
+    runner.undo(len(operations) + 2)
+    assert runner.query("SELECT to_regclass('lab_reading')") == [None]
 
 
-def test_a_late_decorator_changes_no_table(lab: Laboratory) -> None:
-    lab.run(create("Reading", code(), key=None))
-    assert lab.sql(migrations.AlterModelManagers("Reading", partitioned_by("at"))) == ""
+def test_a_late_decorator_changes_no_table(runner: MigrationRunner) -> None:
+    runner.run(create("Reading", code(), key=None))
+    assert runner.sql(migrations.AlterModelManagers("Reading", partitioned_by("at"))) == ""
 
 
-def test_the_catalog_is_asked_once_a_migration(lab: Laboratory) -> None:
-    lab.run(create("Reading", code()))
+def test_the_catalog_is_asked_once_a_migration(runner: MigrationRunner) -> None:
+    runner.run(create("Reading", code()))
     operations = [
         migrations.AddField("Reading", f"box{number}", models.IntegerField(default=1, unique=True))
         for number in range(3)
     ]
-    with CaptureQueriesContext(lab.connection) as captured:
-        lab.run(*operations)
+    with CaptureQueriesContext(runner.connection) as captured:
+        runner.run(*operations)
     assert len([each for each in captured if "pg_partitioned_table" in each["sql"]]) == 1
 
 
-def test_models_that_declare_nothing_are_not_looked_up(lab: Laboratory) -> None:
-    lab.run(create("Reading", code(), key=None))
-    with CaptureQueriesContext(lab.connection) as captured:
-        lab.run(migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True)))
+def test_models_that_declare_nothing_are_not_looked_up(runner: MigrationRunner) -> None:
+    runner.run(create("Reading", code(), key=None))
+    with CaptureQueriesContext(runner.connection) as captured:
+        runner.run(
+            migrations.AddField("Reading", "box", models.IntegerField(default=1, unique=True))
+        )
     assert not [each for each in captured if "pg_partitioned_table" in each["sql"]]
 
 
@@ -109,8 +111,8 @@ def test_percent_signs_that_a_migration_doubled_itself_are_left_alone(written: s
         assert cursor.fetchone() == (written.replace("%%", "%"),)
 
 
-def test_collected_statements_show_partitions(lab: Laboratory) -> None:
-    shown = lab.sql(
+def test_collected_statements_show_partitions(runner: MigrationRunner) -> None:
+    shown = runner.sql(
         create("Reading", code()),
         migrations.RenameField("Reading", "at", "moment"),
         migrations.AlterField("Reading", *code(unique=True)),
@@ -120,34 +122,34 @@ def test_collected_statements_show_partitions(lab: Laboratory) -> None:
     assert 'PRIMARY KEY ("id", "at")) PARTITION BY RANGE ("at")' in shown
     assert 'UNIQUE ("code", "moment")' in shown
     assert 'DROP TABLE "lab_reading" CASCADE' in shown
-    assert lab.query("SELECT to_regclass('lab_reading')") == [None]
+    assert runner.query("SELECT to_regclass('lab_reading')") == [None]
 
 
-def test_collected_statements_go_by_the_declaration(lab: Laboratory) -> None:
+def test_collected_statements_go_by_the_declaration(runner: MigrationRunner) -> None:
     unique = migrations.AlterField("Reading", *code(unique=True))
-    lab.run(create("Reading", code(), key=None))
-    assert 'UNIQUE ("code");' in lab.sql(unique)
+    runner.run(create("Reading", code(), key=None))
+    assert 'UNIQUE ("code");' in runner.sql(unique)
     declared = migrations.AlterModelManagers("Reading", partitioned_by("at"))
-    lab.run(declared)
-    assert 'UNIQUE ("code", "at");' in lab.sql(unique)
-    lab.run(migrations.RenameField("Reading", "at", "moment"))
-    assert 'UNIQUE ("code");' in lab.sql(unique)
+    runner.run(declared)
+    assert 'UNIQUE ("code", "at");' in runner.sql(unique)
+    runner.run(migrations.RenameField("Reading", "at", "moment"))
+    assert 'UNIQUE ("code");' in runner.sql(unique)
 
 
 def test_a_table_without_rows_that_was_detached_goes_with_its_parent(
-    lab: Laboratory, caplog: pytest.LogCaptureFixture
+    runner: MigrationRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lab.run(create("Reading", code()))
+    runner.run(create("Reading", code()))
     for name, label in {
         'the "empty"': "lab.reading",
         "the full": "lab.reading",
         "of another": "lab.readings",
     }.items():
-        _detached(lab, name, label)
-    lab.execute("INSERT INTO \"the full\" VALUES (DEFAULT, now(), 'x')")
+        _detached(runner, name, label)
+    runner.execute("INSERT INTO \"the full\" VALUES (DEFAULT, now(), 'x')")
     with caplog.at_level(logging.WARNING, logger="pg_timepart"):
-        lab.run(migrations.DeleteModel("Reading"))
-    assert lab.query(
+        runner.run(migrations.DeleteModel("Reading"))
+    assert runner.query(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE ANY(%s) ORDER BY 1",
         ["the %", "of %"],
     ) == ["of another", "the full"]
@@ -159,28 +161,28 @@ def test_a_table_without_rows_that_was_detached_goes_with_its_parent(
 
 
 def test_rows_that_row_security_may_hide_are_kept(
-    lab: Laboratory, caplog: pytest.LogCaptureFixture
+    runner: MigrationRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lab.run(create("Reading", code()))
-    _detached(lab, "hidden", "lab.reading")
-    lab.execute("ALTER TABLE hidden FORCE ROW LEVEL SECURITY")
+    runner.run(create("Reading", code()))
+    _detached(runner, "hidden", "lab.reading")
+    runner.execute("ALTER TABLE hidden FORCE ROW LEVEL SECURITY")
     with caplog.at_level(logging.WARNING, logger="pg_timepart"):
-        lab.run(migrations.DeleteModel("Reading"))
-    assert lab.query("SELECT to_regclass('hidden')") == ["hidden"]
+        runner.run(migrations.DeleteModel("Reading"))
+    assert runner.query("SELECT to_regclass('hidden')") == ["hidden"]
     assert "hidden" in caplog.text
 
 
-def test_collecting_drops_nothing(lab: Laboratory) -> None:
-    lab.run(create("Reading", code()))
-    _detached(lab, "spare", "lab.reading")
-    shown = lab.sql(migrations.DeleteModel("Reading"))
+def test_collecting_drops_nothing(runner: MigrationRunner) -> None:
+    runner.run(create("Reading", code()))
+    _detached(runner, "spare", "lab.reading")
+    shown = runner.sql(migrations.DeleteModel("Reading"))
     assert shown.splitlines() == ['DROP TABLE "lab_reading" CASCADE;']
-    assert lab.query("SELECT to_regclass('spare')") == ["spare"]
+    assert runner.query("SELECT to_regclass('spare')") == ["spare"]
 
 
-def _detached(lab: Laboratory, name: str, label: str) -> None:
+def _detached(runner: MigrationRunner, name: str, label: str) -> None:
     bounds = Bounds(start=NOON, end=NOON + dt.timedelta(days=1))
     quoted = '"' + name.replace('"', '""') + '"'
     comment = comment_text(PartitionComment(label=label, bounds=bounds))
-    lab.execute(f"CREATE TABLE {quoted} (LIKE lab_reading INCLUDING ALL)")
-    lab.execute(f"COMMENT ON TABLE {quoted} IS '{comment}'")
+    runner.execute(f"CREATE TABLE {quoted} (LIKE lab_reading INCLUDING ALL)")
+    runner.execute(f"COMMENT ON TABLE {quoted} IS '{comment}'")

@@ -43,7 +43,7 @@ def todays() -> PartitionLog:
 
 
 def test_back_the_table_goes_and_detached_rows_stay_and_forward_they_can_be_attached(
-    database: None, caplog: pytest.LogCaptureFixture
+    migrated_database: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     Reading.partitioning.create_range(OLD, OLD + 3 * DAY)
     Reading.objects.create(at=OLD, value=1)
@@ -63,7 +63,7 @@ def test_back_the_table_goes_and_detached_rows_stay_and_forward_they_can_be_atta
     assert maintain("plant.reading").outcome == "unchanged"
 
 
-def test_forward_a_detached_partition_of_today_is_not_in_the_way(database: None) -> None:
+def test_forward_a_detached_partition_of_today_is_not_in_the_way(migrated_database: None) -> None:
     Reading.objects.create(at=dt.datetime.now(tz=dt.UTC), value=1)
     log = todays()
     log.detach()

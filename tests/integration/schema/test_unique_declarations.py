@@ -12,23 +12,23 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Collate, ExtractYear, Lower
 from django.db.models.indexes import IndexExpression
 
-from tests.support.migration_operations import Laboratory, create
+from tests.support.migration_operations import MigrationRunner, create
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lab() -> Laboratory:
-    return Laboratory()
+def runner() -> MigrationRunner:
+    return MigrationRunner()
 
 
 def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
     return "code", models.CharField(max_length=20, **options)
 
 
-def test_unique_together_is_widened_unless_it_has_the_key(lab: Laboratory) -> None:
-    lab.run(create("Reading", code(), unique_together={("code", "id"), ("at", "code")}))
-    assert lab.constraints("lab_reading", "u") == {"UNIQUE (code, id, at)", "UNIQUE (at, code)"}
+def test_unique_together_is_widened_unless_it_has_the_key(runner: MigrationRunner) -> None:
+    runner.run(create("Reading", code(), unique_together={("code", "id"), ("at", "code")}))
+    assert runner.constraints("lab_reading", "u") == {"UNIQUE (code, id, at)", "UNIQUE (at, code)"}
 
 
 UNIQUE_CONSTRAINTS = {
@@ -85,37 +85,37 @@ UNIQUE_CONSTRAINTS = {
     ("constraint", "expected"), UNIQUE_CONSTRAINTS.values(), ids=UNIQUE_CONSTRAINTS
 )
 def test_unique_constraint(
-    lab: Laboratory, constraint: models.UniqueConstraint, expected: str
+    runner: MigrationRunner, constraint: models.UniqueConstraint, expected: str
 ) -> None:
-    lab.run(create("Reading", code(), constraints=[constraint]))
-    assert expected in lab.indexes("lab_reading")
-    assert len(lab.indexes("lab_reading")) == 2
+    runner.run(create("Reading", code(), constraints=[constraint]))
+    assert expected in runner.indexes("lab_reading")
+    assert len(runner.indexes("lab_reading")) == 2
 
 
 def test_unique_expression_with_an_operator_class(
-    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+    runner: MigrationRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What django.contrib.postgres does at start-up, where it is installed.
     monkeypatch.setattr(IndexExpression, "wrapper_classes", (OrderBy, OpClass, Collate))
     constraint = models.UniqueConstraint(OpClass(Lower("code"), "text_pattern_ops"), name="u")
-    lab.run(create("Reading", code(), constraints=[constraint]))
+    runner.run(create("Reading", code(), constraints=[constraint]))
     expected = "UNIQUE btree (lower((code)::text) text_pattern_ops, at)"
-    assert expected in lab.indexes("lab_reading")
+    assert expected in runner.indexes("lab_reading")
 
 
-def test_deferrable_unique_constraint_stays_deferrable(lab: Laboratory) -> None:
+def test_deferrable_unique_constraint_stays_deferrable(runner: MigrationRunner) -> None:
     constraint = models.UniqueConstraint(
         fields=["code"], deferrable=models.Deferrable.DEFERRED, name="u"
     )
-    lab.run(create("Reading", code(), constraints=[constraint]))
-    assert lab.constraints("lab_reading", "u") == {
+    runner.run(create("Reading", code(), constraints=[constraint]))
+    assert runner.constraints("lab_reading", "u") == {
         "UNIQUE (code, at) DEFERRABLE INITIALLY DEFERRED"
     }
 
 
-def test_nulls_not_distinct(lab: Laboratory) -> None:
-    if not lab.connection.features.supports_nulls_distinct_unique_constraints:
+def test_nulls_not_distinct(runner: MigrationRunner) -> None:
+    if not runner.connection.features.supports_nulls_distinct_unique_constraints:
         pytest.skip("needs PostgreSQL 15")
     constraint = models.UniqueConstraint(fields=["code"], nulls_distinct=False, name="u")
-    lab.run(create("Reading", code(null=True), constraints=[constraint]))
-    assert lab.constraints("lab_reading", "u") == {"UNIQUE NULLS NOT DISTINCT (code, at)"}
+    runner.run(create("Reading", code(null=True), constraints=[constraint]))
+    assert runner.constraints("lab_reading", "u") == {"UNIQUE NULLS NOT DISTINCT (code, at)"}

@@ -8,17 +8,17 @@ import pytest
 from django.db import DatabaseError, migrations, models
 from django.db.migrations.operations.base import Operation
 
-from tests.support.migration_operations import Laboratory, create
+from tests.support.migration_operations import MigrationRunner, create
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lab() -> Laboratory:
-    lab = Laboratory()
-    lab.run(create("Reading", code(), widen_keys=False))
-    lab.cover("lab_reading")
-    return lab
+def runner() -> MigrationRunner:
+    runner = MigrationRunner()
+    runner.run(create("Reading", code(), widen_keys=False))
+    runner.cover("lab_reading")
+    return runner
 
 
 def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
@@ -34,27 +34,27 @@ def code(**options: Any) -> tuple[str, models.Field[Any, Any]]:
     ],
     ids=["alter", "add", "primary"],
 )
-def test_uniqueness_is_left_out(lab: Laboratory, operations: list[Operation]) -> None:
-    lab.run(*operations)
-    assert lab.constraints("lab_reading") == set()
-    lab.undo(len(operations))
-    assert lab.constraints("lab_reading") == set()
+def test_uniqueness_is_left_out(runner: MigrationRunner, operations: list[Operation]) -> None:
+    runner.run(*operations)
+    assert runner.constraints("lab_reading") == set()
+    runner.undo(len(operations))
+    assert runner.constraints("lab_reading") == set()
 
 
-def test_an_added_primary_key_is_left_out(lab: Laboratory) -> None:
+def test_an_added_primary_key_is_left_out(runner: MigrationRunner) -> None:
     number = models.IntegerField(primary_key=True)
-    lab.run(
+    runner.run(
         migrations.RemoveField("Reading", "id"),
         migrations.AddField("Reading", "number", number),
     )
-    assert lab.constraints("lab_reading") == set()
+    assert runner.constraints("lab_reading") == set()
 
 
-def test_uniqueness_of_the_key_stays(lab: Laboratory) -> None:
-    lab.run(migrations.AlterField("Reading", "at", models.DateTimeField(unique=True)))
-    assert lab.constraints("lab_reading") == {"UNIQUE (at)"}
-    lab.undo()
-    assert lab.constraints("lab_reading") == set()
+def test_uniqueness_of_the_key_stays(runner: MigrationRunner) -> None:
+    runner.run(migrations.AlterField("Reading", "at", models.DateTimeField(unique=True)))
+    assert runner.constraints("lab_reading") == {"UNIQUE (at)"}
+    runner.undo()
+    assert runner.constraints("lab_reading") == set()
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_uniqueness_of_the_key_stays(lab: Laboratory) -> None:
     ids=["together", "constraint"],
 )
 def test_declarations_that_cannot_hold_are_refused_by_the_server(
-    lab: Laboratory, operation: Operation
+    runner: MigrationRunner, operation: Operation
 ) -> None:
     with pytest.raises(DatabaseError, match="must include all partitioning columns"):
-        lab.run(operation)
-    assert lab.constraints("lab_reading") == set()
+        runner.run(operation)
+    assert runner.constraints("lab_reading") == set()

@@ -16,7 +16,7 @@ from pg_timepart.maintenance import maintain
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from pg_timepart.status.tables import Health, all_statuses, table_status
 from tests.apps.fleet.models import Crossing, Ship
-from tests.support.database import Model, Yard
+from tests.support.database import Database, Model
 from tests.support.processes import session
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -25,11 +25,11 @@ TAKE = f"SELECT pg_advisory_lock({NAMESPACE}, %s::regclass::int)"
 
 
 @pytest.fixture
-def stranger(yard: Yard) -> Iterator[str]:
+def stranger(database: Database) -> Iterator[str]:
     """A role that may connect, and nothing else."""
-    yard.execute("CREATE ROLE stranger LOGIN PASSWORD 'of the paradise'")
+    database.execute("CREATE ROLE stranger LOGIN PASSWORD 'of the paradise'")
     yield "stranger"
-    yard.execute("DROP ROLE stranger")
+    database.execute("DROP ROLE stranger")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def said(label: str = "fleet.ship") -> list[str]:
     return [str(each) for each in table_status(label).problems if each.code is Code.RUNS_DEFERRED]
 
 
-def test_three_in_a_row_are_told_with_who_has_it(yard: Yard) -> None:
+def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
     with taken(Ship):
         give_way("fleet.ship", times=2)
         assert said() == []
@@ -66,7 +66,7 @@ def test_three_in_a_row_are_told_with_who_has_it(yard: Yard) -> None:
     assert problem.endswith("If no run is at work there, end it.")
 
 
-def test_a_stranger_is_told_from_a_run_of_ours(yard: Yard, stranger: str) -> None:
+def test_a_stranger_is_told_from_a_run_of_ours(database: Database, stranger: str) -> None:
     with taken(Ship, USER=stranger, PASSWORD="of the paradise"):
         give_way("fleet.ship", times=3)
         (problem,) = said()
@@ -75,7 +75,7 @@ def test_a_stranger_is_told_from_a_run_of_ours(yard: Yard, stranger: str) -> Non
     assert "pg_terminate_backend(" in problem
 
 
-def test_one_run_that_is_well_ends_it(yard: Yard) -> None:
+def test_one_run_that_is_well_ends_it(database: Database) -> None:
     with taken(Ship):
         give_way("fleet.ship", times=3)
     (problem,) = said()
@@ -84,7 +84,7 @@ def test_one_run_that_is_well_ends_it(yard: Yard) -> None:
     assert said() == []
 
 
-def test_it_costs_two_queries_whatever_the_number_of_tables(yard: Yard) -> None:
+def test_it_costs_two_queries_whatever_the_number_of_tables(database: Database) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             all_statuses(["fleet.ship", "fleet.crossing"])

@@ -25,7 +25,7 @@ from pg_timepart.status.types import Health
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
 from tests.support.command_line import timepart
-from tests.support.database import Yard
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
 
@@ -38,7 +38,7 @@ WITHOUT_BEAT = [each for each in settings.INSTALLED_APPS if each != "django_cele
 
 
 @pytest.fixture
-def ship(yard: Yard, synced_beat: None) -> Iterator[PartitionConfig]:
+def ship(database: Database, synced_beat: None) -> Iterator[PartitionConfig]:
     """The config of a table that is well: a pass each day, and one just now."""
     maintain.maintain(LABEL)
     yield PartitionConfig.objects.get(model_label=LABEL)

@@ -29,7 +29,7 @@ LABEL = "plant.reading"
 
 
 @pytest.fixture
-def lost(database: None) -> Iterator[PartitionConfig]:
+def lost(migrated_database: None) -> Iterator[PartitionConfig]:
     """The readings' decorator is gone from the code; their config, entry and table are there."""
     config = Reading.partitioning.config
     with only_plant(), code_without(LABEL):
