@@ -175,4 +175,4 @@ def _is_of_a_class(key: models.Field[Any, Any], formats: Sequence[KeyFormat]) ->
 
 
 def _classes(formats: Sequence[KeyFormat]) -> str:
-    return " or ".join(f"a {each.field_class.__name__}" for each in formats)
+    return "a field of class " + " or ".join(each.field_class.__name__ for each in formats)

@@ -149,6 +149,7 @@ class Database:
         key: str = "at",
         db_table: str = "fleet_raft",
         widen_keys: bool = True,
+        key_format: Any = None,
         defaults: dict[str, Any] | None = None,
         constraints: Sequence[Any] = (),
         indexes: Sequence[Any] = (),
@@ -166,7 +167,11 @@ class Database:
         meta = type("Meta", (), options)
         raft = type("Raft", (models.Model,), {"__module__": __name__, "Meta": meta, **columns})
         support = TimeRangePartitioningSupport(
-            key, widen_keys=widen_keys, default_premake=1, **(defaults or {})
+            key,
+            widen_keys=widen_keys,
+            key_format=key_format,
+            default_premake=1,
+            **(defaults or {}),
         )
         model = support(raft)
         with self.connection.schema_editor() as editor:

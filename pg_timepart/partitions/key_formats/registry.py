@@ -37,6 +37,6 @@ def format_of_column(column_type: str, declared: KeyFormat | None = None) -> Key
 
 
 def no_column_type_of(formats: Iterable[KeyFormat]) -> str:
-    """Return in words that a column has none of their types: ``neither a date nor a bigint``."""
-    types = [f"a {each}" for key_format in formats for each in key_format.column_types]
+    """Return in words that a column has none of their types: ``neither date nor bigint``."""
+    types = [each for key_format in formats for each in key_format.column_types]
     return f"neither {' nor '.join(types)}" if len(types) > 1 else f"not {types[0]}"

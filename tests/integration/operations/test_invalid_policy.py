@@ -188,7 +188,7 @@ def test_a_key_of_another_type_is_refused(database: Database, kind: str) -> None
     raft = database.build()
     database.execute("DROP TABLE fleet_raft")
     database.execute(f"CREATE TABLE fleet_raft (id bigint, at {kind}) PARTITION BY RANGE (at)")
-    said = "is partitioned by at, which is neither a date nor a timestamp with time zone."
+    said = "is partitioned by at, which is neither date nor timestamp with time zone."
     assert said in failure(database.maintain(raft, "2024-05-15"))
 
 
