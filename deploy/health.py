@@ -23,11 +23,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from deploy.health_check import Answer, Check, Finding, State, ask_all, place_to_wait
-from pg_timepart.admin.permissions import may_see_runs, may_view
-from pg_timepart.status.tables import all_statuses
-from pg_timepart.status.types import TableStatus
+from pg_timepart.status import TableStatus, statuses
 
 _CONNECT_SECONDS = 2
+_SHOWN_MODELS = ("pg_timepart.partitionconfig", "pg_timepart.partitionrun")
 _TOLD = ("read_at", "runs_out_at", "runway_seconds", "attached", "detached", "last_outcome")
 
 
@@ -91,23 +90,29 @@ def _is_staff(request: HttpRequest) -> bool:
     """Return whether a member of the staff asks who may see tables and runs in the admin."""
     try:
         is_staff = admin.site.has_permission(request)
-        return is_staff and may_view(request) and may_see_runs(request)
+        return is_staff and all(_may_see(request, each) for each in _SHOWN_MODELS)
     except django.db.Error:
         return False
+
+
+def _may_see(request: HttpRequest, model: str) -> bool:
+    """Return as Django's admin does: who may change rows of ``app.model`` may see them."""
+    app_label, _, name = model.partition(".")
+    return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))
 
 
 def ask_database() -> Finding:
     """Return how the partitioned tables are, or that the database cannot be read."""
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1")
-    statuses = all_statuses()
+    found = statuses()
     return Finding(
         problems=tuple(
             without_secrets(f"{status.label}: {problem}")
-            for status in statuses
+            for status in found
             for problem in status.problems
         ),
-        facts={"tables": [_table(each) for each in statuses]},
+        facts={"tables": [_table(each) for each in found]},
     )
 
 

@@ -17,7 +17,7 @@ from deploy.demo.stage import Stage
 from deploy.demo.verdict import Verdict, count
 from deploy.local.ports import HOST
 from pg_timepart.constants import ActionKind
-from pg_timepart.status.tables import all_statuses
+from pg_timepart.status import statuses
 
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.5
@@ -79,8 +79,8 @@ class Show:
             pace = self._loads.rows_per_second(now)
             if self._screen.is_live or now - told >= _PLAIN_EVERY_SECONDS:
                 told = now
-                statuses = all_statuses()
-                block = telling.status_block(now - begun, self._loads.read(), pace, statuses)
+                found = statuses()
+                block = telling.status_block(now - begun, self._loads.read(), pace, found)
                 self._screen.show(block)
             if self._options.seconds is not None and now - begun >= self._options.seconds:
                 return

@@ -8,7 +8,7 @@ from datetime import timedelta
 from deploy.demo.history import RETIRING, Step
 from deploy.demo.load import Load
 from pg_timepart.constants import ActionKind
-from pg_timepart.status.types import TableStatus
+from pg_timepart.status import TableStatus
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _VERBS = dict.fromkeys(RETIRING, "retire")

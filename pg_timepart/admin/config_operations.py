@@ -30,7 +30,7 @@ from pg_timepart.admin.task_progress import Sent, sealed
 from pg_timepart.beat import schedules
 from pg_timepart.findings import sentences
 from pg_timepart.models import PartitionConfig
-from pg_timepart.status.types import PartitionStatus
+from pg_timepart.status import PartitionStatus
 
 Configs = QuerySet[PartitionConfig]
 

@@ -16,7 +16,7 @@ from pg_timepart.constants import State
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.retention import Pace, Terms, edge_of, is_past, is_pinned, taken_sooner
-from pg_timepart.status.types import PartitionStatus
+from pg_timepart.status import PartitionStatus
 
 FIELDS = {"retention": ("interval", "period", "periods_per_partition")}
 """The fields of the form that make up a setting, where that is no field of its own."""

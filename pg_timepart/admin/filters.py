@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from pg_timepart.admin.overview import labels_by_database, labels_by_health
 from pg_timepart.constants import ActionKind
 from pg_timepart.models import PartitionConfig, PartitionRun
-from pg_timepart.status.types import Health
+from pg_timepart.status import Health
 
 Choices = list[tuple[str, Any]]
 

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from pg_timepart import conf
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.time_zones import in_zone
-from pg_timepart.status import formatting
-from pg_timepart.status.types import PartitionStatus, TableStatus
+from pg_timepart.status import PartitionStatus, TableStatus, formatting
 
 NOTHING = "-"
 

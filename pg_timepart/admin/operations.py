@@ -18,7 +18,7 @@ from pg_timepart.constants import State
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.planner import MAX_DAYS
 from pg_timepart.partitions.time_zones import representable
-from pg_timepart.status.types import PartitionStatus
+from pg_timepart.status import PartitionStatus
 
 Facts = dict[str, Any]
 

@@ -19,8 +19,8 @@ from pg_timepart.maintenance.target import target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.schema.registry import registry
-from pg_timepart.status.tables import all_statuses
-from pg_timepart.status.types import Health, PartitionStatus, TableStatus, health_of
+from pg_timepart.status import Health, PartitionStatus, TableStatus, statuses
+from pg_timepart.status.types import health_of
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
@@ -129,7 +129,7 @@ def _statuses(labels: Iterable[str]) -> tuple[dict[str, TableStatus], Finding | 
     installed = _installed()
     wanted = [installed[label] for label in labels if label in installed]
     try:
-        return {each.label: each for each in all_statuses(wanted)}, None
+        return {each.label: each for each in statuses(wanted)}, None
     except TimepartError as error:
         return {}, Finding(Code.INVALID_SETTINGS, str(error))
 

@@ -22,7 +22,7 @@ from pg_timepart.admin.timeline.shapes import Drawing, Span
 from pg_timepart.constants import ActionKind
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.partitions.plan import Action
-from pg_timepart.status.types import PartitionStatus, TableStatus
+from pg_timepart.status import PartitionStatus, TableStatus
 
 PARTITIONS_ON_A_PAGE = 100
 LATEST_RUNS = 10

@@ -8,8 +8,7 @@ from datetime import timedelta, tzinfo
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.maintenance.preview import ActionPreview, Preview, StepPreview
 from pg_timepart.maintenance.report import ActionResult, Report
-from pg_timepart.status import formatting
-from pg_timepart.status.types import PartitionStatus, TableStatus
+from pg_timepart.status import PartitionStatus, TableStatus, formatting
 from pg_timepart.text import printable
 
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")

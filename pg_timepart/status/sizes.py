@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -25,13 +26,17 @@ WHERE c.oid = ANY(%(oids)s::oid[]) AND NOT EXISTS (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How big a table is."""
+    """How big a table is. A further figure is a field here and a column of FIGURES."""
 
     size_bytes: int | None = None
-    """With indexes and TOAST; None where it is not known."""
+    """With indexes and TOAST; None where somebody has the table locked, or it is just gone."""
 
     rows_estimate: int | None = None
     """As ANALYZE or VACUUM counted last; None where neither did."""
+
+    def figures_as_json(self) -> dict[str, Any]:
+        """Return the figures by their names."""
+        return {each.name: getattr(self, each.name) for each in fields(Figures)}
 
 
 def read_figures(connection: BaseDatabaseWrapper, oids: Sequence[int]) -> dict[int, Figures]:

@@ -11,6 +11,7 @@ from typing import Any
 from pg_timepart.constants import State
 from pg_timepart.findings import Code, Finding, Severity, findings_as_json
 from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.status.sizes import Figures
 
 
 class Health(StrEnum):
@@ -31,7 +32,7 @@ def health_of(findings: Iterable[Finding]) -> Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionStatus:
+class PartitionStatus(Figures):
     """One partition, attached or not."""
 
     oid: int
@@ -45,12 +46,6 @@ class PartitionStatus:
 
     state: State
     tablespace: str
-    size_bytes: int | None
-    """With indexes and TOAST; None where somebody has the table locked, or it is just gone."""
-
-    rows_estimate: int | None
-    """As last counted by ANALYZE or VACUUM; None where it never was."""
-
     pinned_until: datetime | None
     """Retention leaves it alone before this moment."""
 
@@ -70,8 +65,7 @@ class PartitionStatus:
             "end": _iso(self.bounds.end if self.bounds else None),
             "state": self.state.value,
             "tablespace": self.tablespace,
-            "size_bytes": self.size_bytes,
-            "rows_estimate": self.rows_estimate,
+            **self.figures_as_json(),
             "pinned_until": _iso(self.pinned_until),
             "detached_at": _iso(self.detached_at),
             "unfinished": self.unfinished,

@@ -6,10 +6,11 @@ from pg_timepart.maintenance.unattended import Unattended
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.coverage import runs_out_at
-from pg_timepart.status.types import TableStatus, health_of, period_in_words
+from pg_timepart.status.records import config_facts
+from pg_timepart.status.types import TableStatus, health_of
 
 
-def status_of(found: Unattended) -> TableStatus:
+def status_of_unattended(found: Unattended) -> TableStatus:
     """Return it as one of the statuses of tables."""
     config = found.config or PartitionConfig(model_label=found.label)
     moments = [runs_out_at(each, each.read_at) for each in found.tables]
@@ -19,17 +20,10 @@ def status_of(found: Unattended) -> TableStatus:
         alias=found.alias,
         health=health_of([found.finding]),
         problems=(found.finding,),
-        period=period_in_words(config.period, config.periods_per_partition),
-        interval=config.interval,
-        premake=config.premake,
-        is_enabled=config.enabled,
         read_at=None,
         runs_out_at=min((each for each in moments if each is not None), default=None),
         overdue_since=None,
         partitions=(),
         gaps=(),
-        last_outcome=config.last_outcome,
-        last_message=config.last_message,
-        last_run_at=config.last_run_at,
-        last_checked_at=config.last_checked_at,
+        **config_facts(config),
     )

@@ -16,8 +16,7 @@ from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.status.tables import table_status
-from pg_timepart.status.types import Health
+from pg_timepart.status import Health, status_of
 from tests.acceptance.installation import Installation
 from tests.acceptance.table import READING, children, config_of, parent_held
 from tests.apps.plant.models import Reading
@@ -117,7 +116,7 @@ def assert_takes_rows_now(clock: Clock, offset: timedelta) -> None:
 def test_a_day_ahead_takes_nothing_away_and_leaves_no_less_room(
     clock: Clock, rotated: State
 ) -> None:
-    attached, until = set(children()), table_status(READING).runs_out_at
+    attached, until = set(children()), status_of(READING).runs_out_at
     assert until is not None
     clock.set(A_DAY)
     ahead = maintain.maintain(READING)
@@ -126,13 +125,13 @@ def test_a_day_ahead_takes_nothing_away_and_leaves_no_less_room(
     run = PartitionRun.objects.latest("pk")
     assert (run.outcome, run.message) == ("failed", ahead.reason)
     assert run.started_at > server_time() - timedelta(minutes=1)
-    assert table_status(READING).health is Health.WARNING
+    assert status_of(READING).health is Health.WARNING
     assert attached < set(children())
     assert all_values() == list(range(OLD))
     assert_takes_rows_now(clock, A_DAY)
     clock.set(timedelta())
     assert maintain.maintain(READING).outcome == "unchanged"
-    status = table_status(READING)
+    status = status_of(READING)
     assert (status.health, status.problems) == (Health.OK, ())
     assert status.runs_out_at is not None
     assert status.runs_out_at >= until
@@ -152,7 +151,7 @@ def test_a_day_behind_takes_nothing_away_and_is_made_good(clock: Clock, rotated:
     clock.set(timedelta())
     maintain.maintain(READING)
     assert set(children()) == attached
-    assert (table_status(READING).health, all_values()) == (Health.OK, list(range(OLD)))
+    assert (status_of(READING).health, all_values()) == (Health.OK, list(range(OLD)))
     assert maintain.maintain(READING).outcome == "unchanged"
 
 
@@ -214,7 +213,7 @@ def test_where_server_and_worker_share_a_clock_it_decides(
     assert (actions.count("detach"), actions.count("drop")) == (1, OLD - KEPT)
     clock.set(timedelta())
     assert maintain.maintain(READING).outcome == "unchanged"
-    assert (table_status(READING).health, all_values()) == (Health.OK, list(range(KEPT + 1)))
+    assert (status_of(READING).health, all_values()) == (Health.OK, list(range(KEPT + 1)))
 
 
 @pytest.mark.parametrize("rotated", ["Day"], indirect=True)

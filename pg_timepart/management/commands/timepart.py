@@ -38,8 +38,8 @@ from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.postgres.catalog import tablespaces
 from pg_timepart.schema.registry import registry
+from pg_timepart.status import Health, TableStatus, status_of, statuses
 from pg_timepart.status.health import in_one_line
-from pg_timepart.status.tables import Health, TableStatus, all_statuses, table_status
 
 ORIGIN = Origin(started_by="command")
 
@@ -90,10 +90,10 @@ class Command(BaseCommand):
             operations[options["operation"]](options)
 
     def _status(self, options: dict[str, Any]) -> None:
-        statuses = all_statuses(_labels(options) if options["models"] else None)
+        found = statuses(_labels(options) if options["models"] else None)
         zone = conf.zone()
-        self._show(options, statuses, lambda each: rendering.status_lines(each, zone))
-        _raise_unhealthy(statuses)
+        self._show(options, found, lambda each: rendering.status_lines(each, zone))
+        _raise_unhealthy(found)
 
     def _plan(self, options: dict[str, Any]) -> None:
         zone = conf.zone()
@@ -166,7 +166,7 @@ class Command(BaseCommand):
         if not sys.stdin.isatty():
             raise CommandError("Nobody is there to ask: add --yes to drop without asking.")
         oids = {each.relid for each in logs}
-        doomed = [each for each in table_status(target.model).partitions if each.oid in oids]
+        doomed = [each for each in status_of(target.model).partitions if each.oid in oids]
         lines = rendering.partition_table(doomed, conf.zone())
         self.stderr.write(
             "\n".join(["These tables will be dropped with their rows, for good:", *lines]),

@@ -15,9 +15,8 @@ from pg_timepart.maintenance import maintain
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.coverage import runs_out_at
+from pg_timepart.status import Health, status_of, statuses
 from pg_timepart.status.health import assess
-from pg_timepart.status.tables import all_statuses, table_status
-from pg_timepart.status.types import Health
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.command_line import run_timepart, second_connection, timepart
 from tests.support.database import Database
@@ -41,7 +40,7 @@ def cover_days(today: dt.datetime, count: int, start: int = 0) -> None:
 
 
 def health(label: str = "fleet.crossing") -> Health:
-    return table_status(label).health
+    return status_of(label).health
 
 
 def test_a_table_that_is_well(database: Database) -> None:
@@ -92,8 +91,8 @@ def test_what_one_table_has_detached_is_no_matter_of_another(database: Database)
         maintain.maintain(model._meta.label_lower)
         database.logs(model)[0].detach()
     labels = ("fleet.ship", "fleet.crossing")
-    both = {each.label: each.problems for each in all_statuses(labels)}
-    assert both == {label: table_status(label).problems for label in labels}
+    both = {each.label: each.problems for each in statuses(labels)}
+    assert both == {label: status_of(label).problems for label in labels}
 
 
 def test_critical_where_nothing_covers_now(database: Database) -> None:
@@ -110,7 +109,7 @@ def test_critical_where_less_than_one_period_is_left(
     database: Database, today: dt.datetime
 ) -> None:
     cover_days(today, 1)
-    (problem,) = map(str, table_status("fleet.crossing").problems)
+    (problem,) = map(str, status_of("fleet.crossing").problems)
     assert health() is Health.CRITICAL
     assert problem.startswith(f"There are partitions until {today + dt.timedelta(days=1):%F %H:%M}")
 
@@ -123,7 +122,7 @@ def test_warning_where_less_than_half_of_premake_is_left(
     assert health() is Health.OK
     database.configure(Crossing, premake=8)
     assert health() is Health.WARNING
-    assert "less than half of the 8 periods" in table_status("fleet.crossing").problems[0].sentence
+    assert "less than half of the 8 periods" in status_of("fleet.crossing").problems[0].sentence
 
 
 @pytest.mark.parametrize(("hour", "expected"), [(0, []), (11, []), (13, [Severity.CRITICAL])])
@@ -142,7 +141,7 @@ def test_one_period_ahead_is_no_alarm_until_half_of_it_is_gone(
 def test_a_gap_ahead_shortens_the_runway(database: Database, today: dt.datetime) -> None:
     cover_days(today, 3)
     cover_days(today, 3, start=4)
-    status = table_status("fleet.crossing")
+    status = status_of("fleet.crossing")
     day = dt.timedelta(days=1)
     assert status.runs_out_at == today + 3 * day
     assert [(each.start, each.end) for each in status.gaps] == [(today + 3 * day, today + 4 * day)]
@@ -156,25 +155,25 @@ def test_a_failed_run_is_a_warning_until_one_is_well(
     cover_days(today - dt.timedelta(days=9), 12)
     database.configure(Crossing, interval=1, max_retire_per_pass=2)
     maintain.maintain("fleet.crossing")
-    status = table_status("fleet.crossing")
+    status = status_of("fleet.crossing")
     assert status.health is Health.WARNING
     assert "more than the 2 that one pass may detach" in status.problems[0].sentence
     database.configure(Crossing, interval=None)
     maintain.maintain("fleet.crossing")
-    assert table_status("fleet.crossing").problems == ()
+    assert status_of("fleet.crossing").problems == ()
 
 
 def test_disabled_maintenance_is_a_warning(database: Database) -> None:
     maintain.maintain("fleet.crossing")
     database.configure(Crossing, enabled=False)
     assert health() is Health.WARNING
-    assert "switched off" in table_status("fleet.crossing").problems[0].sentence
+    assert "switched off" in status_of("fleet.crossing").problems[0].sentence
 
 
 def test_a_config_that_cannot_be_used_is_critical(database: Database) -> None:
     maintain.maintain("fleet.crossing")
     PartitionConfig.objects.filter(model_label="fleet.crossing").update(period="Fortnight")
-    status = table_status("fleet.crossing")
+    status = status_of("fleet.crossing")
     assert status.health is Health.CRITICAL
     assert "There is no period 'Fortnight'" in status.problems[0].sentence
     assert status.attached_count == 3
@@ -182,7 +181,7 @@ def test_a_config_that_cannot_be_used_is_critical(database: Database) -> None:
 
 def test_a_default_partition(database: Database, today: dt.datetime) -> None:
     database.execute("CREATE TABLE fleet_rest PARTITION OF fleet_crossing DEFAULT")
-    status = table_status("fleet.crossing")
+    status = status_of("fleet.crossing")
     assert (status.health, status.runway) == (Health.WARNING, None)
     assert "New rows go into the default partition fleet_rest" in status.problems[0].sentence
     cover_days(today, 1)
@@ -200,7 +199,7 @@ def test_a_pending_detach(database: Database, today: dt.datetime) -> None:
         with pytest.raises(OperationalError):
             database.execute(f"ALTER TABLE fleet_crossing DETACH PARTITION {name} CONCURRENTLY")
         database.execute("RESET statement_timeout")
-        status = table_status("fleet.crossing")
+        status = status_of("fleet.crossing")
     assert status.health is Health.WARNING
     (problem,) = map(str, status.problems)
     assert problem == (
@@ -228,7 +227,7 @@ def missing_ship(database: Database) -> Iterator[None]:
 
 def test_one_table_in_trouble_stops_no_other(database: Database, missing_ship: None) -> None:
     maintain.maintain("fleet.cargo")
-    cargo, ship = all_statuses([Cargo, Ship])
+    cargo, ship = statuses([Cargo, Ship])
     assert (cargo.health, ship.health) == (Health.OK, Health.CRITICAL)
     assert "The table fleet_ship of fleet.Ship does not exist" in ship.problems[0].sentence
     ended = timepart("status", "fleet.ship", "--json")
@@ -237,7 +236,7 @@ def test_one_table_in_trouble_stops_no_other(database: Database, missing_ship: N
 
 
 def test_without_a_config_row_nothing_is_written(database: Database) -> None:
-    assert table_status("fleet.ship").premake == 2
+    assert status_of("fleet.ship").premake == 2
     assert not PartitionConfig.objects.filter(model_label="fleet.ship").exists()
 
 
@@ -245,9 +244,9 @@ def test_the_number_of_queries_is_the_same_for_any_number_of_tables(database: Da
     for label in FLEET:
         maintain.maintain(label)
     with CaptureQueriesContext(connection) as for_one:
-        all_statuses(["fleet.cargo"])
+        statuses(["fleet.cargo"])
     with CaptureQueriesContext(connection) as for_four:
-        all_statuses(FLEET)
+        statuses(FLEET)
     assert len(for_four) == len(for_one)
 
 
@@ -255,7 +254,7 @@ def test_a_locked_partition_is_not_waited_for(database: Database) -> None:
     maintain.maintain("fleet.ship")
     locked, *others = database.logs(Ship)
     with second_connection(f"LOCK TABLE {locked.table_name} IN ACCESS EXCLUSIVE MODE"):
-        sizes = {each.oid: each.size_bytes for each in table_status("fleet.ship").partitions}
+        sizes = {each.oid: each.size_bytes for each in status_of("fleet.ship").partitions}
     assert sizes[locked.relid] is None
     assert all(sizes[each.relid] for each in others)
 
@@ -264,7 +263,7 @@ def test_a_lock_on_an_index_is_not_waited_for(database: Database) -> None:
     maintain.maintain("fleet.ship")
     index = f"{database.logs(Ship)[0].table_name}_pkey"
     with second_connection(f"REINDEX INDEX {index}"):
-        status = table_status("fleet.ship")
+        status = status_of("fleet.ship")
     assert status.health is Health.OK
     assert [each.size_bytes for each in status.partitions] == [None] * 3
 

@@ -19,7 +19,7 @@ from pg_timepart.maintenance.preview import preview_plan
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import plan_attach
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database
 from tests.support.processes import session
@@ -385,13 +385,13 @@ def test_status_tells_it_before_somebody_needs_the_partition(
 ) -> None:
     database.cover(Ship, "2024-01-01", "2024-02-01", "2024-03-01")
     Ship.partitioning.detach_partition(database.logs(Ship))
-    assert table_status(Ship).notes == ()
+    assert status_of(Ship).notes == ()
     with CaptureQueriesContext(database.connection) as before:
-        table_status(Ship)
+        status_of(Ship)
     database.execute("ALTER TABLE fleet_ship_20240201_20240301 ADD COLUMN rig text")
     database.execute("ALTER TABLE fleet_ship_20240101_20240201 ADD COLUMN rig text")
     with CaptureQueriesContext(database.connection) as after:
-        status = table_status(Ship)
+        status = status_of(Ship)
     assert len(before) == len(after)
     (note,) = map(str, status.notes)
     assert note.startswith("2 of the detached partitions cannot be attached as they are, since")
@@ -416,7 +416,7 @@ def test_status_waits_for_nobody_who_has_the_tables_locked(database: Database) -
         operator.execute("LOCK TABLE fleet_ship_20240101_20240201")
         database.execute("SET lock_timeout = '100ms'")
         try:
-            assert len(table_status(Ship).notes) == 1
+            assert len(status_of(Ship).notes) == 1
         finally:
             database.execute("RESET lock_timeout")
         operator.execute("ROLLBACK")

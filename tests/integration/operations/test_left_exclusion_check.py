@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.command_line import timepart
 from tests.support.database import Database, at, outcomes, queries_of_an_idle_pass
@@ -60,7 +60,7 @@ def a_report_that_begins_with(database: Database, part: str) -> Iterator[Any]:
 def refusals() -> list[str]:
     """Return what the status says of the default partition."""
     return [
-        each for each in map(str, table_status(Ship).problems) if "fleet_rest refuses rows" in each
+        each for each in map(str, status_of(Ship).problems) if "fleet_rest refuses rows" in each
     ]
 
 

@@ -19,7 +19,7 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.schema import registry
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Crossing, Mooring, Ship
 from tests.support.database import Database, at, queries_of_an_idle_pass
 
@@ -204,7 +204,7 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Database)
         )
         maintain("fleet.ship", now=NOW)
         assert pins(pinned) == [PINNED]
-        told = [each for each in map(str, table_status(Ship).problems) if JANUARY in each]
+        told = [each for each in map(str, status_of(Ship).problems) if JANUARY in each]
         assert told[0].startswith(
             f"{JANUARY}, recorded for fleet.ship, hangs on other.theirs and not on"
             " public.fleet_ship:"
@@ -212,7 +212,7 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Database)
         with pytest.raises(OperationFailed, match="or hangs on another table"):
             pinned.log(Ship, "2024-01-01").detach()
         PartitionLog.objects.filter(table_name=JANUARY).delete()
-        assert "on other.theirs" not in sentences(table_status(Ship).problems)
+        assert "on other.theirs" not in sentences(status_of(Ship).problems)
         pinned.execute(f"DROP TABLE {JANUARY}")
 
 

@@ -17,7 +17,7 @@ from pg_timepart.maintenance.maintain import maintain, plan, provision
 from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at, outcomes
 
@@ -156,7 +156,7 @@ def test_w019_and_status_name_it(database: Database, partman: str) -> None:
     register(database, partman)
     (message,) = warned()
     assert says(message.msg, "pg_partman manages public.fleet_ship too")
-    status = table_status(Ship)
+    status = status_of(Ship)
     assert "pg_partman manages" in sentences(status.problems)
 
 
@@ -190,11 +190,11 @@ def test_no_right_to_look_is_a_warning(database: Database, partman: str, deckhan
     target_of(Ship)  # whose config row this role could not make
     with acting_as(database, deckhand):
         assert plan("fleet.ship", now=at(MAY)).actions != ()
-        (problem,) = [each for each in table_status(Ship).problems if each.code is Code.OTHER_TOOL]
+        (problem,) = [each for each in status_of(Ship).problems if each.code is Code.OTHER_TOOL]
     for statement in problem.sentence.partition("seen: ")[2].split("; "):
         database.execute(statement)
     with acting_as(database, deckhand):
-        assert "pg_partman manages" in sentences(table_status(Ship).problems)
+        assert "pg_partman manages" in sentences(status_of(Ship).problems)
 
 
 def test_partitions_of_django_postgres_extra(database: Database) -> None:

@@ -23,7 +23,7 @@ from pg_timepart.beat import schedules
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, page_of, signed_in
 from tests.support.database import Database, at
@@ -120,8 +120,8 @@ def test_status_tasks_and_reconcile_go_by_the_rows_that_were_written(
     assert maintain("fleet.ship").outcome == "done"
     newest = database.logs(Ship)[-1]
     tasks.detach_partitions("fleet.ship", [newest.table_name])
-    assert table_status(Ship).interval == 2
-    assert table_status(Ship).detached_count == 1
+    assert status_of(Ship).interval == 2
+    assert status_of(Ship).detached_count == 1
     assert reconcile("fleet.ship").outcome == "unchanged"
     assert {each.label: each.outcome for each in maintain_all()}["fleet.ship"] != "failed"
 

@@ -16,7 +16,7 @@ from pg_timepart.errors import InvalidPolicy, OperationFailed
 from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from pg_timepart.status.tables import table_status
+from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.admin_client import CONFIGS, key_of, no_users_left, page_of, signed_in
 from tests.support.celery_messages import CeleryInMemory
@@ -147,7 +147,7 @@ def test_a_pin_that_nothing_can_hold_holds_for_ever(
     call_command("timepart", "status", SHIP, stdout=shown)
     assert "pinned for ever" in shown.getvalue()
     call_command("timepart", "plan", SHIP, stdout=shown)
-    assert table_status(SHIP).as_json()
+    assert status_of(SHIP).as_json()
     with no_users_left():
         client = signed_in(*CODENAMES)
         assert "pinned for ever" in client.get(page_of(row.config)).content.decode()
@@ -179,7 +179,7 @@ def test_bounds_that_nothing_can_hold_are_read(
         f"UPDATE pg_timepart_partitionlog SET {side} = %s WHERE id = %s", moment, row.pk
     )
     assert PartitionLog.objects.get(pk=row.pk).pk == row.pk
-    assert table_status(SHIP).partitions
+    assert status_of(SHIP).partitions
     maintain(SHIP)
     assert database.log(Ship, "2020-01-01").end == datetime(2020, 2, 1, tzinfo=UTC)
 
@@ -217,7 +217,7 @@ def test_a_grace_that_nothing_can_hold_stops_no_other_table(
     assert "drop_after must not be negative, nor above 36525 days" in found[SHIP].reason
     assert {each.outcome for label, each in found.items() if label != SHIP} <= {"done", "unchanged"}
     assert database.exists(row.table_name)
-    assert table_status(SHIP).as_json()
+    assert status_of(SHIP).as_json()
     with no_users_left():
         client = signed_in(*CODENAMES)
         for address in (page_of(row.config), reverse(CONFIGS)):

@@ -26,8 +26,7 @@ from pg_timepart.findings import Code, sentences
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.schema import registry
-from pg_timepart.status.tables import all_statuses, table_status
-from pg_timepart.status.types import Health
+from pg_timepart.status import Health, status_of, statuses
 from tests import settings as project
 from tests.apps.plant.models import Reading
 from tests.support.admin_client import page_of, signed_in
@@ -228,7 +227,7 @@ def test_w016_two_configs_of_one_table_are_told_everywhere(
     early = claimed_twice(held)
     sentence = f"for another config too: {OLD} (its model is gone)"
     with new_code():
-        status = table_status(NEW)
+        status = status_of(NEW)
         assert status.health is Health.WARNING
         assert sentence in sentences(status.problems)
         warnings = [each for each in run_checks(databases=["default"]) if each.id == W016]
@@ -249,8 +248,8 @@ def test_before_the_next_pass_status_tells_of_no_dispute_and_changes_nothing(
     held: PartitionConfig, moving: None
 ) -> None:
     with new_code():
-        assert Code.CONFIG_DISPUTED not in {each.code for each in table_status(NEW).problems}
-        told = {each.label: each.problems for each in all_statuses()}
+        assert Code.CONFIG_DISPUTED not in {each.code for each in status_of(NEW).problems}
+        told = {each.label: each.problems for each in statuses()}
         assert f"The table of {OLD} is that of {NEW} by now." in told[OLD][0].sentence
     assert PartitionConfig.objects.get(pk=held.pk).model_label == OLD
 

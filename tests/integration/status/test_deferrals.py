@@ -14,7 +14,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.findings import Code
 from pg_timepart.maintenance import maintain
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from pg_timepart.status.tables import Health, all_statuses, table_status
+from pg_timepart.status import Health, status_of, statuses
 from tests.apps.fleet.models import Crossing, Ship
 from tests.support.database import Database, Model
 from tests.support.processes import session
@@ -50,7 +50,7 @@ def give_way(*labels: str, times: int) -> None:
 
 
 def said(label: str = "fleet.ship") -> list[str]:
-    return [str(each) for each in table_status(label).problems if each.code is Code.RUNS_DEFERRED]
+    return [str(each) for each in status_of(label).problems if each.code is Code.RUNS_DEFERRED]
 
 
 def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
@@ -59,7 +59,7 @@ def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
         assert said() == []
         give_way("fleet.ship", times=1)
         (problem,) = said()
-        assert table_status("fleet.ship").health is Health.CRITICAL  # for want of partitions
+        assert status_of("fleet.ship").health is Health.CRITICAL  # for want of partitions
     assert problem.startswith("The last 3 runs gave way, and the last said: Another run maintains")
     assert "Its advisory lock is held now by pid " in problem
     assert "(application 'somebody', user 'postgres', open for" in problem
@@ -87,7 +87,7 @@ def test_one_run_that_is_well_ends_it(database: Database) -> None:
 def test_it_costs_two_queries_whatever_the_number_of_tables(database: Database) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            all_statuses(["fleet.ship", "fleet.crossing"])
+            statuses(["fleet.ship", "fleet.crossing"])
         return len(captured)
 
     maintain.maintain("fleet.mooring")

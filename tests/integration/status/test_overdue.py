@@ -20,8 +20,7 @@ from pg_timepart.beat.dispatcher import DISPATCH
 from pg_timepart.findings import sentences
 from pg_timepart.maintenance import maintain
 from pg_timepart.models import PartitionConfig
-from pg_timepart.status.tables import all_statuses, table_status
-from pg_timepart.status.types import Health
+from pg_timepart.status import Health, status_of, statuses
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_in
 from tests.support.command_line import timepart
@@ -63,13 +62,13 @@ def looked_at(config: PartitionConfig, past: timedelta, sent: timedelta | None =
 
 
 def problems(label: str = LABEL) -> list[str]:
-    return [each.sentence for each in table_status(label).problems]
+    return [each.sentence for each in status_of(label).problems]
 
 
 def test_nothing_is_late_within_an_interval_and_an_hour(ship: PartitionConfig) -> None:
     looked_at(ship, DAY + 59 * MINUTE)
     assert problems() == []
-    assert table_status(LABEL).overdue_since is None
+    assert status_of(LABEL).overdue_since is None
 
 
 def test_without_a_running_beat(ship: PartitionConfig) -> None:
@@ -131,7 +130,7 @@ def test_a_crontab_that_a_person_chose(ship: PartitionConfig) -> None:
     crontab = CrontabSchedule.objects.create(minute=due.minute, hour=due.hour, timezone="UTC")
     set_entry(ship, interval=None, crontab=crontab)
     looked_at(ship, 5 * HOUR)
-    assert abs((table_status(LABEL).overdue_since or due + DAY) - due) < 2 * MINUTE
+    assert abs((status_of(LABEL).overdue_since or due + DAY) - due) < 2 * MINUTE
     looked_at(ship, 2 * HOUR)
     assert problems() == []
 
@@ -232,9 +231,9 @@ def test_the_number_of_queries_is_the_same_when_all_are_late(ship: PartitionConf
     PartitionConfig.objects.update(last_checked_at=ago(40 * DAY))
     PeriodicTask.objects.update(date_changed=ago(40 * DAY))
     with CaptureQueriesContext(connection) as for_one:
-        all_statuses([LABEL])
+        statuses([LABEL])
     with CaptureQueriesContext(connection) as for_four:
-        found = all_statuses(labels)
+        found = statuses(labels)
     assert all(OVERDUE in sentences(each.problems) for each in found)
     assert {each.health for each in found} == {Health.WARNING}
     assert len(for_four) == len(for_one)

@@ -16,7 +16,7 @@ from deploy.health import ask_database
 from pg_timepart import tasks
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig, PartitionRun
-from pg_timepart.status.tables import all_statuses
+from pg_timepart.status import statuses
 from tests.apps.plant.models import Reading
 from tests.support.admin_client import page_of, signed_in
 from tests.support.command_line import Ended, timepart
@@ -206,10 +206,10 @@ def test_what_is_elsewhere_or_anothers_is_not_reported(lost: PartitionConfig) ->
     )
     try:
         execute("SET ROLE passer_by")
-        labels = [each.label for each in all_statuses()]
+        labels = [each.label for each in statuses()]
         execute("RESET ROLE")
         assert LABEL not in labels
-        assert LABEL in [each.label for each in all_statuses()]
+        assert LABEL in [each.label for each in statuses()]
     finally:
         execute(
             "RESET ROLE",
@@ -223,7 +223,7 @@ def test_what_is_elsewhere_or_anothers_is_not_reported(lost: PartitionConfig) ->
 
 def test_it_takes_a_constant_number_of_queries(lost: PartitionConfig) -> None:
     with CaptureQueriesContext(connection) as one:
-        all_statuses()
+        statuses()
     with code_without("plant.measurement"), CaptureQueriesContext(connection) as two:
-        all_statuses()
+        statuses()
     assert len(two) == len(one)

@@ -1,0 +1,87 @@
+"""What our tables and beat's record of partitioned models, read in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import django.db
+from django.db import models
+
+from pg_timepart.beat.timetable import Timetable, read_timetable
+from pg_timepart.errors import TimepartError
+from pg_timepart.findings import Code, Finding
+from pg_timepart.maintenance.target import Target, defaults_of, target_of
+from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.models.database import rows_alias
+from pg_timepart.status.deferrals import gave_way_repeatedly
+from pg_timepart.status.health import in_one_line, unreadable
+from pg_timepart.status.types import period_in_words
+
+
+@dataclass(slots=True, kw_only=True)
+class Records:
+    """What our rows say, or why they do not."""
+
+    targets: list[Target]
+    rows: dict[int, list[PartitionLog]]
+    timetable: Timetable | None = None
+    deferred: frozenset[str] = frozenset()
+    """Labels of models whose last runs all gave way."""
+
+    trouble: tuple[Finding, ...] = ()
+
+
+def read_records(chosen: Sequence[type[models.Model]]) -> Records:
+    """Return what is recorded of these models; what cannot be read is a finding."""
+    using = rows_alias()
+    labels = [model._meta.label_lower for model in chosen]
+    rows: dict[int, list[PartitionLog]] = {}
+    try:
+        found = PartitionConfig.objects.using(using).filter(model_label__in=labels)
+        configs = {each.model_label: each for each in found}
+        logs = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
+        for row in logs.order_by("config", "start", "schema_name", "table_name"):
+            rows.setdefault(row.config_id, []).append(row)
+        deferred = gave_way_repeatedly(configs.values())
+    except django.db.Error as error:
+        trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
+        return Records(
+            targets=[_target(model, {}) for model in chosen], rows={}, trouble=(trouble,)
+        )
+    targets = [_target(model, configs) for model in chosen]
+    try:
+        timetable = read_timetable()
+    except django.db.Error as error:
+        words = f"The schedules of django_celery_beat cannot be read. {in_one_line(error)}"
+        trouble = Finding(Code.SCHEDULES_UNREADABLE, words)
+        return Records(targets=targets, rows=rows, deferred=deferred, trouble=(trouble,))
+    return Records(targets=targets, rows=rows, deferred=deferred, timetable=timetable)
+
+
+def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:
+    """Return the target, with what would become its config row where there is none: reads only."""
+    label = model._meta.label_lower
+    return target_of(model, config=configs.get(label) or _unsaved_config(model))
+
+
+def _unsaved_config(model: type[models.Model]) -> PartitionConfig:
+    try:
+        return PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
+    except TimepartError:  # the system checks say so; what is in the table counts here
+        return PartitionConfig(model_label=model._meta.label_lower)
+
+
+def config_facts(config: PartitionConfig) -> dict[str, Any]:
+    """Return the fields of TableStatus that a config has, saved or not."""
+    return {
+        "period": period_in_words(config.period, config.periods_per_partition),
+        "interval": config.interval,
+        "premake": config.premake,
+        "is_enabled": config.enabled,
+        "last_outcome": config.last_outcome,
+        "last_message": config.last_message,
+        "last_run_at": config.last_run_at,
+        "last_checked_at": config.last_checked_at,
+    }
