@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+from tests.support.checkout import CHECKOUT
+
 PACKAGE = "pg_timepart"
-ROOT = Path(__file__).parents[2] / PACKAGE
+ROOT = CHECKOUT / PACKAGE
 
 LAYOUT = (
     "errors",
@@ -114,6 +117,12 @@ def test_every_module_has_its_place_in_the_layout() -> None:
     unplaced = {layer_of(name_of(each, ROOT)) for each in sources(ROOT)} - RANK.keys()
 
     assert unplaced == set()
+
+
+def test_the_page_on_the_architecture_names_each_in_the_same_order() -> None:
+    page = (CHECKOUT / "docs/architecture.md").read_text()
+
+    assert tuple(re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)) == LAYOUT
 
 
 @pytest.mark.parametrize("source", sources(ROOT), ids=lambda source: str(source.relative_to(ROOT)))
