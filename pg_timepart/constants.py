@@ -32,7 +32,7 @@ class ActionKind(StrEnum):
     """What one step of a plan does to one partition."""
 
     RELEASE = "release"
-    """A default partition, from what it promised for an attach that was cut short."""
+    """Drops the exclusion CHECKs that an interrupted run left on a default partition."""
 
     FINALIZE = "finalize"
     CREATE = "create"

@@ -9,7 +9,7 @@ import django.db
 
 from pg_timepart.errors import TimepartError
 from pg_timepart.findings import Code, Finding
-from pg_timepart.maintenance.next_plan import look, plan_of
+from pg_timepart.maintenance.next_plan import dry_work, plan_of
 from pg_timepart.maintenance.preview import ActionPreview, preview_plan
 from pg_timepart.maintenance.target import target_named
 from pg_timepart.models import PartitionConfig
@@ -61,7 +61,7 @@ def check(config: PartitionConfig) -> None:
 
 
 def _planned(config: PartitionConfig) -> Upcoming:
-    work = look(target_named(config.model_label, config))
+    work = dry_work(target_named(config.model_label, config))
     plan = plan_of(work)
     shown = replace(plan, actions=plan.actions[:MOST_WITH_SQL])
     return Upcoming(

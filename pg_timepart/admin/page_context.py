@@ -19,7 +19,7 @@ from pg_timepart.admin.operations import key_of
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.timeline import layout
 from pg_timepart.admin.timeline.shapes import Drawing, Span
-from pg_timepart.constants import ActionKind
+from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.partitions.plan import Action
 from pg_timepart.status import PartitionStatus, TableStatus
@@ -124,7 +124,7 @@ def _present(status: TableStatus) -> Iterator[Span]:
 
 def _planned(plan: Upcoming) -> Iterator[Span]:
     for each in plan.actions:
-        if each.kind is ActionKind.CREATE and each.bounds is not None:
+        if each.is_new and each.bounds is not None:
             place = each.tablespace or ""
             yield Span(kind="planned", name=each.partition, bounds=each.bounds, tablespace=place)
 
@@ -149,8 +149,9 @@ def planned_actions(plan: Upcoming) -> list[PlannedAction]:
 def in_words(action: Action) -> str:
     """Return what one action does, to what and why."""
     bounds = f" ({formatting.bounds(action.bounds)})" if action.bounds else ""
-    place = f" to {action.tablespace}" if action.kind is ActionKind.MOVE else ""
-    return f"{action.kind} {action.partition}{bounds}{place}: {action.reason}"
+    handler = HANDLERS[action.kind]
+    what = f"{handler.verb} {action.partition}{bounds}{handler.destination(action)}"
+    return f"{what}: {action.reason}"
 
 
 def _by_time(seen: Overview) -> list[PartitionStatus]:

@@ -1,4 +1,4 @@
-"""Telling the project's receivers what was done."""
+"""Send the signals of what was done, after the commit."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from functools import partial
 
 from django.db import transaction
 
-from pg_timepart import signals
-from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.constants import Outcome
+from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.report import ActionResult
-
-_SIGNALS = {
-    ActionKind.CREATE: signals.post_create_partition,
-    ActionKind.ATTACH: signals.post_attach_partition,
-    ActionKind.DETACH: signals.post_detach_partition,
-    ActionKind.FINALIZE: signals.post_detach_partition,
-}
 
 
 def announce(work: Work, results: Iterable[ActionResult]) -> None:
@@ -25,7 +18,7 @@ def announce(work: Work, results: Iterable[ActionResult]) -> None:
     by_oid = {row.relid: row for row in work.rows}
     by_place = {(row.schema_name, row.table_name): row for row in work.rows}
     for result in results:
-        signal = _SIGNALS.get(result.kind)
+        signal = HANDLERS[result.kind].signal
         made = by_place.get((work.parent.schema, result.partition))
         row = made if result.oid is None else by_oid.get(result.oid)
         if signal is not None and row is not None and result.outcome is Outcome.DONE:

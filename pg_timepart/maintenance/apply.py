@@ -1,25 +1,21 @@
-"""Applying a plan, action by action: one that fails stops no other."""
+"""Apply a plan action by action; one that fails stops no other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
-from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.constants import Outcome
 from pg_timepart.errors import Deferred, TimepartError, UnknownName
 from pg_timepart.logger import logger
-from pg_timepart.maintenance.actions.attach import attach
-from pg_timepart.maintenance.actions.create import create
-from pg_timepart.maintenance.actions.default_partition import release
-from pg_timepart.maintenance.actions.detach import detach, finalize
-from pg_timepart.maintenance.actions.storage import drop, move, truncate, unlink
+from pg_timepart.maintenance.actions.base import Handler
+from pg_timepart.maintenance.actions.handlers import handler_of
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session, open_session
 from pg_timepart.maintenance.report import ActionResult
-from pg_timepart.models.database import keep
 from pg_timepart.partitions.addresses import qualified
 from pg_timepart.partitions.plan import Action
 from pg_timepart.postgres.privileges import missing_rights
@@ -33,20 +29,6 @@ from pg_timepart.postgres.sqlstate import (
 )
 
 _NOT_DONE = (Outcome.DEFERRED, Outcome.FAILED)
-
-Performer = Callable[[Work, Action, Session], str]
-
-PERFORMERS: dict[ActionKind, Performer] = {
-    ActionKind.RELEASE: release,
-    ActionKind.FINALIZE: finalize,
-    ActionKind.CREATE: create,
-    ActionKind.DETACH: detach,
-    ActionKind.UNLINK: unlink,
-    ActionKind.ATTACH: attach,
-    ActionKind.MOVE: move,
-    ActionKind.DROP: drop,
-    ActionKind.TRUNCATE: truncate,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,21 +55,21 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
     for action in actions:
         if action.oid in work.stopped:
             continue
-        result, fatal = _apply_one(work, action)
+        handler = handler_of(work, action)
+        result, fatal = _apply_one(handler)
         yield result
         if fatal is not None:
             raise fatal
-        is_over = action.kind is not ActionKind.UNLINK and result.outcome in _NOT_DONE
+        is_over = handler.stops_what_follows and result.outcome in _NOT_DONE
         if is_over and action.oid is not None:  # what is to be created has none yet
             work.stopped.add(action.oid)
 
 
-def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | None]:
-    session = open_session(
-        work.target.connection, work.waited_seconds, is_urgent=work.is_urgent(action)
-    )
+def _apply_one(handler: Handler) -> tuple[ActionResult, Exception | None]:
+    work, action = handler.work, handler.action
+    session = open_session(work.target.connection, work.waited_seconds, is_urgent=handler.is_urgent)
     begun = time.monotonic()
-    ending = _perform(work, action, session)
+    ending = _perform(handler, session)
     work.waited_seconds += session.waiting.seconds
     result = ActionResult(
         kind=action.kind,
@@ -103,43 +85,45 @@ def _apply_one(work: Work, action: Action) -> tuple[ActionResult, Exception | No
     return result, ending.fatal
 
 
-def _perform(work: Work, action: Action, session: Session) -> _Ending:
+def _perform(handler: Handler, session: Session) -> _Ending:
+    work = handler.work
     try:
         if not work.is_lock_held():
             raise Deferred("The connection that held the advisory lock was lost.")
-        _refuse_unknown_tablespace(work, action)
-        detail = PERFORMERS[action.kind](work, action, session)
+        _refuse_unknown_tablespace(work, handler.action)
+        detail = handler.perform(session)
     except Deferred as error:
-        _give_up(work, action)
+        _give_up(handler)
         return _Ending(outcome=Outcome.DEFERRED, detail=str(error))
     except TimepartError as error:
-        _give_up(work, action, may_yet_be_done=False)
+        _give_up(handler, may_yet_be_done=False)
         return _Ending(outcome=Outcome.FAILED, detail=str(error))
     except (DatabaseError, InterfaceError) as error:
-        return _ended_by_server(work, action, error)
+        return _ended_by_server(handler, error)
     except work.interruptions:
         raise
     except Exception as error:  # noqa: BLE001  # a defect of ours stops no other partition
-        return _ended_by_defect(work, action, error)
+        return _ended_by_defect(handler, error)
     return _Ending(outcome=Outcome.DONE, detail=detail)
 
 
-def _ended_by_defect(work: Work, action: Action, error: Exception) -> _Ending:
+def _ended_by_defect(handler: Handler, error: Exception) -> _Ending:
     """Return how it ended; where it left a connection that can do nothing, no other follows."""
+    action = handler.action
     logger.error("%s of %s", action.kind, action.partition, exc_info=error)
-    is_usable = work.target.connection.is_usable()
+    is_usable = handler.work.target.connection.is_usable()
     if is_usable:
-        _give_up(work, action)
+        _give_up(handler)
     return _Ending(outcome=Outcome.FAILED, detail=defect(error), fatal=None if is_usable else error)
 
 
-def _ended_by_server(work: Work, action: Action, error: DatabaseError | InterfaceError) -> _Ending:
-    if ends_the_run(error) or not work.target.connection.is_usable():
+def _ended_by_server(handler: Handler, error: DatabaseError | InterfaceError) -> _Ending:
+    if ends_the_run(error) or not handler.work.target.connection.is_usable():
         return _Ending(outcome=Outcome.FAILED, detail="was cut short.", fatal=error)
-    _give_up(work, action)
+    _give_up(handler)
     detail = sentence(error)
     if sqlstate(error) == INSUFFICIENT_PRIVILEGE:
-        detail = f"{detail} {_remedy(work, action)}"
+        detail = f"{detail} {_remedy(handler.work, handler.action)}"
     return _Ending(outcome=Outcome.FAILED, detail=detail, is_passing=is_shortage(error))
 
 
@@ -166,22 +150,15 @@ def _remedy(work: Work, action: Action) -> str:
 
 
 def _refuse_unknown_tablespace(work: Work, action: Action) -> None:
-    known, wanted = work.known_tablespaces, action.tablespace
-    if (wanted or action.kind is ActionKind.MOVE) and wanted not in known:
-        raise UnknownName("tablespace", str(wanted), sorted(known))
+    if action.tablespace and action.tablespace not in work.known_tablespaces:
+        raise UnknownName("tablespace", action.tablespace, sorted(work.known_tablespaces))
 
 
-def _give_up(work: Work, action: Action, *, may_yet_be_done: bool = True) -> None:
+def _give_up(handler: Handler, *, may_yet_be_done: bool = True) -> None:
     """Take back what begin() recorded, unless the operation is past the point of return.
 
-    A detached partition that could not move yet stays so recorded, and a pending detach shows in
-    the catalog: the next pass goes on with both. Not with a move that a person asked for and that
-    cannot be done, such as to a tablespace that is gone: the person has been told.
+    A pending detach shows in the catalog: the next pass goes on with it.
     """
-    row = work.row_of(action.oid)
-    if row is None or row.unfinished != action.kind.value:
-        return
-    if action.kind is not ActionKind.MOVE:
-        keep(row, unfinished="")
-    elif row.is_attached or (action.is_asked and not may_yet_be_done):
-        keep(row, unfinished="", wanted_tablespace="")
+    row = handler.work.row_of(handler.action.oid)
+    if row is not None and row.unfinished == handler.action.kind.value:
+        handler.give_up(row, may_yet_be_done=may_yet_be_done)

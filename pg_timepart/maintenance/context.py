@@ -1,13 +1,12 @@
-"""What the actions of one run share: the table as last read, its rows, and what was asked."""
+"""State that the actions of one run share: the table as last read, its rows, and the policy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pg_timepart.constants import ActionKind
 from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.findings import Finding
 from pg_timepart.maintenance import log_sync as row_keeping
@@ -49,6 +48,9 @@ class Work:
     concurrently: bool = True
     """Whether detaching may use the form that cannot run in a transaction."""
 
+    is_dry: bool = False
+    """Whether nothing is done: what actions would change is assumed, not read."""
+
     rivals: tuple[Claim, ...] = ()
     """Other configs that claim the table."""
 
@@ -83,9 +85,20 @@ class Work:
             self._template = read_template(self.target.connection, self.parent, newest)
         return self._template
 
-    def assume(self, template: Template) -> None:
-        """Go on as if the template had been read so: a preview knows what was done before."""
-        self._template = template
+    def assume_no_exclusion_checks(self) -> None:
+        """In a dry run, go on as if they were dropped, as each create and attach leaves them."""
+        self._template = replace(self.template(), default_checks=())
+
+    def after_detach(self, action: Action) -> None:
+        """Go on with the partition detached: as read anew, and in a dry run as assumed."""
+        if not self.is_dry:
+            self.reread()
+            return
+        leaf = self.partition(action)
+        left = tuple(each for each in self.parent.partitions if each.oid != leaf.oid)
+        off = replace(leaf, is_attached=False, is_pending=False, bounds=None, comment=None)
+        others = tuple(each for each in self.parent.detached if each.oid != leaf.oid)
+        self.parent = replace(self.parent, partitions=left, detached=(*others, off))
 
     def forget_template(self) -> None:
         """Have it read again: checks come and go on a default partition."""
@@ -150,19 +163,6 @@ class Work:
         """Return the literals of ``bounds``."""
         assert self.parent.key_format is not None  # noqa: S101
         return self.parent.key_format.write(bounds, self.policy.zone)
-
-    def is_urgent(self, action: Action) -> bool:
-        """Return whether without this create INSERTs fail within one period from now."""
-        bounds = action.bounds
-        if (
-            action.kind is not ActionKind.CREATE
-            or bounds is None
-            or self.parent.default is not None
-        ):
-            return False
-        soon = self.policy.period.shift(self.now, 1, self.policy.zone)
-        begins_soon = bounds.start is None or bounds.start < soon
-        return begins_soon and (bounds.end is None or bounds.end > self.now)
 
     def begin(self, action: Action) -> None:
         """Record that the operation begins, so that the next pass can end it if we die."""

@@ -1,4 +1,4 @@
-"""Running the steps of an action, each bounded, and keeping account of it."""
+"""Run the steps of an action, each within the lock budget, and keep account of it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Session:
             self._run_one(step)
 
     def run_alone(
-        self, step: Step, *, look: Callable[[], list[Holder]], limit_seconds: float
+        self, step: Step, *, find_holders: Callable[[], list[Holder]], limit_seconds: float
     ) -> bool:
         """Run a statement that cannot be in a transaction; return whether it ended.
 
-        First waits from afar until ``look`` finds nobody who has been there for long. A statement
+        First waits from afar until ``find_holders`` finds nobody who has been there for long. One
         that takes longer than ``limit_seconds`` is cancelled, and one that stops others is so
         before they have waited longer than the budget. Raises InsideTransaction.
         """
@@ -59,7 +59,7 @@ class Session:
                 " or pass concurrently=False, which holds an exclusive lock on the table until"
                 " the transaction ends."
             )
-        wait_for_short(look, self.budget, self.waiting, step.summary)
+        wait_for_short(find_holders, self.budget, self.waiting, step.summary)
         (statement,) = step.statements
         text = as_text(statement, self.connection)
         try:

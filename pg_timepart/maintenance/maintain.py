@@ -15,8 +15,9 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance import log_sync as row_keeping
 from pg_timepart.maintenance.actions.comment import outdated
 from pg_timepart.maintenance.history import TIME_IS_UP, Origin, record_alone, touch_all
+from pg_timepart.maintenance.next_plan import dry_work, plan_of
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.run import Request, preview, run
+from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import (
     Target,
     read_tables,
@@ -47,7 +48,7 @@ def maintain(label: str, *, now: datetime | None = None, origin: Origin | None =
 
 def plan(label: str, *, now: datetime | None = None) -> Plan:
     """Return what maintain() would do now, and do nothing. Raises what maintain() reports."""
-    return preview(target_named(label), plan_pass, now)
+    return plan_of(dry_work(target_named(label), now), now)
 
 
 def maintain_unattended(

@@ -1,17 +1,13 @@
-"""Nothing is planned for a table that another tool manages: each would fail on the other's work."""
+"""Plans for a table that another tool manages too: what that one does by itself is left out."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.constants import ActionKind
 from pg_timepart.findings import Code, Finding
+from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.postgres.other_tools import read_other_managers
-
-_OF_ONE_MANAGER = {ActionKind.CREATE, ActionKind.DETACH, ActionKind.MOVE, ActionKind.DROP}
 
 
 def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
@@ -31,15 +27,11 @@ def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
         at_work = [each.sentence for each in managers if each.is_at_work]
         if not at_work:
             return wanted
-        kept = tuple(each for each in wanted.actions if each not in left)
         words = f"Nothing was made or retired ({len(left)} to do). {' '.join(at_work)}"
-        why = Finding(Code.OTHER_TOOL, words)
-        return replace(wanted, actions=kept, problems=(*wanted.problems, why))
+        return wanted.without(left, Finding(Code.OTHER_TOOL, words))
 
     return plan
 
 
 def _is_left_to_it(action: Action) -> bool:
-    if action.kind is ActionKind.CREATE:
-        return True
-    return action.kind in _OF_ONE_MANAGER and not action.is_asked
+    return action.is_new or (HANDLERS[action.kind].is_rotation and not action.is_asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,19 +12,20 @@ from datetime import datetime
 from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.utils import timezone
 
-from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.constants import Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.findings import Finding
 from pg_timepart.logger import logger
 from pg_timepart.maintenance import config_claims
 from pg_timepart.maintenance import log_sync as row_keeping
 from pg_timepart.maintenance.actions.comment import mark_anew, outdated
+from pg_timepart.maintenance.actions.handlers import in_order
 from pg_timepart.maintenance.announce import announce
 from pg_timepart.maintenance.apply import apply
-from pg_timepart.maintenance.clock_skew import at_latest, cautious
+from pg_timepart.maintenance.clock_skew import at_latest
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.history import TIME_IS_UP, Origin, is_deleted, record, record_alone
-from pg_timepart.maintenance.other_tools import considerate
+from pg_timepart.maintenance.next_plan import guarded_plan
 from pg_timepart.maintenance.report import ActionResult, Report, overall
 from pg_timepart.maintenance.target import CONFIG_IS_GONE, Target
 from pg_timepart.models import PartitionLog
@@ -35,8 +36,6 @@ from pg_timepart.postgres.advisory_lock import AdvisoryLockTaken, advisory_lock
 from pg_timepart.postgres.cancel import nothing_left_running
 from pg_timepart.postgres.catalog import tablespaces
 from pg_timepart.postgres.sqlstate import defect, ends_the_run, in_words, renew
-
-_URGENCY = {ActionKind.RELEASE: 0, ActionKind.FINALIZE: 0, ActionKind.CREATE: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +75,8 @@ class Request:
 
         A run plans twice, and for the same moment: the one that its actions are judged by.
         """
-        planner = cautious(self.planner) if self.now is None else self.planner
-        planner = considerate(planner, target.connection)
-        return planner(target.plan_input(parent, rows, now))
-
-
-def preview(target: Target, planner: Planner, now: datetime | None = None) -> Plan:
-    """Return what a run would do now, and do nothing. Takes no lock."""
-    rows = target.rows()
-    parent = target.read(rows)
-    request = Request(operation="preview", planner=planner, now=now)
-    plan = request.plan(target, parent, rows, now or parent.read_at)
-    return target.agreed(plan, parent)
+        given = target.plan_input(parent, rows, now)
+        return guarded_plan(target, self.planner, given, is_by_clock=self.now is None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,14 +211,6 @@ def _apply_group(work: Work, group: list[Action], course: Course) -> None:
         raise
     work.refresh()
     announce(work, course.results[begun:])
-
-
-def in_order(actions: Iterable[Action]) -> list[list[Action]]:
-    """Return what clears the way, then what makes room, then the rest; each can wait for locks."""
-    groups: dict[int, list[Action]] = {}
-    for each in actions:
-        groups.setdefault(_URGENCY.get(each.kind, 2), []).append(each)
-    return [groups[urgency] for urgency in sorted(groups)]
 
 
 def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: datetime) -> bool:

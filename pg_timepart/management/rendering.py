@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta, tzinfo
 
-from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.constants import Outcome
+from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.maintenance.preview import ActionPreview, Preview, StepPreview
 from pg_timepart.maintenance.report import ActionResult, Report
 from pg_timepart.status import PartitionStatus, TableStatus, formatting
@@ -13,17 +14,6 @@ from pg_timepart.text import printable
 
 _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTES")
 _NUMBERS = (4, 5)
-_DONE = {
-    ActionKind.RELEASE: "released",
-    ActionKind.FINALIZE: "finished detaching",
-    ActionKind.CREATE: "created",
-    ActionKind.DETACH: "detached",
-    ActionKind.UNLINK: "dropped the foreign keys of",
-    ActionKind.ATTACH: "attached",
-    ActionKind.MOVE: "moved",
-    ActionKind.DROP: "dropped",
-    ActionKind.TRUNCATE: "emptied",
-}
 
 
 def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
@@ -131,7 +121,8 @@ def _count(preview: Preview) -> str:
 def _action_lines(preview: ActionPreview, zone: tzinfo) -> Iterator[str]:
     action = preview.action
     bounds = f" ({formatting.bounds(action.bounds, zone)})" if action.bounds else ""
-    yield f"-- {action.kind} {printable(action.partition)}{bounds}: {printable(action.reason)}"
+    what = f"{HANDLERS[action.kind].verb} {printable(action.partition)}{bounds}"
+    yield f"-- {what}: {printable(action.reason)}"
     if preview.note:
         yield f"-- note: {printable(preview.note)}"
     for step in preview.steps:
@@ -146,12 +137,13 @@ def _step_lines(step: StepPreview) -> Iterator[str]:
 
 
 def _result(result: ActionResult) -> str:
+    handler = HANDLERS[result.kind]
     name, detail = printable(result.partition), printable(result.detail)
     if result.outcome is Outcome.DEFERRED:
-        return f"gave way, did not {result.kind} {name}: {detail}"
+        return f"gave way, did not {handler.verb} {name}: {detail}"
     if result.outcome is Outcome.FAILED:
-        return f"failed to {result.kind} {name}: {detail}"
+        return f"failed to {handler.verb} {name}: {detail}"
     took = formatting.duration(timedelta(seconds=result.seconds))
     waited = timedelta(seconds=result.waited_seconds)
     waiting = f", {formatting.duration(waited)} of it waiting for locks" if waited else ""
-    return f"{_DONE[result.kind]} {name}, {took}{waiting}"
+    return f"{handler.past} {name}, {took}{waiting}"

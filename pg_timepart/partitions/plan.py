@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from pg_timepart.constants import ActionKind
@@ -88,6 +88,9 @@ class PlanInput:
         return {each.oid: each for each in self.known}
 
 
+_TAKING_AWAY = {ActionKind.DETACH, ActionKind.DROP}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One thing to do to one partition."""
@@ -109,6 +112,16 @@ class Action:
     is_asked: bool = False
     """Whether somebody asked for it by hand, so that it shall be done even if we die meanwhile."""
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it makes the partition."""
+        return self.oid is None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether rows can be missed after it: it detaches, or drops."""
+        return self.kind in _TAKING_AWAY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -125,6 +138,12 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether there is nothing to do and nothing to report as wrong."""
         return not self.actions and not self.problems
+
+    def without(self, left_out: Collection[Action], problem: Finding) -> Plan:
+        """Return the plan without these and what would follow on their partitions, and why."""
+        stopped = {each.oid for each in left_out if not each.is_new}
+        kept = (each for each in self.actions if each not in left_out and each.oid not in stopped)
+        return replace(self, actions=tuple(kept), problems=(*self.problems, problem))
 
 
 Planner = Callable[[PlanInput], Plan]

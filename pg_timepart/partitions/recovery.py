@@ -14,12 +14,12 @@ _ENDS_WITHOUT_KEYS = {ActionKind.ATTACH, ActionKind.DROP}
 
 
 def releases(parent: Parent) -> Iterator[Action]:
-    """Yield the release of the default partition from what it promised and need not keep.
+    """Yield the dropping of exclusion CHECKs that an interrupted run left on a default partition.
 
-    Only for who has the table's advisory lock: another run may be about to need the promise.
+    Only for who has the table's advisory lock: another run may be about to need them.
     """
     default = parent.default
-    if default is not None and default.promises:
+    if default is not None and default.exclusion_checks:
         yield Action(
             kind=ActionKind.RELEASE,
             partition=default.name,

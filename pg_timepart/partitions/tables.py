@@ -63,7 +63,7 @@ class Partition(Relation):
     is_default: bool = False
     """Whether it takes the rows that no other partition takes."""
 
-    promises: tuple[str, ...] = ()
+    exclusion_checks: tuple[str, ...] = ()
     """Checks of ours by which a default partition refuses rows of ranges that it used to take.
     While no run is at work, they are what an interrupted create or attach left."""
 

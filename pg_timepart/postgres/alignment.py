@@ -14,19 +14,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres import ddl
-from pg_timepart.postgres.action_steps import (
-    ACCESS_EXCLUSIVE,
-    SHARE_UPDATE_EXCLUSIVE,
-    unhurried,
-)
-from pg_timepart.postgres.check_constraints import BOUNDS_CHECK
+from pg_timepart.postgres.check_constraints import BOUNDS_CHECK, NOT_NULL_CHECK
 from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
 from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import fetch_all
-from pg_timepart.postgres.steps import Step
-
-NOT_NULL_CHECK = "pg_timepart_null_"
-"""Begins the name of the CHECK that spares SET NOT NULL its scan under an exclusive lock."""
+from pg_timepart.postgres.steps import (
+    ACCESS_EXCLUSIVE,
+    SHARE_UPDATE_EXCLUSIVE,
+    Step,
+    unhurried,
+)
 
 # CHECKs and NOT NULLs by name, of the parent and of the leaf. Up to 17, NOT NULL is no constraint,
 # and there is no NOT ENFORCED.

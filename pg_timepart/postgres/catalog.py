@@ -55,7 +55,7 @@ class _Row(NamedTuple):
     expression: str | None
     leaf_tablespace: str
     is_pending: bool | None
-    promises: list[str] | None
+    exclusion_checks: list[str] | None
     leaf_owner: str
     comment: str | None
     has_foreign_keys: bool
@@ -228,7 +228,7 @@ def _attached(row: _Row, key_format: KeyFormat | None, zone: tzinfo) -> Partitio
         is_attached=True,
         is_pending=bool(row.is_pending),
         is_default=row.expression == "DEFAULT",
-        promises=tuple(row.promises or ()),
+        exclusion_checks=tuple(row.exclusion_checks or ()),
         comment=parse_comment(row.comment),
         has_comment=row.comment is not None,
         owner=row.leaf_owner,

@@ -15,6 +15,9 @@ EXCLUSION_CHECK = "pg_timepart_excludes"
 EXCLUSION_PATTERN = EXCLUSION_CHECK.replace("_", r"\_") + "%"
 """The same for LIKE."""
 
+NOT_NULL_CHECK = "pg_timepart_null_"
+"""Begins the name of the CHECK that spares SET NOT NULL its scan under an exclusive lock."""
+
 # One bound as the server deparses it in a CHECK: an int4 that is not negative is a bare number.
 _CONSTANT = """CASE WHEN wanted.type = 'integer' AND wanted.{side} NOT LIKE '-%%'
     THEN wanted.{side} ELSE format('%%L::%%s', wanted.{side}, wanted.type) END"""

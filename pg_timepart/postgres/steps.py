@@ -1,11 +1,21 @@
-"""Steps as values: what the executor runs, and a dry run prints."""
+"""Steps of an action as values: what the executor runs, and a dry run prints. Pure.
+
+Each is one transaction, or one statement that cannot be in one, and leaves a state from which the
+same action can begin again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_timepart.partitions.tables import Relation
+from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.ddl import Lock, Statement
+
+ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+SHARE = "SHARE"
+SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +62,43 @@ class Step:
 
     tablespace: str | None = None
     """Where indexes built in this step go."""
+
+
+def locked(relations: Sequence[Relation], mode: str) -> tuple[Lock, ...]:
+    """Return a lock of this mode on each."""
+    return tuple(Lock(relation=each, mode=mode) for each in relations)
+
+
+def default_of(parent: Parent) -> tuple[Relation, ...]:
+    """Return the default partition, or none."""
+    return (parent.default,) if parent.default is not None else ()
+
+
+def attach_locks(
+    parent: Parent, referenced: Sequence[Relation], mode: str, *leaves: Relation
+) -> tuple[Lock, ...]:
+    """Return the locks that ATTACH takes, in the one order that every step keeps to."""
+    return (
+        *locked(referenced, mode),
+        *locked([parent], SHARE_UPDATE_EXCLUSIVE),
+        *locked([*default_of(parent), *leaves], ACCESS_EXCLUSIVE),
+    )
+
+
+def unhurried(
+    table: Relation,
+    summary: str,
+    *statements: Statement,
+    mode: str = ACCESS_EXCLUSIVE,
+    tablespace: str | None = None,
+) -> Step:
+    """Return a step that may take long, since it locks a table that no application uses."""
+    return Step(
+        summary=summary,
+        locks=locked([table], mode),
+        altered=(table,),
+        statements=statements,
+        is_unhurried=True,
+        off=None if mode == SHARE_UPDATE_EXCLUSIVE else table,
+        tablespace=tablespace,
+    )

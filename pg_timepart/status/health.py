@@ -145,7 +145,7 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
     """Yield what was begun and has not ended, unless a run is at it right now."""
     label = target.label
     pending = {each.oid: each for each in parent.partitions if each.is_pending}
-    refusing = [each for each in parent.partitions if each.promises]
+    refusing = [each for each in parent.partitions if each.exclusion_checks]
     is_begun = bool(pending) or bool(refusing) or any(row.unfinished for row in rows)
     if is_begun and advisory_holders(target.connection, parent):
         return

@@ -1,27 +1,31 @@
-"""Making partitions."""
+"""Create a partition and attach it, under the planned name or the next free one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
-from django.db import DatabaseError, ProgrammingError
+from django.db import DatabaseError
 
 from pg_timepart.errors import Conflict, Deferred
+from pg_timepart.maintenance.actions.base import Handler, Urgency
 from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import alternatives
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition, Relation
-from pg_timepart.postgres.action_steps import create_steps, finish_leaf_steps
 from pg_timepart.postgres.catalog import is_taken, read_named
+from pg_timepart.postgres.create_steps import create_steps, finish_leaf_steps
 from pg_timepart.postgres.ddl import has_rows
 from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.sqlstate import sqlstate
+from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.table_comments import comment_for
 from pg_timepart.postgres.unattached_tables import is_owned, peculiarity
+from pg_timepart.signals import post_create_partition
 
 DUPLICATE_TABLE = "42P07"
 DUPLICATE_OBJECT = "42710"
@@ -43,22 +47,118 @@ class Place:
     """The table of this name that an interrupted run of ours made and did not attach."""
 
 
-def create(work: Work, action: Action, session: Session) -> str:
-    """Create the partition and attach it; return what there is to say about how.
+@dataclass(slots=True)
+class Create(Handler):
+    """Handler of ``create``.
 
     A table of ours that was made and never attached is attached, if it is empty. Whatever else has
-    the name, ours or not, keeps it, and the new partition gets another. Raises Conflict where too
-    many names are taken.
+    the name, ours or not, keeps it, and the new partition gets another.
     """
-    _refuse_beside_pending(work, action)
-    for place in places(work, action):
-        if place.unfinished is not None:
-            if not _has_rows(work, place.unfinished):
-                return _finish(work, action, place.unfinished, session)
-        elif _is_created(work, action, place.name, session):
-            session.made = place.name
-            return place.note or action.reason
-    raise Conflict(f"{MAX_NAMES} names like {action.partition} are taken.")
+
+    verb = "create"
+    past = "created"
+    urgency = Urgency.MAKES_ROOM
+    signal = post_create_partition
+    is_rotation = True
+
+    place: Place | None = field(default=None, init=False)
+    """Where the steps make it."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds that it gets."""
+        assert self.action.bounds is not None  # noqa: S101
+        return self.action.bounds
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether without it INSERTs fail within one period from now."""
+        work = self.work
+        if work.parent.default is not None:
+            return False
+        soon = work.policy.period.shift(work.now, 1, work.policy.zone)
+        begins_soon = self.bounds.start is None or self.bounds.start < soon
+        return begins_soon and (self.bounds.end is None or self.bounds.end > work.now)
+
+    @property
+    def note(self) -> str:
+        """Say why it gets another name, and what depends on a table that is there already."""
+        if self.place is None:
+            return ""
+        said = [f"{self.place.note}."] if self.place.note else []
+        if self.place.unfinished is not None:
+            said.append(
+                "An interrupted run made this table. If it holds rows, it is left alone and the new"
+                " partition gets another name."
+            )
+        return " ".join(said)
+
+    def check(self) -> None:
+        """Raise Deferred where a partition covers some of the range and its detach is pending."""
+        for each in self.work.parent.partitions:
+            if each.is_pending and each.bounds and each.bounds.overlaps(self.bounds):
+                raise Deferred(
+                    f"The detach of {each.name} is pending: it must end before its range is free."
+                )
+
+    def steps(self) -> Iterator[Step]:
+        """Yield how to make it in the place that was chosen, else in the first that there is.
+
+        Raises Conflict where too many names are taken.
+        """
+        if self.place is None:
+            self.place = next(places(self.work, self.action), None)
+        if self.place is None:
+            raise _too_many_taken(self.action)
+        work, sides, unfinished = self.work, self.work.sides(self.bounds), self.place.unfinished
+        if unfinished is not None:
+            yield from finish_leaf_steps(work.parent, work.template(), unfinished, sides)
+            return
+        parent = work.parent
+        leaf = Relation(oid=0, schema=parent.schema, name=self.place.name)
+        tablespace = self.action.tablespace or parent.tablespace or parent.home
+        comment = comment_for(work.target.label, parent, self.bounds)
+        yield from create_steps(parent, work.template(), leaf, sides, comment, tablespace)
+
+    def perform(self, session: Session) -> str:
+        """Create the partition, or attach what an interrupted run made; return how, in words."""
+        self.check()
+        for place in places(self.work, self.action):
+            self.place = place
+            if place.unfinished is not None:
+                if not _has_rows(self.work, place.unfinished):
+                    session.run(self.steps())
+                    session.made = place.name
+                    return f"{place.name} was there, made by an interrupted run"
+            elif self._is_created(place.name, session):
+                session.made = place.name
+                return place.note or self.action.reason
+        raise _too_many_taken(self.action)
+
+    def assume_done(self) -> None:
+        """Go on without exclusion CHECKs on the default partition."""
+        self.work.assume_no_exclusion_checks()
+
+    def _is_created(self, name: str, session: Session) -> bool:
+        """Create it, unless somebody has just taken the name."""
+        try:
+            with beside_default(self.work, session):
+                session.run(self.steps())
+        except DatabaseError as error:
+            if sqlstate(error) == UNIQUE_VIOLATION:
+                raise Deferred(
+                    f"Somebody else makes a table named {name} at the same time."
+                ) from error
+            if not self._is_lost(name, error):
+                raise
+            return False
+        return True
+
+    def _is_lost(self, name: str, error: DatabaseError) -> bool:
+        """Whether the name went to somebody else since it was chosen."""
+        if sqlstate(error) not in (DUPLICATE_TABLE, DUPLICATE_OBJECT):
+            return False
+        return is_taken(self.work.target.connection, self.work.parent.schema, name)
 
 
 def places(work: Work, action: Action) -> Iterator[Place]:
@@ -88,42 +188,8 @@ def _names(work: Work, action: Action) -> Iterator[str]:
     yield from islice(others, MAX_NAMES - 1)
 
 
-def _refuse_beside_pending(work: Work, action: Action) -> None:
-    """Give way where a partition covers some of the range and its detach has not ended."""
-    wanted = action.bounds
-    for each in work.parent.partitions:
-        if each.is_pending and wanted and each.bounds and each.bounds.overlaps(wanted):
-            raise Deferred(
-                f"The detach of {each.name} is pending: it must end before its range is free."
-            )
-
-
-def _is_created(work: Work, action: Action, name: str, session: Session) -> bool:
-    """Create it, unless somebody has just taken the name."""
-    try:
-        _create_named(work, action, name, session)
-    except ProgrammingError as error:
-        is_lost = sqlstate(error) in (DUPLICATE_TABLE, DUPLICATE_OBJECT)
-        if not is_lost or not is_taken(work.target.connection, work.parent.schema, name):
-            raise
-        return False
-    return True
-
-
-def _create_named(work: Work, action: Action, name: str, session: Session) -> None:
-    parent, bounds = work.parent, action.bounds
-    assert bounds is not None  # noqa: S101
-    leaf = Relation(oid=0, schema=parent.schema, name=name)
-    tablespace = action.tablespace or parent.tablespace or parent.home
-    comment = comment_for(work.target.label, parent, bounds)
-    steps = create_steps(parent, work.template(), leaf, work.sides(bounds), comment, tablespace)
-    try:
-        with beside_default(work, session):
-            session.run(steps)
-    except DatabaseError as error:
-        if sqlstate(error) == UNIQUE_VIOLATION:
-            raise Deferred(f"Somebody else makes a table named {name} at the same time.") from error
-        raise
+def _too_many_taken(action: Action) -> Conflict:
+    return Conflict(f"{MAX_NAMES} names like {action.partition} are taken.")
 
 
 def _is_known(work: Work, name: str) -> bool:
@@ -141,15 +207,6 @@ def _is_unfinished(work: Work, action: Action, found: Partition) -> bool:
         and is_owned(connection, parent, found, work.target.label)
         and peculiarity(connection, parent, found) is None
     )
-
-
-def _finish(work: Work, action: Action, found: Partition, session: Session) -> str:
-    """Attach the table that an interrupted run made for this."""
-    assert action.bounds is not None  # noqa: S101
-    sides = work.sides(action.bounds)
-    session.run(finish_leaf_steps(work.parent, work.template(), found, sides))
-    session.made = found.name
-    return f"{found.name} was there, made by an interrupted run"
 
 
 def _has_rows(work: Work, leaf: Partition) -> bool:

@@ -1,8 +1,8 @@
-"""What a default partition promises while a partition is put beside it."""
+"""Removal, on failure, of the exclusion CHECK that a default partition gets before ATTACH."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError
@@ -10,40 +10,17 @@ from django.db import DatabaseError
 from pg_timepart.errors import Conflict, Deferred
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.postgres.action_steps import ACCESS_EXCLUSIVE
-from pg_timepart.postgres.ddl import Lock, drop_constraint
+from pg_timepart.postgres.exclusion_steps import drop_exclusion_checks
 from pg_timepart.postgres.sqlstate import ends_the_run, in_words, sqlstate
-from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.table_details import read_template
 
 CHECK_VIOLATION = "23514"
 
 
-def release(work: Work, action: Action, session: Session) -> str:
-    """Drop the checks that a run that was cut short left on the default partition."""
-    work.reread()
-    default = work.partition(action)
-    if default.promises:
-        session.run([release_step(default, default.promises)])
-        work.forget_template()
-    return action.reason
-
-
-def release_step(default: Relation, checks: Sequence[str]) -> Step:
-    """Return how to drop these checks, by which the default partition refuses rows."""
-    return Step(
-        summary=f"drop what was promised of {default.name}",
-        locks=(Lock(relation=default, mode=ACCESS_EXCLUSIVE),),
-        altered=(default,),
-        statements=tuple(drop_constraint(default, name) for name in checks),
-    )
-
-
 @contextmanager
 def beside_default(work: Work, session: Session) -> Iterator[None]:
-    """Run the block, which attaches a partition; leave no promise behind if it fails.
+    """Run the block, which attaches a partition; leave no exclusion CHECK behind if it fails.
 
     Raises Conflict where the default partition, if there is one, holds rows of the range.
     """
@@ -52,7 +29,7 @@ def beside_default(work: Work, session: Session) -> Iterator[None]:
         yield
     except (DatabaseError, Deferred) as error:
         if default is not None and not ends_the_run(error):
-            _take_back(work, default, session)
+            _drop_checks(work, default, session)
             if _is_broken_by(default, error):
                 raise Conflict(
                     f"The default partition {default.name} holds rows of this range: move them out"
@@ -70,15 +47,15 @@ def _is_broken_by(default: Relation, error: BaseException) -> bool:
     return sqlstate(error) == CHECK_VIOLATION and table == (default.schema, default.name)
 
 
-def _take_back(work: Work, default: Relation, session: Session) -> None:
-    """Drop the CHECK that keeps rows of the range out of the default partition.
+def _drop_checks(work: Work, default: Relation, session: Session) -> None:
+    """Drop the exclusion CHECK, which keeps rows of the range out of the default partition.
 
     Where that cannot be done now, the failure that led here is still what there is to say first.
     """
     try:
         left = read_template(work.target.connection, work.parent).default_checks
         if left:
-            session.run([release_step(default, left)])
+            session.run([drop_exclusion_checks(default, left)])
     except (DatabaseError, Deferred) as error:
         if ends_the_run(error):
             raise

@@ -1,83 +1,137 @@
-"""Taking partitions off."""
+"""Detach a partition: concurrently where PostgreSQL lets it, else in a short transaction."""
 
 from __future__ import annotations
 
-from pg_timepart.constants import ActionKind
+from collections.abc import Iterator
+
 from pg_timepart.errors import Deferred
+from pg_timepart.maintenance.actions.base import Handler
 from pg_timepart.maintenance.actions.comment import first_mark
+from pg_timepart.maintenance.actions.finalize import finalize_step, record_detached
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.plan import Action
-from pg_timepart.partitions.tables import Partition
-from pg_timepart.postgres.action_steps import (
+from pg_timepart.partitions.tables import Parent, Partition, Template
+from pg_timepart.postgres import ddl
+from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.postgres.steps import (
     ACCESS_EXCLUSIVE,
     SHARE_ROW_EXCLUSIVE,
-    detach_steps,
-    finalize_step,
+    SHARE_UPDATE_EXCLUSIVE,
+    Step,
+    default_of,
+    locked,
 )
-from pg_timepart.postgres.ddl import Lock
-from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.signals import post_detach_partition
+
+_MAY_BE_CANCELLED = (
+    "Waits until no transaction is left that has used the table. If that takes too long, it is"
+    " cancelled and ended by ALTER TABLE ... DETACH PARTITION ... FINALIZE."
+)
 
 
-def detach(work: Work, action: Action, session: Session) -> str:
-    """Detach the partition and record it; what is left is the move, if one is wanted."""
-    work.reread()
-    leaf = work.partition(action)
-    if leaf.is_attached and not leaf.is_pending:
-        _refuse_beside_pending(work)
-        session.run(first_mark(work, leaf))
-        work.begin(action)
-        step = detach_steps(work.parent, work.template(), leaf, plain=not work.concurrently)
-        if step.is_alone:
-            _detach_concurrently(work, action, leaf, session)
-        else:
-            work.refuse_pinned(action)
-            session.run([step])
-    elif leaf.is_pending:
-        work.begin(action)
-        _finalize(work, leaf, session)
-    _record_detached(work, action, leaf)
-    return action.reason
+class Detach(Handler):
+    """Handler of ``detach``."""
+
+    verb = "detach"
+    past = "detached"
+    signal = post_detach_partition
+    is_rotation = True
+
+    @property
+    def note(self) -> str:
+        """Say that a concurrent detach can be cut short."""
+        return _MAY_BE_CANCELLED if is_concurrent(self.work) else ""
+
+    def check(self) -> None:
+        """Raise Conflict where it is gone, and Deferred beside a pending detach."""
+        leaf = self.work.partition(self.action)
+        if leaf.is_attached and not leaf.is_pending:
+            _refuse_beside_pending(self.work)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield nothing where it is detached."""
+        work, leaf = self.work, self.work.partition(self.action)
+        if leaf.is_pending:
+            yield finalize_step(work.parent, work.template(), leaf)
+        elif leaf.is_attached:
+            yield from first_mark(work, leaf)
+            yield detach_step(work.parent, work.template(), leaf, concurrently=is_concurrent(work))
+
+    def perform(self, session: Session) -> str:
+        """Detach the partition and record it; what is left is the move, if one is wanted."""
+        self.work.reread()
+        self.check()
+        leaf = self.work.partition(self.action)
+        if leaf.is_attached:
+            self.work.begin(self.action)
+        if leaf.is_attached and not leaf.is_pending:
+            self.work.refuse_pinned(self.action)
+        for step in self.steps():
+            if step.is_alone:
+                self._detach_concurrently(step, leaf, session)
+            else:
+                session.run([step])
+        record_detached(self.work, self.action, leaf)
+        return self.action.reason
+
+    def assume_done(self) -> None:
+        """Go on with the partition detached."""
+        self.work.after_detach(self.action)
+
+    def _detach_concurrently(self, step: Step, leaf: Partition, session: Session) -> None:
+        """Detach while others use the table; where that was cut short, end it in small tries.
+
+        It waits for those who use the parent while nobody waits for it. Then it locks the
+        partition, and the targets of foreign keys, whose users would queue behind it: where that
+        is not had within the lock budget, FINALIZE does the rest.
+        """
+        work = self.work
+
+        def find_holders() -> list[Holder]:
+            found = _in_the_way(work, leaf)
+            work.refuse_pinned(self.action)
+            return found
+
+        limit = max(session.budget.wait_seconds, 1.0)
+        if session.run_alone(step, find_holders=find_holders, limit_seconds=limit):
+            return
+        work.reread()
+        left = work.partition(self.action)
+        if left.is_pending:
+            session.run([finalize_step(work.parent, work.template(), left)])
+            session.statements.append("-- ended by FINALIZE")
+        elif left.is_attached:
+            raise Deferred(
+                f"The detach of {leaf.name} was cancelled before it began; nothing changed."
+            )
 
 
-def finalize(work: Work, action: Action, session: Session) -> str:
-    """End a pending detach and record it."""
-    work.reread()
-    leaf = work.partition(action)
-    if leaf.is_pending:
-        _finalize(work, leaf, session)
-    _record_detached(work, action, leaf)
-    return action.reason
+def is_concurrent(work: Work) -> bool:
+    """Return whether DETACH CONCURRENTLY is used; a default partition rules it out."""
+    return work.concurrently and work.parent.default is None
 
 
-def _detach_concurrently(work: Work, action: Action, leaf: Partition, session: Session) -> None:
-    """Detach while others use the table; where that was cut short, end it in small tries.
-
-    It waits for those who use the parent while nobody waits for it. Then it locks the partition,
-    and the targets of foreign keys, whose users would queue behind it: where that is not had
-    within the lock budget, FINALIZE does the rest.
-    """
-    step = detach_steps(work.parent, work.template(), leaf, plain=False)
-    limit = max(session.budget.wait_seconds, 1.0)
-
-    def look() -> list[Holder]:
-        found = _in_the_way(work, leaf)
-        work.refuse_pinned(action)
-        return found
-
-    if session.run_alone(step, look=look, limit_seconds=limit):
-        return
-    work.reread()
-    now_there = work.partition(action)
-    if now_there.is_pending:
-        _finalize(work, now_there, session)
-        session.statements.append("-- ended by FINALIZE")
-    elif now_there.is_attached:
-        raise Deferred(f"The detach of {leaf.name} was cancelled before it began; nothing changed.")
-
-
-def _finalize(work: Work, leaf: Partition, session: Session) -> None:
-    session.run([finalize_step(work.parent, work.template(), leaf)])
+def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurrently: bool) -> Step:
+    """Return how to detach."""
+    if not concurrently:
+        return Step(
+            summary=f"detach {leaf.name} in a transaction",
+            locks=(
+                *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+                *locked([parent, *default_of(parent), leaf], ACCESS_EXCLUSIVE),
+            ),
+            statements=(ddl.detach(parent, leaf),),
+        )
+    return Step(
+        summary=f"detach {leaf.name} concurrently",
+        watched=(
+            *locked([parent], SHARE_UPDATE_EXCLUSIVE),
+            *locked([leaf], ACCESS_EXCLUSIVE),
+            *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+        ),
+        statements=(ddl.detach_concurrently(parent, leaf),),
+        is_alone=True,
+    )
 
 
 def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
@@ -85,38 +139,18 @@ def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
 
     FINALIZE, which ends what a foreign key cuts short, waits for every older snapshot.
     """
-    referenced = work.template().referenced
-    locks = [
-        Lock(relation=work.parent, mode=ACCESS_EXCLUSIVE),
-        Lock(relation=leaf, mode=ACCESS_EXCLUSIVE),
-        *(Lock(relation=each, mode=SHARE_ROW_EXCLUSIVE) for each in referenced),
-    ]
-    found = holders_of(work.target.connection, locks)
-    return [*found, *oldest_snapshots(work.target.connection)] if referenced else found
+    connection, referenced = work.target.connection, work.template().referenced
+    locks = (
+        *locked([work.parent, leaf], ACCESS_EXCLUSIVE),
+        *locked(referenced, SHARE_ROW_EXCLUSIVE),
+    )
+    found = holders_of(connection, locks)
+    return [*found, *oldest_snapshots(connection)] if referenced else found
 
 
 def _refuse_beside_pending(work: Work) -> None:
     pending = next((each for each in work.parent.partitions if each.is_pending), None)
-    if pending is not None and work.concurrently and work.parent.default is None:
+    if pending is not None and is_concurrent(work):
         raise Deferred(
             f"The detach of {pending.name} is pending, and the server allows one at a time."
         )
-
-
-def _record_detached(work: Work, action: Action, leaf: Partition) -> None:
-    row = work.row_of(leaf.oid)
-    if row is None:
-        return
-    is_called_off = row.unfinished == ActionKind.ATTACH
-    wanted = action.tablespace or ("" if is_called_off else row.wanted_tablespace)
-    is_elsewhere = bool(wanted) and wanted != leaf.tablespace
-    is_asked = action.is_asked or (bool(row.unfinished) and row.is_asked)
-    work.settle(
-        action,
-        is_attached=False,
-        detached_at=work.moment if leaf.is_attached else row.detached_at or work.moment,
-        detach_time=None if is_asked else work.pin_of(row),
-        unfinished="move" if is_elsewhere else "",
-        is_asked=is_asked,
-        wanted_tablespace=wanted if is_elsewhere else "",
-    )

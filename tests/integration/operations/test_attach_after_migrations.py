@@ -14,7 +14,7 @@ from django.db.models.functions import Upper
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart.errors import OperationFailed
-from pg_timepart.maintenance.next_plan import look
+from pg_timepart.maintenance.next_plan import dry_work
 from pg_timepart.maintenance.preview import preview_plan
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionLog
@@ -337,7 +337,7 @@ def test_the_preview_shows_the_same_sql(database: Database) -> None:
     database.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
     for change in (CREW, SAFE["a CHECK"]):
         editing(database, change, model)
-    work = look(target_of(model))
+    work = dry_work(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     statements = [
@@ -354,7 +354,7 @@ def test_the_preview_shows_the_same_sql(database: Database) -> None:
 def test_the_preview_says_that_it_would_fail(database: Database) -> None:
     model, log = raft(database)
     editing(database, removing("name"), model)
-    work = look(target_of(model))
+    work = dry_work(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     assert shown.steps == ()
@@ -367,14 +367,14 @@ def test_one_that_was_interrupted_goes_on(database: Database) -> None:
     database.execute(f"UPDATE {JANUARY} SET note = 'x'")
     database.execute("ALTER TABLE fleet_raft ALTER COLUMN note SET NOT NULL")
     editing(database, checking("named", ~Q(name="")), model)
-    work = look(target_of(model))
+    work = dry_work(target_of(model))
     leaf = next(each for each in work.parent.detached if each.oid == log.relid)
     (shown,) = preview_plan(work, plan_attach(work.plan_input(), [(leaf, log.bounds)])).actions
     for number in range(len(shown.steps) - 1):
         for statement in shown.steps[number].statements:
             if statement.startswith(("ALTER", "CREATE")):
                 database.execute(statement)
-        again = look(target_of(model))
+        again = dry_work(target_of(model))
         (left,) = preview_plan(again, plan_attach(again.plan_input(), [(leaf, log.bounds)])).actions
         assert len(left.steps) == len(shown.steps) - number - 1
     attach(model, log)

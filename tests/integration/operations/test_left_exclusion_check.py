@@ -171,7 +171,7 @@ def test_plan_shows_it(left: Database) -> None:
     before = timepart("plan", "fleet.ship").out
     left.execute("ALTER TABLE fleet_rest RENAME CONSTRAINT other TO pg_timepart_excludes")
     shown = timepart("plan", "fleet.ship").out
-    assert "-- release fleet_rest: " in shown
+    assert "-- drop the exclusion CHECK on default partition fleet_rest: " in shown
     assert shown.count('DROP CONSTRAINT "pg_timepart_excludes"') == 1 + before.count("DROP CONS")
 
 

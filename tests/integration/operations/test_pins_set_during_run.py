@@ -12,13 +12,12 @@ from django.test import override_settings
 
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.maintenance.apply import PERFORMERS
-from pg_timepart.maintenance.context import Work
+from pg_timepart.maintenance.actions.drop import Drop
+from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from pg_timepart.partitions.plan import Action
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, Tablespaces, at, outcomes
 from tests.support.other_runs import TRYING
@@ -93,13 +92,13 @@ def test_a_pin_that_comes_just_before_a_drop_holds(
     database.configure(Ship, drop_after=timedelta(0))
     log.detach()
     PartitionLog.objects.filter(pk=log.pk).update(detached_at=at("2024-05-01"))
-    drop = PERFORMERS[ActionKind.DROP]
 
-    def pinned_first(work: Work, action: Action, session: Session) -> str:
-        PartitionLog.objects.filter(pk=log.pk).update(detach_time=LATER)
-        return drop(work, action, session)
+    class PinnedFirst(Drop):
+        def perform(self, session: Session) -> str:
+            PartitionLog.objects.filter(pk=log.pk).update(detach_time=LATER)
+            return super().perform(session)
 
-    monkeypatch.setitem(PERFORMERS, ActionKind.DROP, pinned_first)
+    monkeypatch.setitem(HANDLERS, ActionKind.DROP, PinnedFirst)
     assert ("drop", "deferred") in outcomes(maintain("fleet.ship", now=MAY))
     assert database.exists(log.table_name)
 

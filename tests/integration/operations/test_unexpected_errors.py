@@ -13,7 +13,7 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.partitions.plan import Plan, PlanInput
 from pg_timepart.partitions.planner import plan_pass
-from pg_timepart.postgres.action_steps import create_steps
+from pg_timepart.postgres.create_steps import create_steps
 from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Ship
 from tests.support.command_line import timepart

@@ -1,0 +1,89 @@
+"""Move a table with its indexes to another tablespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pg_timepart.errors import Deferred, UnknownName
+from pg_timepart.maintenance.actions.base import Handler
+from pg_timepart.maintenance.executor import Session
+from pg_timepart.models import PartitionLog
+from pg_timepart.models.database import keep
+from pg_timepart.partitions.plan import Action
+from pg_timepart.partitions.tables import Partition
+from pg_timepart.postgres import ddl
+from pg_timepart.postgres.lock_attempts import LockTimeout
+from pg_timepart.postgres.steps import ACCESS_EXCLUSIVE, Step, locked
+
+
+class Move(Handler):
+    """Handler of ``move``."""
+
+    verb = "move"
+    past = "moved"
+    is_rotation = True
+
+    @classmethod
+    def destination(cls, action: Action) -> str:
+        """Return where it goes."""
+        return f" to {action.tablespace}"
+
+    def check(self) -> None:
+        """Raise Refused where the table is not ours, and UnknownName without a tablespace."""
+        super().check()
+        if not self.action.tablespace:
+            raise UnknownName(
+                "tablespace", str(self.action.tablespace), sorted(self.work.known_tablespaces)
+            )
+
+    def steps(self) -> Iterator[Step]:
+        """Yield one step."""
+        assert self.action.tablespace is not None  # noqa: S101  # check() has seen to it
+        yield move_step(self.work.partition(self.action), self.action.tablespace)
+
+    def perform(self, session: Session) -> str:
+        """Move the table and all its indexes.
+
+        A detached one moves in a transaction of its own, however long that takes. An attached one
+        moves only if the copy fits into the lock budget, for its readers wait meanwhile.
+        """
+        self.work.reread()
+        self.check()
+        self.work.begin(self.action)
+        leaf = self.work.partition(self.action)
+        try:
+            session.run(self.steps())
+        except LockTimeout as error:
+            if leaf.is_attached:
+                raise Deferred(
+                    f"{error} While {leaf.name} is attached it moves only if that takes less than"
+                    f" {session.budget.lock_ms} ms; detach it first to move it at leisure."
+                ) from error
+            raise
+        self.work.settle(self.action, wanted_tablespace="")
+        return self.action.reason
+
+    def give_up(self, row: PartitionLog, *, may_yet_be_done: bool) -> None:
+        """Let a detached partition stay recorded as to be moved, for the next pass to go on.
+
+        Not a move that a person asked for and that cannot be done, such as to a tablespace that is
+        gone: the person has been told.
+        """
+        if row.is_attached or (self.action.is_asked and not may_yet_be_done):
+            keep(row, unfinished="", wanted_tablespace="")
+
+
+def move_step(leaf: Partition, tablespace: str) -> Step:
+    """Return how to move a table with its indexes: at leisure once detached, else within budget."""
+    statements = [ddl.set_index_tablespaces(leaf, tablespace)]
+    if leaf.tablespace != tablespace:
+        statements.insert(0, ddl.set_tablespace(leaf, tablespace))
+    return Step(
+        summary=f"move {leaf.name} to {tablespace}",
+        locks=locked([leaf], ACCESS_EXCLUSIVE),
+        altered=(leaf,),
+        statements=tuple(statements),
+        is_unhurried=not leaf.is_attached,
+        off=None if leaf.is_attached else leaf,
+        same=leaf if leaf.is_attached else None,
+    )

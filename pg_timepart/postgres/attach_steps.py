@@ -1,0 +1,152 @@
+"""Steps that attach a detached table, all slow work first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pg_timepart.partitions.bounds import BoundLiterals
+from pg_timepart.partitions.names import free_name
+from pg_timepart.partitions.tables import Leaf, Parent, Relation, Template
+from pg_timepart.postgres import ddl
+from pg_timepart.postgres.check_constraints import BOUNDS_CHECK
+from pg_timepart.postgres.create_steps import row_security
+from pg_timepart.postgres.ddl import quoted
+from pg_timepart.postgres.exclusion_steps import exclusion_check, exclusion_steps
+from pg_timepart.postgres.steps import (
+    ACCESS_EXCLUSIVE,
+    SHARE,
+    SHARE_ROW_EXCLUSIVE,
+    SHARE_UPDATE_EXCLUSIVE,
+    Step,
+    attach_locks,
+    default_of,
+    locked,
+    unhurried,
+)
+
+
+def attach_steps(
+    parent: Parent, template: Template, leaf: Leaf, sides: BoundLiterals, tablespace: str
+) -> Iterator[Step]:
+    """Yield how to attach a detached table: all slow work first, under locks that stop nobody."""
+    table = leaf.relation
+    for definition in leaf.missing:
+        yield unhurried(
+            table,
+            f"build on {table.name} what {parent.name} has",
+            ddl.add_missing(table, definition),
+            # An index alone lets others read meanwhile, as a foreign key of the table does where
+            # rows of its target are deleted.
+            mode=ACCESS_EXCLUSIVE if definition.startswith("ADD ") else SHARE,
+            tablespace=tablespace,
+        )
+    yield from _foreign_key_steps(leaf)
+    yield from _bounds_check_steps(parent, leaf, sides)
+    guarding = tuple(row_security(template, table, leaf.row_security))
+    if guarding:
+        # Row security is not what ATTACH looks at, and rows can be read by the leaf's own name.
+        yield unhurried(table, f"give {table.name} the row security of {parent.name}", *guarding)
+    excluding = exclusion_check(parent, template, sides)
+    yield from exclusion_steps(parent, template, sides, excluding)
+    checks = [check.name for check in leaf.bounds_checks] or [_new_bounds_check(leaf)]
+    referenced = _targets(
+        [
+            *(target for _, target in leaf.foreign_keys),
+            *(each.target for each in leaf.missing_foreign_keys),
+        ]
+    )
+    finish = [
+        *(ddl.drop_constraint(table, name) for name in leaf.exclusions),
+        ddl.attach(parent, table, sides.lower, sides.upper),
+        *(ddl.drop_constraint(table, name) for name in checks),
+    ]
+    if template.replica_identity == "i":
+        finish.append(ddl.follow_replica_index(parent, table))
+    if parent.default and excluding:
+        finish.append(ddl.drop_constraint(parent.default, excluding))
+    yield Step(
+        summary=f"attach {table.name}",
+        # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.
+        locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
+        altered=(*default_of(parent), table),
+        statements=tuple(finish),
+        off=table,
+        tablespace=tablespace if template.has_exclusions else None,
+        refusal=_too_slow(parent, leaf, sides) if template.has_exclusions else "",
+    )
+
+
+def _too_slow(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> str:
+    """Return that ATTACH builds exclusion constraints for too long, and how to have it done."""
+    drops = "".join(f", DROP CONSTRAINT {quoted(name)}" for name in leaf.exclusions)
+    table = quoted(leaf.relation.schema, leaf.relation.name)
+    whole = quoted(parent.schema, parent.name)
+    lower, upper = (f"'{side}'" if side else None for side in (sides.lower, sides.upper))
+    dropping = f"ALTER TABLE {table} {drops.removeprefix(', ')}; " if drops else ""
+    return (
+        f"{parent.name} has an exclusion constraint, which ATTACH builds anew for the rows of"
+        f" {leaf.relation.name} under its locks, and that takes longer than LOCK_BUDGET_MS. Attach"
+        " it by hand, in one transaction, when nobody minds to wait, and run timepart reconcile:"
+        f" {dropping}ALTER TABLE {whole} ATTACH PARTITION {table} FOR VALUES FROM"
+        f" ({lower or 'MINVALUE'}) TO ({upper or 'MAXVALUE'})."
+    )
+
+
+def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
+    table = leaf.relation
+    added: list[str] = []
+    taken = set(leaf.constraints)
+    for each in leaf.missing_foreign_keys:
+        name = free_name(each.name, taken, taken)
+        taken.add(name)
+        if each.is_validated:
+            added.append(name)
+        yield Step(
+            summary=f"add to {table.name} a foreign key that its parent has",
+            locks=(
+                *locked([each.target], SHARE_ROW_EXCLUSIVE),
+                *locked([table], SHARE_ROW_EXCLUSIVE),
+            ),
+            altered=(table,),
+            statements=(ddl.add_foreign_key(table, name, each.definition),),
+        )
+    for name in (*leaf.unvalidated, *added):
+        yield unhurried(
+            table,
+            f"check the rows of {table.name} against {name}",
+            ddl.validate_constraint(table, name),
+            mode=SHARE_UPDATE_EXCLUSIVE,
+        )
+
+
+def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Iterator[Step]:
+    table = leaf.relation
+    if any(check.is_validated for check in leaf.bounds_checks):
+        return
+    name = next((check.name for check in leaf.bounds_checks), _new_bounds_check(leaf))
+    if not leaf.bounds_checks and parent.key and parent.key_type:
+        check = ddl.add_bounds_check(
+            table, name, parent.key, sides.lower, sides.upper, parent.key_type
+        )
+        yield Step(
+            summary=f"add a CHECK of the bounds to {table.name}",
+            locks=locked([table], ACCESS_EXCLUSIVE),
+            altered=(table,),
+            statements=(check,),
+            off=table,
+        )
+    yield unhurried(
+        table,
+        f"check the rows of {table.name} against the bounds",
+        ddl.validate_constraint(table, name),
+        mode=SHARE_UPDATE_EXCLUSIVE,
+    )
+
+
+def _new_bounds_check(leaf: Leaf) -> str:
+    return free_name(BOUNDS_CHECK, leaf.constraints, leaf.constraints)
+
+
+def _targets(referenced: Sequence[Relation]) -> tuple[Relation, ...]:
+    unique = {each.oid: each for each in referenced}
+    return tuple(unique[oid] for oid in sorted(unique))
