@@ -43,7 +43,7 @@ config.save()
 STATE = """
 import json
 from pg_timepart.models import PartitionConfig
-from pg_timepart import schedules
+from pg_timepart.beat import schedules
 config = PartitionConfig.objects.get(model_label="traffic.webevent")
 entry = schedules.entry_of(config)
 rows = {log.table_name: log.is_attached for log in config.logs.all()}
