@@ -13,15 +13,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from pg_timepart.constants import ActionKind
 from pg_timepart.findings import Code, Finding
 from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
 from pg_timepart.partitions.tables import Parent
 
 CLOSE = timedelta(minutes=1)
 """Clocks that differ by no more are taken for the same."""
-
-_TAKES_AWAY = {ActionKind.DETACH, ActionKind.DROP}
 
 
 def cautious(planner: Planner) -> Planner:
@@ -36,7 +33,9 @@ def cautious(planner: Planner) -> Planner:
         if earlier == given.now:
             return wanted
         agreed = planner(replace(given, now=earlier)).actions
-        return _without(wanted, _waiting(wanted, agreed), given.now - earlier)
+        waiting = [each for each in wanted.actions if each.takes_away and each not in agreed]
+        why = _why(waiting, given.now - earlier)
+        return wanted.without(waiting, why) if waiting else wanted
 
     return plan
 
@@ -54,20 +53,6 @@ def at_latest(now: datetime, parent: Parent) -> datetime:
     """Return the moment that it is by the server's clock or by this host's: the later one."""
     behind = timezone.now() - parent.read_at
     return now + behind if behind > CLOSE else now
-
-
-def _waiting(wanted: Plan, agreed: Sequence[Action]) -> list[Action]:
-    return [each for each in wanted.actions if each.kind in _TAKES_AWAY and each not in agreed]
-
-
-def _without(plan: Plan, waiting: Sequence[Action], ahead: timedelta) -> Plan:
-    """Return the plan without these, and without what would follow on them."""
-    if not waiting:
-        return plan
-    left_alone = {each.oid for each in waiting}
-    taken = _TAKES_AWAY | {ActionKind.UNLINK, ActionKind.MOVE}
-    kept = [each for each in plan.actions if each.kind not in taken or each.oid not in left_alone]
-    return replace(plan, actions=tuple(kept), problems=(*plan.problems, _why(waiting, ahead)))
 
 
 def _why(waiting: Sequence[Action], ahead: timedelta) -> Finding:

@@ -14,13 +14,13 @@ from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.constants import Outcome
 from pg_timepart.findings import Code, Finding
 from pg_timepart.logger import logger
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import configs, is_home, rows_alias
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.plan import Action, Plan
+from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.schema.registry import registry
@@ -139,21 +139,16 @@ def without_retirement(
     """
     if not rivals:
         return plan
-    stopped = {each.oid for each in plan.actions if _retires(each)}
-    kept = [
-        each
-        for each in plan.actions
-        if not _retires(each) and not (each.kind is ActionKind.MOVE and each.oid in stopped)
-    ]
-    said = (dispute(label, rivals),)
-    if is_by_hand and not stopped:
-        return replace(plan, notes=(*plan.notes, *said))
-    return replace(plan, actions=tuple(kept), problems=(*plan.problems, *said))
+    retired = [each for each in plan.actions if each.retires]
+    said = dispute(label, rivals)
+    if is_by_hand and not retired:
+        return replace(plan, notes=(*plan.notes, said))
+    return plan.without(retired, said)
 
 
 def retires(plan: Plan) -> bool:
     """Return whether a plan detaches by itself, or drops."""
-    return any(_retires(each) for each in plan.actions)
+    return any(each.retires for each in plan.actions)
 
 
 def dispute(label: str, rivals: Iterable[Claim]) -> Finding:
@@ -247,11 +242,6 @@ def _take_along(config: PartitionConfig, old: str) -> None:
         started_at=timezone.now(),
         seconds=0.0,
     )
-
-
-def _retires(action: Action) -> bool:
-    is_policy = action.kind is ActionKind.DETACH and not action.is_asked
-    return is_policy or action.kind is ActionKind.DROP
 
 
 def _state(claim: Claim) -> str:

@@ -122,6 +122,11 @@ class Action:
         """Whether rows can be missed after it: it detaches, or drops."""
         return self.kind in _TAKING_AWAY
 
+    @property
+    def retires(self) -> bool:
+        """Whether it takes away what nobody asked to be, or for good."""
+        return self.takes_away and not (self.is_asked and self.kind is ActionKind.DETACH)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -45,9 +45,9 @@ def old_partition(model: Any) -> PartitionLog:
     return PartitionLog.objects.get(config__model_label=model._meta.label_lower, start=OLD)
 
 
-def leave_a_detach_pending(model: Any) -> None:
-    """Cancel one by hand while it waits for a reader."""
-    table, partition = model._meta.db_table, old_partition(model).table_name
+def leave_a_detach_pending(model: Any, partition: str = "") -> None:
+    """Cancel one by hand while it waits for a reader; of the old partition if none is named."""
+    table, partition = model._meta.db_table, partition or old_partition(model).table_name
     with session("reader") as reader, session("operator") as operator:
         reader.execute("BEGIN")
         reader.execute(f"SELECT count(*) FROM {table}")
