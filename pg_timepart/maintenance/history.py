@@ -41,6 +41,9 @@ class Origin:
     task_id: str = ""
     """Celery's id of the task."""
 
+    is_scheduled: bool = False
+    """Whether a beat entry sent it: another one will come, and a disabled config is left alone."""
+
     interruptions: tuple[type[Exception], ...] = ()
     """Errors by which it says that time is up: the run ends ``deferred``, the next one goes on."""
 

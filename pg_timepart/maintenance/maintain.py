@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
@@ -14,7 +15,13 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import TimepartError
 from pg_timepart.maintenance import log_sync as row_keeping
 from pg_timepart.maintenance.actions.comment import outdated
-from pg_timepart.maintenance.history import TIME_IS_UP, Origin, record_alone, touch_all
+from pg_timepart.maintenance.history import (
+    LONGEST_NAME,
+    TIME_IS_UP,
+    Origin,
+    record_alone,
+    touch_all,
+)
 from pg_timepart.maintenance.next_plan import dry_work, plan_of
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
@@ -33,6 +40,7 @@ from pg_timepart.partitions.planner import plan_pass, plan_provision
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.sqlstate import renew, sentence
 from pg_timepart.schema.registry import registry
+from pg_timepart.text import storable
 
 
 def maintain(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:
@@ -46,30 +54,36 @@ def maintain(label: str, *, now: datetime | None = None, origin: Origin | None =
     return _maintain(target_named(label), now, origin or Origin())
 
 
+def maintain_target(target: Target, *, origin: Origin) -> Report:
+    """Run one whole pass; a scheduled one leaves a disabled config alone. See maintain()."""
+    if origin.is_scheduled and not target.config.enabled:
+        return replace(_unchanged(target), message="The config is disabled.")
+    return _maintain(target, None, origin)
+
+
 def plan(label: str, *, now: datetime | None = None) -> Plan:
     """Return what maintain() would do now, and do nothing. Raises what maintain() reports."""
     return plan_of(dry_work(target_named(label), now), now)
 
 
-def maintain_unattended(
-    label: str, *, is_scheduled: bool, origin: Origin | None = None
-) -> Report | None:
+def maintain_unattended(sent_label: object, origin: Origin) -> Report | None:
     """Return how a pass ended that was sent for a label which no decorated model has.
 
     Where the table of its config is that of a model without one by now, that model is maintained,
     and has the config. Else it is recorded as failed, with what to do. None for a label of which
     nothing is known, unless a schedule goes on sending it.
     """
-    config, by = configs().filter(model_label=label).first(), origin or Origin()
-    if config is None and not is_scheduled:
+    label = storable(str(sent_label).lower())[:LONGEST_NAME]
+    config = configs().filter(model_label=label).first()
+    if config is None and not origin.is_scheduled:
         return None
-    if config is not None and is_scheduled and not config.enabled:
+    if config is not None and origin.is_scheduled and not config.enabled:
         return Report(label=label, operation="maintain", outcome=Outcome.UNCHANGED)
     heir = None if config is None else _heir_of(config)
     if heir is not None:
-        return _maintain(heir, None, by)
+        return _maintain(heir, None, origin)
     report = _failed(label, _said_of(label))
-    record_alone(report, by, started_at=timezone.now(), seconds=0.0, config=config)
+    record_alone(report, origin, started_at=timezone.now(), seconds=0.0, config=config)
     return report
 
 

@@ -10,7 +10,7 @@ from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
-from pg_timepart.maintenance.target import target_named
+from pg_timepart.maintenance.target import Target, target_named
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import uncovered
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
@@ -18,12 +18,19 @@ from pg_timepart.partitions.tables import Parent, Partition
 
 
 def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None = None) -> Report:
-    """Bring our rows of ``label`` in step with the catalog; of tables, touch comments alone.
+    """Reconcile the model ``label``; see reconcile_target(). Raises UnknownName."""
+    return reconcile_target(target_named(label), now=now, origin=origin)
+
+
+def reconcile_target(
+    target: Target, *, now: datetime | None = None, origin: Origin | None = None
+) -> Report:
+    """Bring our rows of the target in step with the catalog; of tables, touch comments alone.
 
     Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
     detached partitions of ours that have no row. What it cannot decide (a gap, a partition that
-    is not aligned with the period, a default partition) it says in the report's notes. Raises
-    UnknownName; everything else ends in the report.
+    is not aligned with the period, a default partition) it says in the report's notes.
+    Everything ends in the report.
     """
     request = Request(
         operation="reconcile",
@@ -33,7 +40,7 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
         wait_seconds=conf.options().LOCK_WAIT_SECONDS,
         is_thorough=True,
     )
-    return run(target_named(label), request)
+    return run(target, request)
 
 
 def questions(parent: Parent, policy: Policy) -> Iterator[Finding]:

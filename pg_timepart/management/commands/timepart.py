@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import django.db
@@ -19,26 +19,24 @@ from pg_timepart.errors import (
     AmbiguousName,
     OperationDeferred,
     OperationFailed,
-    Refused,
     TimepartError,
     UnknownName,
 )
 from pg_timepart.findings import Code, Finding
-from pg_timepart.maintenance import maintain, manual
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.lookup import logs_named
+from pg_timepart.maintenance.operation_registry import operation_named
+from pg_timepart.maintenance.operation_registry.operation import ManyTables, Operation
 from pg_timepart.maintenance.preview import Preview, preview_pass
-from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
 from pg_timepart.management.arguments import Option, add_commands
-from pg_timepart.models import PartitionLog
+from pg_timepart.management.confirmation import ask, refuse_states
 from pg_timepart.partitions.plan import Plan
-from pg_timepart.postgres.catalog import tablespaces
 from pg_timepart.schema.registry import registry
-from pg_timepart.status import Health, TableStatus, status_of, statuses
+from pg_timepart.status import Health, TableStatus, statuses
 from pg_timepart.status.health import in_one_line
 
 ORIGIN = Origin(started_by="command")
@@ -75,19 +73,14 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do what was asked for; raises CommandError with the exit status."""
-        operations = {
-            "status": self._status,
-            "plan": self._plan,
-            "maintain": self._maintain,
-            "create": self._create,
-            "detach": self._detach,
-            "attach": self._attach,
-            "move": self._move,
-            "drop": self._drop,
-            "reconcile": self._reconcile,
-        }
         with _sentences():
-            operations[options["operation"]](options)
+            match options["operation"]:
+                case "status":
+                    self._status(options)
+                case "plan":
+                    self._plan(options)
+                case name:
+                    self._operate(operation_named(name), options)
 
     def _status(self, options: dict[str, Any]) -> None:
         found = statuses(_labels(options) if options["models"] else None)
@@ -103,79 +96,27 @@ class Command(BaseCommand):
         self._show(options, previews, lambda each: rendering.preview_lines(each, zone))
         _raise_for([each.label for each in previews if each.plan.problems], "need a decision")
 
-    def _maintain(self, options: dict[str, Any]) -> None:
-        if options["models"]:
-            self._report(options, _reports(options, "maintain", maintain.maintain))
+    def _operate(self, operation: Operation, options: dict[str, Any]) -> None:
+        wrong = operation.refuse(options)
+        if wrong:
+            raise CommandError(wrong, returncode=USAGE)
+        if operation.many is not None:
+            self._report(options, _reports(operation, operation.many, options))
         else:
-            reports = maintain.maintain_all(origin=ORIGIN)
-            self._report(options, [*reports, *_unattended_reports("maintain")])
+            self._by_hand(options, self._work(operation, options))
 
-    def _reconcile(self, options: dict[str, Any]) -> None:
-        reports = _reports(options, "reconcile", reconcile)
-        also = [] if options["models"] else _unattended_reports("reconcile")
-        self._report(options, [*reports, *also])
-
-    def _create(self, options: dict[str, Any]) -> None:
-        days, start, end = options["days"], options["start"], options["end"]
-        _check_range(days, start, end)
-        target = _target(options)
-        if start is not None:
-            self._by_hand(options, lambda: manual.create_range(target, start, end, origin=ORIGIN))
-        else:
-            ahead = 1 if days is None else days
-            self._by_hand(options, lambda: manual.create_next(target, ahead, origin=ORIGIN))
-
-    def _detach(self, options: dict[str, Any]) -> None:
-        target, concurrently = _target(options), not options["plain"]
-        if options["expired"]:
-            self._by_hand(
-                options,
-                lambda: manual.detach_expired(target, concurrently=concurrently, origin=ORIGIN),
-            )
-            return
-        logs = logs_named(target, options["partitions"], origin=ORIGIN)
-        self._by_hand(
-            options,
-            lambda: manual.detach(target, logs, concurrently=concurrently, origin=ORIGIN),
-        )
-
-    def _attach(self, options: dict[str, Any]) -> None:
-        target, names = _target(options), options["partitions"]
+    def _work(self, operation: Operation, options: dict[str, Any]) -> Callable[[], Report]:
+        """Return the operation with its arguments checked, its partitions found, and confirmed."""
+        target = target_named(options["model"])
+        arguments = _arguments(operation, target, options)
+        names = options.get("partitions")
         logs = None if names is None else logs_named(target, names, origin=ORIGIN)
-        pin = options["pin"]
-        self._by_hand(options, lambda: manual.attach(target, logs, detach_time=pin, origin=ORIGIN))
-
-    def _move(self, options: dict[str, Any]) -> None:
-        target, tablespace = _target(options), options["tablespace"]
-        known = tablespaces(target.connection)
-        if tablespace not in known:
-            raise UnknownName("tablespace", tablespace, known)
-        logs = logs_named(target, options["partitions"], origin=ORIGIN)
-        self._by_hand(options, lambda: manual.move(target, logs, tablespace, origin=ORIGIN))
-
-    def _drop(self, options: dict[str, Any]) -> None:
-        target = _target(options)
-        logs = logs_named(target, options["partitions"], origin=ORIGIN)
-        _refuse_attached(logs)
-        if not options["yes"]:
-            self._confirm_drop(target, logs)
-        self._by_hand(options, lambda: manual.drop(target, logs, origin=ORIGIN))
-
-    def _confirm_drop(self, target: Target, logs: Sequence[PartitionLog]) -> None:
-        """Go on only if a person at a terminal has typed yes."""
-        if not sys.stdin.isatty():
-            raise CommandError("Nobody is there to ask: add --yes to drop without asking.")
-        oids = {each.relid for each in logs}
-        doomed = [each for each in status_of(target.model).partitions if each.oid in oids]
-        lines = rendering.partition_table(doomed, conf.zone())
-        self.stderr.write(
-            "\n".join(["These tables will be dropped with their rows, for good:", *lines]),
-            self.style.WARNING,
-        )
-        self.stderr.write("Type yes to drop them: ", ending="")
-        self.stderr.flush()
-        if sys.stdin.readline().strip() != "yes":
-            raise CommandError("Nothing was dropped.")
+        if operation.confirmation is not None:
+            refuse_states(operation, operation.confirmation, logs or ())
+            if not options["yes"]:
+                ask(self, operation, operation.confirmation, target, logs or ())
+        chosen = () if operation.selection is None else (logs,)
+        return partial(operation.run, target, *chosen, origin=ORIGIN, **arguments)
 
     def _by_hand(self, options: dict[str, Any], work: Callable[[], Report]) -> None:
         try:
@@ -239,21 +180,36 @@ def _labels(options: dict[str, Any]) -> list[str]:
     return sorted({model._meta.label_lower for model in wanted})
 
 
-def _target(options: dict[str, Any]) -> Target:
-    return target_named(options["model"])
+def _arguments(operation: Operation, target: Target, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an operation that the command line has, checked."""
+    return {
+        each.name: each.checked(target, options[each.name])
+        for each in operation.arguments
+        if each.flag is not None
+    }
 
 
-def _reports(options: dict[str, Any], operation: str, run: Callable[..., Report]) -> list[Report]:
-    return [_guarded(label, operation, run) for label in _labels(options)]
+def _reports(operation: Operation, many: ManyTables, options: dict[str, Any]) -> list[Report]:
+    """Return how the operation ended on the models that were named, or on all."""
+    if options["models"]:
+        return [_guarded(operation, label) for label in _labels(options)]
+    if many.run_all is not None:
+        reports = many.run_all(ORIGIN)
+    else:
+        reports = [_guarded(operation, label) for label in _labels(options)]
+    return [*reports, *_unattended_reports(operation.name)]
 
 
-def _guarded(label: str, operation: str, run: Callable[..., Report]) -> Report:
+def _guarded(operation: Operation, label: str) -> Report:
     """Return how the run ended: one that cannot even begin stops no other."""
     try:
-        return run(label, origin=ORIGIN)
+        return operation.run(target_named(label), origin=ORIGIN)
     except (TimepartError, django.db.Error) as error:
         return Report(
-            label=label, operation=operation, outcome=Outcome.FAILED, message=_sentence(error)
+            label=label,
+            operation=operation.name,
+            outcome=Outcome.FAILED,
+            message=_sentence(error),
         )
 
 
@@ -278,26 +234,6 @@ def _unattended_reports(operation: str) -> list[Report]:
 
 def _unattended_preview(lost: Unattended) -> Preview:
     return Preview(label=lost.label, plan=Plan(problems=(lost.finding,)), actions=())
-
-
-def _check_range(days: int | None, start: Any, end: Any) -> None:
-    if (start is None) != (end is None):
-        raise CommandError("--from and --to go together.", returncode=USAGE)
-    if days is not None and start is not None:
-        raise CommandError("--days does not go with --from and --to.", returncode=USAGE)
-    if start is not None and not start < end:
-        raise CommandError(
-            f"The range must end after it starts: {start} is not before {end}.", returncode=USAGE
-        )
-
-
-def _refuse_attached(logs: Sequence[PartitionLog]) -> None:
-    for each in logs:
-        if each.is_attached:
-            raise Refused(
-                f"{each.table_name} is attached: only what was detached first can be dropped."
-                " Nothing was dropped."
-            )
 
 
 def _raise_unhealthy(statuses: Sequence[TableStatus]) -> None:

@@ -1,0 +1,65 @@
+"""The registry of operations: task, command, manager method and admin button are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pg_timepart.maintenance.operation_registry.built_in import BUILT_IN
+from pg_timepart.maintenance.operation_registry.operation import Operation
+
+RESERVED_FIELDS = frozenset({"operation", "partitions", "typed"})
+"""Fields that the form behind the admin's buttons has for every operation."""
+
+RESERVED_NAMES = frozenset({"status", "plan"})
+"""Words of the command line that run no operation."""
+
+_operations: dict[str, Operation] = {}
+_followers: list[Callable[[Operation], object]] = []
+
+
+def register(operation: Operation) -> None:
+    """Offer an operation everywhere; raises ValueError where a name of it is taken.
+
+    To be called when Django has started, such as in ``ready()`` of an app: workers know a task
+    only if it was registered in them too.
+    """
+    taken = _names(operation) & {name for each in _operations.values() for name in _names(each)}
+    taken |= {each.name for each in operation.form_fields} & RESERVED_FIELDS
+    taken |= {operation.name} & RESERVED_NAMES
+    if taken:
+        raise ValueError(f"The operation {operation.name!r}: taken already: {sorted(taken)}.")
+    _operations[operation.name] = operation
+    for each in _followers:
+        each(operation)
+
+
+def unregister(name: str) -> None:
+    """Offer the operation no more. Its task stays known to Celery."""
+    del _operations[name]
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return all operations, in the order in which they were registered."""
+    return tuple(_operations.values())
+
+
+def operation_named(name: str) -> Operation:
+    """Return the operation of this name; raises KeyError."""
+    return _operations[name]
+
+
+def for_each(make: Callable[[Operation], object]) -> None:
+    """Call ``make`` with every operation: those that are registered, and those that will be."""
+    _followers.append(make)
+    for each in operations():
+        make(each)
+
+
+def _names(operation: Operation) -> set[str]:
+    fields = {f"field {each.name}" for each in operation.form_fields}
+    method = {f"method {operation.method}"} if operation.method else set()
+    return {operation.name, f"task {operation.task}", *method, *fields}
+
+
+for _each in BUILT_IN:
+    register(_each)
