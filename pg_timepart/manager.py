@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.apps import apps
 from django.db import models
 
 from pg_timepart.constants import PeriodType
@@ -91,13 +94,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         ``concurrently=False`` it can, and holds ACCESS EXCLUSIVE on the table until the end of
         the transaction.
         """
-        from pg_timepart.maintenance import log_arguments, manual
-
-        rows = log_arguments.listed_or_all(self.model, logs, partition_log)
-        if rows is None:
-            return manual.detach_expired(self._target, concurrently=concurrently)
-        with log_arguments.read_anew(rows):
-            return manual.detach(self._target, rows, concurrently=concurrently)
+        return self._run("detach", logs, partition_log, concurrently=concurrently)
 
     def attach_partition(
         self,
@@ -111,11 +108,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         ``detach_time`` (aware) pins them: passes do not retire them before that moment, nor drop
         what could not be attached.
         """
-        from pg_timepart.maintenance import log_arguments, manual
-
-        rows = log_arguments.listed_or_all(self.model, logs, partition_log)
-        with log_arguments.read_anew(rows or ()):
-            return manual.attach(self._target, rows, detach_time=detach_time)
+        return self._run("attach", logs, partition_log, detach_time=detach_time)
 
     def move_partition(
         self,
@@ -128,11 +121,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         A detached one at leisure; an attached one only if the copy fits into the lock budget.
         """
-        from pg_timepart.maintenance import log_arguments, manual
-
-        rows = log_arguments.listed(self.model, logs, partition_log)
-        with log_arguments.read_anew(rows):
-            return manual.move(self._target, rows, tablespace)
+        return self._run("move", logs, partition_log, tablespace=tablespace)
 
     def delete_partition(
         self, logs: Logs | None = None, *, partition_log: Logs | None = None
@@ -141,9 +130,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 
         Refused while one is attached, and before the config's ``drop_after`` has passed.
         """
-        from pg_timepart.maintenance import log_arguments, manual
-
-        return manual.drop(self._target, log_arguments.listed(self.model, logs, partition_log))
+        return self._run("drop", logs, partition_log)
 
     def truncate_partition(
         self, logs: Logs | None = None, *, partition_log: Logs | None = None
@@ -151,7 +138,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         """Empty partitions, attached or not."""
         from pg_timepart.maintenance import log_arguments, manual
 
-        rows = log_arguments.listed(self.model, logs, partition_log)
+        rows = log_arguments.listed(self.model, log_arguments.either(logs, partition_log))
         with log_arguments.read_anew(rows):
             return manual.truncate(self._target, rows)
 
@@ -160,6 +147,43 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         from pg_timepart.maintenance import manual
 
         return manual.truncate_all(self._target)
+
+    if not TYPE_CHECKING:  # or else a misspelt method would pass for one
+
+        def __getattr__(self, name: str) -> Callable[..., Report]:
+            """Return the method of an operation that has none above.
+
+            It takes the operation's arguments by keyword, after ``logs`` if it takes partitions.
+            """
+            if apps.ready and not name.startswith("_"):
+                from pg_timepart.maintenance.operation_registry import operations
+
+                for each in operations():
+                    if each.method == name:
+                        return partial(self._run, each.name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _run(
+        self,
+        operation: str,
+        logs: Logs | None = None,
+        partition_log: Logs | None = None,
+        **arguments: object,
+    ) -> Report:
+        """Run an operation of the registry on these partitions, or on the table as a whole."""
+        from pg_timepart.maintenance import log_arguments
+        from pg_timepart.maintenance.history import Origin
+        from pg_timepart.maintenance.operation_registry import operation_named
+
+        run = partial(operation_named(operation).run, origin=Origin(), **arguments)
+        selection = operation_named(operation).selection
+        if selection is None:
+            return run(self._target)
+        given = log_arguments.either(logs, partition_log)
+        takes_all = given is None and selection.without_names is not None
+        rows = None if takes_all else log_arguments.listed(self.model, given)
+        with log_arguments.read_anew(rows or ()):
+            return run(self._target, rows)
 
     @property
     def _target(self) -> Target:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pg_timepart.admin import formatting, permissions, schedule_display
 from pg_timepart.admin.base import List
-from pg_timepart.admin.config_operations import ConfigLaunching
+from pg_timepart.admin.config_operations import ConfigOperations
 from pg_timepart.admin.filters import DatabaseFilter, HealthFilter
 from pg_timepart.admin.overview import Overview, is_disputed, is_installed, overviews
 from pg_timepart.admin.run_admin import outcome_badge
@@ -39,7 +39,7 @@ class ConfigList(List):
 
 
 @admin.register(PartitionConfig)
-class PartitionConfigAdmin(ConfigLaunching):
+class PartitionConfigAdmin(ConfigOperations):
     """Every partitioned table: its health, its size, its schedule."""
 
     list_display = (

@@ -9,9 +9,8 @@ from django import forms
 
 from pg_timepart.admin import drop_permission, next_pass
 from pg_timepart.errors import InvalidPolicy, TimepartError
-from pg_timepart.maintenance.target import target_named
+from pg_timepart.maintenance.operation_registry.arguments import known_tablespaces
 from pg_timepart.models import PartitionConfig
-from pg_timepart.postgres.catalog import tablespaces
 
 if TYPE_CHECKING:
     BaseForm = forms.ModelForm[PartitionConfig]
@@ -76,11 +75,3 @@ class ConfigForm(BaseForm):
         stored = rows.filter(pk=self.instance.pk).first()
         for name, words in drop_permission.edited_sooner(stored, self.instance) if stored else ():
             self.add_error(name if name in self.fields else None, words)
-
-
-def known_tablespaces(config: PartitionConfig) -> list[str] | None:
-    """Return the tablespaces of the server of a config's table, or None if it cannot be asked."""
-    try:
-        return tablespaces(target_named(config.model_label, config).connection)
-    except (TimepartError, django.db.Error):
-        return None

@@ -1,88 +1,51 @@
-"""What can be done to one table by a button: which task it sends, for which partitions."""
+"""The buttons of a config's page, and the form behind them, from the registry of operations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from celery import Task
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from pg_timepart import conf, tasks
 from pg_timepart.admin import permissions
-from pg_timepart.constants import State
-from pg_timepart.errors import InvalidPolicy
-from pg_timepart.partitions.planner import MAX_DAYS
-from pg_timepart.partitions.time_zones import representable
+from pg_timepart.maintenance.operation_registry import operations
+from pg_timepart.maintenance.operation_registry.operation import Operation
+from pg_timepart.models import PartitionConfig
 from pg_timepart.status import PartitionStatus
 
-Facts = dict[str, Any]
+NAMED_AT_MOST = 3
+"""How many partitions a message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One button."""
+class Button:
+    """An operation as the page offers it."""
 
-    task: Task[Any, Any]
-    words: str
-    """What it does, for the message: ``detaching 2 partitions``."""
+    operation: Operation
+    form: forms.Form
+    """The fields beside the button."""
 
-    is_allowed: Callable[[HttpRequest], bool] = permissions.may_operate
-    states: frozenset[State] = frozenset()
-    """Which partitions it takes; empty if it works on the table as a whole."""
-
-    arguments: Callable[[Facts], Sequence[Any]] = lambda _facts: ()
-    """What the task gets after the label."""
+    @property
+    def is_dangerous(self) -> bool:
+        """Whether it looks dangerous: whatever must be confirmed."""
+        return self.operation.confirmation is not None
 
 
-def _shown(facts: Facts) -> list[dict[str, Any]]:
-    """Return the partitions as a message has them: just the tables that were on the page."""
-    return [{"name": each.address, "oid": each.oid} for each in facts["chosen"]]
+def buttons(config: PartitionConfig, request: HttpRequest) -> list[Button]:
+    """Return the buttons that the user may press."""
+    return [
+        Button(operation=each, form=_fields(each, config))
+        for each in operations()
+        if permissions.may(request, each.permission)
+    ]
 
 
-def _attach(facts: Facts) -> Sequence[Any]:
-    pin: datetime | None = facts["pinned_until"]
-    return (_shown(facts), pin.isoformat() if pin else None)
-
-
-OPERATIONS = {
-    "maintain": Operation(task=tasks.maintain, words="a pass"),
-    "reconcile": Operation(task=tasks.reconcile, words="a comparison with the catalog"),
-    "create": Operation(
-        task=tasks.create_partitions,
-        words="creating partitions",
-        arguments=lambda facts: (facts["days"],),
-    ),
-    "detach": Operation(
-        task=tasks.detach_partitions,
-        words="detaching",
-        states=frozenset({State.ATTACHED, State.PENDING}),
-        arguments=lambda facts: (_shown(facts),),
-    ),
-    "attach": Operation(
-        task=tasks.attach_partitions,
-        words="attaching",
-        states=frozenset({State.DETACHED}),
-        arguments=_attach,
-    ),
-    "move": Operation(
-        task=tasks.set_tablespace,
-        words="moving",
-        states=frozenset({State.ATTACHED, State.DETACHED}),
-        arguments=lambda facts: (_shown(facts), facts["tablespace"]),
-    ),
-    "drop": Operation(
-        task=tasks.drop_partitions,
-        words="dropping",
-        is_allowed=permissions.may_drop,
-        states=frozenset({State.DETACHED}),
-        arguments=lambda facts: (_shown(facts),),
-    ),
-}
+def may_do_anything(request: HttpRequest) -> bool:
+    """Return whether the user may run any operation."""
+    return any(permissions.may(request, each.permission) for each in operations())
 
 
 def key_of(partition: PartitionStatus) -> str:
@@ -109,29 +72,30 @@ class PartitionsField(forms.MultipleChoiceField):
 
 
 class OperationForm(forms.Form):
-    """What was asked for, checked against what there is."""
+    """One operation, its partitions and fields, checked against what there is."""
 
-    operation = forms.ChoiceField(choices=[(name, name) for name in OPERATIONS])
+    operation = forms.ChoiceField()
     partitions = PartitionsField(required=False)
-    days = forms.IntegerField(min_value=0, max_value=MAX_DAYS, required=False)
-    pinned_until = forms.DateTimeField(required=False)
-    tablespace = forms.ChoiceField(required=False)
     typed = forms.CharField(required=False)
 
     def __init__(
-        self,
-        data: Any,
-        *,
-        label: str,
-        partitions: Sequence[PartitionStatus],
-        tablespaces: Sequence[str],
+        self, data: Any, *, config: PartitionConfig, partitions: Sequence[PartitionStatus]
     ) -> None:
         super().__init__(data)
-        self._label = label
+        self._label = str(config)
         keys = {key_of(each): each for each in partitions}
         self._partitions = {each.address: each for each in partitions} | keys
+        self._operations = {each.name: each for each in operations()}
+        self._choose("operation", list(self._operations))
         self._choose("partitions", list(self._partitions))
-        self._choose("tablespace", tablespaces)
+        asked_for = self._operations.get(data.get("operation", ""))
+        if asked_for is not None:
+            self.fields.update(_fields(asked_for, config).fields)
+
+    @property
+    def asked_for(self) -> Operation:
+        """The operation; to be asked for once the form is valid."""
+        return self._operations[self.cleaned_data["operation"]]
 
     @property
     def chosen(self) -> list[PartitionStatus]:
@@ -139,8 +103,22 @@ class OperationForm(forms.Form):
         return [self._partitions[each] for each in self.cleaned_data["partitions"]]
 
     @property
+    def message(self) -> list[Any]:
+        """The arguments of the task: of partitions, exactly the tables that were on the page."""
+        shown = [{"name": each.address, "oid": each.oid} for each in self.chosen]
+        return self.asked_for.message(self._label, shown, self.cleaned_data)
+
+    @property
+    def phrase(self) -> str:
+        """What must be typed to confirm the operation."""
+        if len(self.chosen) == 1:
+            return self.chosen[0].address
+        count = len(self.chosen)
+        return f"{self.asked_for.name} {count} of {self._label}" if count else self._label
+
+    @property
     def is_confirmed(self) -> bool:
-        """Whether what would be dropped was shown, by OID, and its phrase typed."""
+        """Whether what the operation is for was shown, by OID, and its phrase typed."""
         is_shown = self.cleaned_data["partitions"] == [key_of(each) for each in self.chosen]
         return is_shown and not self.is_mistyped and bool(self.cleaned_data["typed"])
 
@@ -148,29 +126,18 @@ class OperationForm(forms.Form):
     def is_mistyped(self) -> bool:
         """Whether something was typed, and not the phrase."""
         typed: str = self.cleaned_data["typed"]
-        return bool(typed) and typed != phrase_for(self._label, self.chosen)
+        return bool(typed) and typed != self.phrase
 
-    def clean_pinned_until(self) -> datetime | None:
-        """Refuse a moment that could not be read again."""
-        moment: datetime | None = self.cleaned_data["pinned_until"]
-        try:
-            return moment and representable("The moment", moment, conf.zone())
-        except InvalidPolicy as error:
-            raise ValidationError(str(error)) from error
+    @property
+    def started(self) -> str:
+        """What was started, such as ``detaching a, b, c and 3 more``."""
+        return in_words(self.asked_for, self.chosen if self.asked_for.selection else ())
 
-    def clean(self) -> Facts:
-        """Check what the operation needs."""
+    def clean(self) -> dict[str, Any]:
+        """Check the states of the partitions."""
         facts = super().clean() or self.cleaned_data
-        operation = OPERATIONS.get(facts.get("operation", ""))
-        if operation is None or self.errors:
-            return facts
-        if operation.states:
-            self._check_states(operation)
-            facts["chosen"] = self.chosen
-        if facts["operation"] == "create" and facts["days"] is None:
-            self.add_error("days", "Say for how many days ahead.")
-        if facts["operation"] == "move" and not facts["tablespace"]:
-            self.add_error("tablespace", "Choose one.")
+        if not self.errors and self.asked_for.selection is not None:
+            self._check_states(self.asked_for)
         return facts
 
     def _check_states(self, operation: Operation) -> None:
@@ -188,16 +155,17 @@ class OperationForm(forms.Form):
         field.choices = [(each, each) for each in known]
 
 
-def phrase_for(label: str, chosen: Sequence[PartitionStatus]) -> str:
-    """Return what must be typed before these are dropped."""
-    return chosen[0].address if len(chosen) == 1 else f"drop {len(chosen)} of {label}"
-
-
-def in_words(name: str, chosen: Sequence[PartitionStatus]) -> str:
-    """Return what was started, such as ``detaching a, b and 3 more``."""
-    operation = OPERATIONS[name]
+def in_words(operation: Operation, chosen: Sequence[PartitionStatus]) -> str:
+    """Return what was started, such as ``detaching a, b, c and 3 more``."""
     if not chosen:
-        return operation.words
-    names = ", ".join(each.address for each in chosen[:3])
-    more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""  # noqa: PLR2004
-    return f"{operation.words} {names}{more}"
+        return operation.gerund
+    names = ", ".join(each.address for each in chosen[:NAMED_AT_MOST])
+    unnamed = len(chosen) - NAMED_AT_MOST
+    return f"{operation.gerund} {names}{f' and {unnamed} more' if unnamed > 0 else ''}"
+
+
+def _fields(operation: Operation, config: PartitionConfig) -> forms.Form:
+    """Return a form of the fields of an operation alone."""
+    form = forms.Form(auto_id="timepart-%s", label_suffix="", use_required_attribute=False)
+    form.fields.update({each.name: each.make(config) for each in operation.form_fields})
+    return form

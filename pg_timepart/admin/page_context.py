@@ -13,9 +13,8 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.admin import formatting, permissions, schedule_display
-from pg_timepart.admin.config_form import known_tablespaces
 from pg_timepart.admin.next_pass import Upcoming, next_pass
-from pg_timepart.admin.operations import key_of
+from pg_timepart.admin.operations import buttons, key_of
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.timeline import layout
 from pg_timepart.admin.timeline.shapes import Drawing, Span
@@ -58,6 +57,7 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         seen = seen.without_message()
     plan = next_pass(config) if seen.status else Upcoming()
     partitions = rows_of(seen, request)
+    offered = buttons(config, request) if seen.status is not None else []
     is_near = request.GET.get("view") == "near"
     return {
         "overview": seen,
@@ -73,9 +73,8 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         "may_see_runs": may_see_runs,
         "runs": latest_runs(config) if may_see_runs else (),
         "zone": str(conf.zone()),
-        "tablespaces": known_tablespaces(config) or (),
-        "may_operate": permissions.may_operate(request) and seen.status is not None,
-        "may_drop": permissions.may_drop(request) and seen.status is not None,
+        "table_buttons": [each for each in offered if each.operation.selection is None],
+        "partition_buttons": [each for each in offered if each.operation.selection is not None],
     }
 
 

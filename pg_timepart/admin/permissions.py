@@ -1,4 +1,4 @@
-"""Who may do what: to see, to operate and to drop are permissions apart."""
+"""Permissions of the admin: to see, to change, to operate and to drop are apart."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ def may_change(request: HttpRequest) -> bool:
     return _has(request, "change")
 
 
+def may(request: HttpRequest, verb: str) -> bool:
+    """Return whether the user may run the operations that ask for this permission."""
+    return may_view(request) and _has(request, verb)
+
+
 def may_operate(request: HttpRequest) -> bool:
     """Return whether the user may run anything but a drop."""
-    return may_view(request) and _has(request, "operate")
+    return may(request, "operate")
 
 
 def may_drop(request: HttpRequest) -> bool:
     """Return whether the user may drop detached partitions, and set when passes do."""
-    return may_view(request) and _has(request, "drop")
+    return may(request, "drop")
 
 
 def may_see_runs(request: HttpRequest) -> bool:

@@ -14,26 +14,19 @@ from pg_timepart.models.database import rows_alias
 Logs = PartitionLog | Iterable[PartitionLog]
 
 
-def listed_or_all(
-    model: type[models.Model], logs: Logs | None, partition_log: Logs | None
-) -> list[PartitionLog] | None:
-    """Return the rows that were given, by either keyword; None where neither was, which is all."""
-    if logs is None and partition_log is None:
-        return None
-    return listed(model, logs, partition_log)
-
-
-def listed(
-    model: type[models.Model], logs: Logs | None, partition_log: Logs | None
-) -> list[PartitionLog]:
-    """Return the rows that were given, by either keyword; an iterable is read once.
-
-    Raises InvalidPolicy where both were, or what was given is neither a row nor rows.
-    """
+def either(logs: Logs | None, partition_log: Logs | None) -> Logs | None:
+    """Return what was given by either keyword; raises InvalidPolicy where both were."""
     if logs is not None and partition_log is not None:
         raise InvalidPolicy("logs and partition_log are the same argument: give one of them.")
-    given = partition_log if logs is None else logs
-    rows = _each(model, given)
+    return partition_log if logs is None else logs
+
+
+def listed(model: type[models.Model], logs: Logs | None) -> list[PartitionLog]:
+    """Return the rows that were given; an iterable is read once.
+
+    Raises InvalidPolicy where what was given is neither a row nor rows.
+    """
+    rows = _each(model, logs)
     for each in rows:
         if not isinstance(each, PartitionLog):
             raise _no_row(model, each)

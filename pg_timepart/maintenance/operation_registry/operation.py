@@ -232,5 +232,5 @@ class Operation:
 
 
 def _value(argument: Argument, fields: Values) -> Any:
-    value = fields[argument.form_field.name] if argument.form_field is not None else None
+    value = fields.get(argument.form_field.name) if argument.form_field is not None else None
     return None if value is None else argument.to_json(value)

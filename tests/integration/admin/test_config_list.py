@@ -119,11 +119,11 @@ def test_the_newest_and_the_oldest_are_those_that_are_attached(
 
 def test_the_actions_are_offered_to_who_may_take_them(database: Database, client: Client) -> None:
     database.configure(Ship)
-    assert '<option value="run_now">' not in listed(client)
+    assert '<option value="maintain">' not in listed(client)
     operator = signed_in("change_partitionconfig", "operate_partitionconfig")
     page = listed(operator)
-    assert '<option value="run_now">Run a pass now</option>' in page
-    assert '<option value="reconcile_rows">' in page
+    assert '<option value="maintain">Run a pass now</option>' in page
+    assert '<option value="reconcile">' in page
     assert "delete_selected" not in page
 
 

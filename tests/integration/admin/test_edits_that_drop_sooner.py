@@ -239,7 +239,7 @@ def test_what_is_switched_off_is_not_run_by_who_may_not_drop(
     assert "Follow the run" in press(editor, config, "maintain")
     reschedule(editor, config, every=4, is_on="")
     celery_in_memory.sent()
-    action = {"action": "run_now", "_selected_action": [config.pk]}
+    action = {"action": "maintain", "_selected_action": [config.pk]}
     assert PERMISSION in press(editor, config, "maintain")
     reschedule(dropper, config, every=4)
     database.configure(Ship, enabled=False)

@@ -109,7 +109,7 @@ def press_all(client: Client, config: PartitionConfig) -> None:
     """Press every button, whether it is shown or not; where something is sent, a link is shown."""
     operate = reverse("admin:pg_timepart_partitionconfig_operate", args=(config.pk,))
     off, on = config.logs.order_by("start")
-    client.post(reverse(CONFIGS), {"action": "run_now", "_selected_action": config.pk})
+    client.post(reverse(CONFIGS), {"action": "maintain", "_selected_action": config.pk})
     for form in (
         {"operation": "maintain"},
         {"operation": "detach", "partitions": key_of(on)},
