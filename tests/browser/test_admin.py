@@ -90,7 +90,7 @@ def test_a_partition_is_attached_back_with_a_pin(browser: Browser, page: str) ->
     name = names(browser, "detached")[0]
     browser.tick(f'input[value$=":{name}"]')
     browser.driver.execute_script(
-        "document.querySelector('#timepart-pin').value = '2099-01-01T00:00'"
+        "document.querySelector('#timepart-pinned_until').value = '2099-01-01T00:00'"
     )
     browser.press('button[value="attach"]')
     assert "done" in follow(browser)
@@ -105,7 +105,7 @@ def test_a_partition_is_dropped_once_its_name_is_typed(
     name = names(browser, "detached")[-1]
     browser.tick(f'input[value$=":{name}"]')
     browser.press('button[value="drop"]')
-    assert "would be gone for ever" in browser.text()
+    assert "will be dropped with their rows, for good" in browser.text()
     browser.fill("#timepart-typed", "something else")
     browser.press(".timepart-danger")
     assert "That is not what is asked for." in browser.text()
