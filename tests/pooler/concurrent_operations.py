@@ -16,7 +16,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from tests.apps.plant.models import Measurement
-from tests.drift.sight import look
+from proof.drift.sight import look
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.support.processes import session, wait_until
 from tests.support.scenarios import pending

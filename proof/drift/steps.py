@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tests.drift.machine import Drift
-from tests.drift.sight import Table
+from proof.drift.machine import Drift
+from proof.drift.sight import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.test import override_settings
 
-from tests.locks.operations import SCENES, Ending, Scene, perform
+from proof.locks.operations import SCENES, Ending, Scene, perform
 from tests.support.processes import forked
 
 MAINTENANCE = "maintenance"

@@ -6,10 +6,10 @@ import pytest
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.locks.operations import archive
-from tests.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
-from tests.locks.watching import noting
-from tests.locks.worker import Worker, working_process
+from proof.locks.operations import archive
+from proof.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
+from proof.locks.watching import noting
+from proof.locks.worker import Worker, working_process
 from tests.support.table_state import reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
 

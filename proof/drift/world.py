@@ -24,10 +24,10 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.names import partition_name
 from pg_timepart.partitions.plan import Policy
 from tests.apps.plant.models import Machine, Measurement, Reading
-from tests.drift.judging import Allowed, judge
-from tests.drift.ledger import Ledger, window
-from tests.drift.place import clear
-from tests.drift.sight import Sight, Table, look
+from proof.drift.judging import Allowed, judge
+from proof.drift.ledger import Ledger, window
+from proof.drift.place import clear
+from proof.drift.sight import Sight, Table, look
 from tests.support.table_state import change_policy, reset_table
 
 T = TypeVar("T")

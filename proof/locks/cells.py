@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from tests.locks.application import Application, jobs, locks_of, working
-from tests.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
-from tests.locks.operations import SCENES, Ending, Scene
-from tests.locks.watching import Locks, Taken, Watch, hits, watching
-from tests.locks.worker import Worker
+from proof.locks.application import Application, jobs, locks_of, working
+from proof.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
+from proof.locks.operations import SCENES, Ending, Scene
+from proof.locks.watching import Locks, Taken, Watch, hits, watching
+from proof.locks.worker import Worker
 
 BUDGET_MS = 200
 SMALL_BUDGET_MS = 50

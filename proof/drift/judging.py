@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.drift.ledger import Ledger
-from tests.drift.sight import Sight, Table
+from proof.drift.ledger import Ledger
+from proof.drift.sight import Sight, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from tests.locks.cells import BUDGET, CELLS, ENDLESS, MOMENT, NEVER, Cell, Found
+from proof.locks.cells import BUDGET, CELLS, ENDLESS, MOMENT, NEVER, Cell, Found
 from tests.support.checkout import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "locks.md"

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import OperationalError, connection
 
 from tests.apps.plant.models import Machine
-from tests.locks.tables import Table
+from proof.locks.tables import Table
 from tests.support.processes import backends, session, wait_until
 from tests.support.table_setup import NOW, a_machine
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.drift.agreeing import is_marked
-from tests.drift.place import ASIDE
-from tests.drift.sight import Table
-from tests.drift.world import PICKS, World, one_of
+from proof.drift.agreeing import is_marked
+from proof.drift.place import ASIDE
+from proof.drift.sight import Table
+from proof.drift.world import PICKS, World, one_of
 
 OBSTACLES = {
     "VIEW": "CREATE VIEW {name} AS SELECT 1 AS one",

@@ -15,7 +15,7 @@ from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.postgres.sqlstate import sqlstate
 from tests.apps.plant.models import Machine
-from tests.locks.tables import TODAY, Table
+from proof.locks.tables import TODAY, Table
 from tests.support.processes import session, wait_until
 from tests.support.table_setup import NOW, a_machine
 

@@ -16,10 +16,10 @@ from threading import Event, Thread
 
 from django.db import connection
 
-from tests.locks.application import APPLICATION
-from tests.locks.holders import HOLDER
-from tests.locks.tables import execute
-from tests.locks.worker import MAINTENANCE
+from proof.locks.application import APPLICATION
+from proof.locks.holders import HOLDER
+from proof.locks.tables import execute
+from proof.locks.worker import MAINTENANCE
 from tests.support.processes import session
 
 LOOK_SECONDS = 0.005

@@ -9,11 +9,11 @@ from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.apps.plant.models import Measurement
-from tests.drift import profiles
-from tests.drift.machine import Drift
-from tests.drift.place import place
-from tests.drift.steps import CHAPTERS, rules_of
-from tests.drift.world import STARTS
+from proof.drift import profiles
+from proof.drift.machine import Drift
+from proof.drift.place import place
+from proof.drift.steps import CHAPTERS, rules_of
+from proof.drift.world import STARTS
 
 REQUIRED = {
     "their partition",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.locks import page
-from tests.locks.cells import CELLS, Cell, Found, explore
-from tests.locks.worker import Worker
+from proof.locks import page
+from proof.locks.cells import CELLS, Cell, Found, explore
+from proof.locks.worker import Worker
 from tests.support.case_samples import some_of
 
 pytest_plugins = ("tests.support.database_fixtures",)

@@ -6,11 +6,11 @@ import sys
 
 from hypothesis.stateful import invariant
 
-from tests.drift.ours import Ours
-from tests.drift.renaming import Renaming
-from tests.drift.spoiling import Spoiling
-from tests.drift.tampering import Tampering
-from tests.drift.theirs import Theirs
+from proof.drift.ours import Ours
+from proof.drift.renaming import Renaming
+from proof.drift.spoiling import Spoiling
+from proof.drift.tampering import Tampering
+from proof.drift.theirs import Theirs
 
 
 class Drift(Ours, Theirs, Renaming, Spoiling, Tampering):

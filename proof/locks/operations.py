@@ -10,8 +10,8 @@ from django.db import connection
 
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from tests.locks import tables
-from tests.locks.tables import Table, execute, exists
+from proof.locks import tables
+from proof.locks.tables import Table, execute, exists
 from tests.support.table_setup import leave_a_detach_pending, old_partition, run_pass
 
 RECORDS_TRUNCATE = """
