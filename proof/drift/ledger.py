@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Policy
-from proof.drift.sight import Sight, Table
+from proof.drift.observed_tables import Sight, Table
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,11 +6,11 @@ import sys
 
 from hypothesis.stateful import invariant
 
-from proof.drift.ours import Ours
-from proof.drift.renaming import Renaming
-from proof.drift.spoiling import Spoiling
-from proof.drift.tampering import Tampering
-from proof.drift.theirs import Theirs
+from proof.drift.manual_rules import Theirs
+from proof.drift.operation_rules import Ours
+from proof.drift.rename_rules import Renaming
+from proof.drift.row_rules import Tampering
+from proof.drift.spoil_rules import Spoiling
 
 
 class Drift(Ours, Theirs, Renaming, Spoiling, Tampering):

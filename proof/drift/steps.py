@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from proof.drift.machine import Drift
-from proof.drift.sight import Table
+from proof.drift.observed_tables import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

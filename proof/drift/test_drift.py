@@ -8,12 +8,12 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.apps.plant.models import Measurement
 from proof.drift import profiles
 from proof.drift.machine import Drift
-from proof.drift.place import place
+from proof.drift.second_places import place
+from proof.drift.state import STARTS
 from proof.drift.steps import CHAPTERS, rules_of
-from proof.drift.world import STARTS
+from tests.apps.plant.models import Measurement
 
 REQUIRED = {
     "their partition",

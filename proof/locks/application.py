@@ -14,8 +14,8 @@ from typing import Any
 from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.postgres.sqlstate import sqlstate
-from tests.apps.plant.models import Machine
 from proof.locks.tables import TODAY, Table
+from tests.apps.plant.models import Machine
 from tests.support.processes import session, wait_until
 from tests.support.table_setup import NOW, a_machine
 

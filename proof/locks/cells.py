@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from proof.locks.application import Application, jobs, locks_of, working
 from proof.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
+from proof.locks.lock_observer import Locks, Taken, Watch, hits, watching
 from proof.locks.operations import SCENES, Ending, Scene
-from proof.locks.watching import Locks, Taken, Watch, hits, watching
 from proof.locks.worker import Worker
 
 BUDGET_MS = 200

@@ -6,9 +6,9 @@ import pytest
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
+from proof.locks.lock_observer import noting
 from proof.locks.operations import archive
 from proof.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
-from proof.locks.watching import noting
 from proof.locks.worker import Worker, working_process
 from tests.support.table_state import reset_plant_tables
 from tests.support.tablespaces import tablespaces_named

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import OperationalError, connection
 
-from tests.apps.plant.models import Machine
 from proof.locks.tables import Table
+from tests.apps.plant.models import Machine
 from tests.support.processes import backends, session, wait_until
 from tests.support.table_setup import NOW, a_machine
 

@@ -15,8 +15,8 @@ from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
+from proof.drift.observed_tables import look
 from tests.apps.plant.models import Measurement
-from proof.drift.sight import look
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.support.processes import session, wait_until
 from tests.support.scenarios import pending

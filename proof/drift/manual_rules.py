@@ -6,10 +6,10 @@ from django.db import OperationalError, connection
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from proof.drift.place import elsewhere
-from proof.drift.sight import Table
-from proof.drift.spoiling import SPOILS
-from proof.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
+from proof.drift.observed_tables import Table
+from proof.drift.second_places import elsewhere
+from proof.drift.spoil_rules import SPOILS
+from proof.drift.state import LENGTHS, PICKS, QUARTERS, World, one_of
 from tests.support.processes import session
 
 CHECKS = SPOILS["checks"]

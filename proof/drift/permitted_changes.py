@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from proof.drift.ledger import Ledger
-from proof.drift.sight import Sight, Table
+from proof.drift.observed_tables import Sight, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

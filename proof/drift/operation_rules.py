@@ -12,11 +12,11 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
-from proof.drift.judging import Allowed
-from proof.drift.place import elsewhere
-from proof.drift.settling import Settling
-from proof.drift.sight import Table
-from proof.drift.world import LENGTHS, PICKS, QUARTERS, World, one_of
+from proof.drift.observed_tables import Table
+from proof.drift.permitted_changes import Allowed
+from proof.drift.second_places import elsewhere
+from proof.drift.settle_rules import Settling
+from proof.drift.state import LENGTHS, PICKS, QUARTERS, World, one_of
 
 PAUSES = st.sampled_from([4, 1, 5, 8, 12, 40])
 """In quarters of a period."""

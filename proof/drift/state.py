@@ -23,11 +23,11 @@ from pg_timepart.maintenance.target import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.names import partition_name
 from pg_timepart.partitions.plan import Policy
-from tests.apps.plant.models import Machine, Measurement, Reading
-from proof.drift.judging import Allowed, judge
 from proof.drift.ledger import Ledger, window
-from proof.drift.place import clear
-from proof.drift.sight import Sight, Table, look
+from proof.drift.observed_tables import Sight, Table, look
+from proof.drift.permitted_changes import Allowed, judge
+from proof.drift.second_places import clear
+from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.table_state import change_policy, reset_table
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from proof.drift.world import PICKS, World, one_of
+from proof.drift.state import PICKS, World, one_of
 
 INDEXES = """
 DO $$ DECLARE each regclass; BEGIN

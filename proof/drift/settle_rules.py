@@ -12,11 +12,11 @@ from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import ActionResult, Report
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import partition_name
-from proof.drift.agreeing import disagreements, is_marked, lost
-from proof.drift.judging import Allowed
+from proof.drift.agreement import disagreements, is_marked, lost
 from proof.drift.ledger import expired, holes, span, window
-from proof.drift.sight import Table, visible
-from proof.drift.world import World
+from proof.drift.observed_tables import Table, visible
+from proof.drift.permitted_changes import Allowed
+from proof.drift.state import World
 from tests.support.command_line import timepart
 
 UNTIMELY = "past retention, more than"

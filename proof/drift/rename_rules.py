@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from proof.drift.agreeing import is_marked
-from proof.drift.place import ASIDE
-from proof.drift.sight import Table
-from proof.drift.world import PICKS, World, one_of
+from proof.drift.agreement import is_marked
+from proof.drift.observed_tables import Table
+from proof.drift.second_places import ASIDE
+from proof.drift.state import PICKS, World, one_of
 
 OBSTACLES = {
     "VIEW": "CREATE VIEW {name} AS SELECT 1 AS one",

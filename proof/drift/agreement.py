@@ -9,7 +9,7 @@ from datetime import datetime
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.bounds import Bounds
 from proof.drift.ledger import Ledger
-from proof.drift.sight import Sight, Table
+from proof.drift.observed_tables import Sight, Table
 
 Facts = tuple[int, str, str, object, object, bool]
 

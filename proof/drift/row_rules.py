@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from pg_timepart.models import PartitionLog
-from proof.drift.agreeing import is_marked, marked_bounds
-from proof.drift.world import PICKS, World, one_of
+from proof.drift.agreement import is_marked, marked_bounds
+from proof.drift.state import PICKS, World, one_of
 
 
 class Tampering(World):
