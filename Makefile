@@ -34,7 +34,7 @@ comma := ,
 BIN := $(VENV)/bin
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INSTALLED := $(VENV)/installed-$(PYTHON_VERSION)
-CODE := $(wildcard pg_timepart deploy tests bench proof)
+CODE := $(wildcard conftest.py pg_timepart deploy tests bench proof)
 COVERAGE ?=
 PYTEST := $(BIN)/python -m pytest --durations=25 $(if $(COVERAGE),--cov=pg_timepart --cov-report=)
 SERVICES := $(BIN)/python -m deploy.local run $(if $(PG_VERSION),--pg-version $(PG_VERSION))
@@ -124,7 +124,7 @@ neighbours: $(INSTALLED)
 
 # Every cell of the lock matrix; some ten minutes.
 locks: $(INSTALLED)
-	$(BIN)/python -m pytest tests/locks -m "long or not long" $(ARGS)
+	$(BIN)/python -m pytest proof/locks $(ARGS)
 
 # Django's tests want a PostgreSQL that has its extensions: the wheel's has not, and npm's has.
 SUITE_SERVER := $(or $(PG_VERSION),17)
@@ -143,7 +143,7 @@ django-source: $(INSTALLED)
 
 # Random sequences for DRIFT_SECONDS; a failure prints its DRIFT_SEED.
 drift: $(INSTALLED)
-	$(BIN)/python -m pytest tests/drift -m long -s --show-capture=no $(ARGS)
+	$(BIN)/python -m pytest proof/drift -s --show-capture=no $(ARGS)
 
 # Everything behind PgBouncer, with the long proofs.
 pooler: $(INSTALLED)

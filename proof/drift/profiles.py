@@ -18,10 +18,10 @@ _COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
-settings.register_profile(
-    "drift-short", parent=_COMMON, max_examples=6, stateful_step_count=25, derandomize=True
-)
-settings.register_profile("drift-long", parent=_COMMON, max_examples=25, stateful_step_count=40)
+SHORT = settings(_COMMON, max_examples=6, stateful_step_count=25, derandomize=True)
+"""The same few sequences each time."""
+
+LONG = settings(_COMMON, max_examples=25, stateful_step_count=40)
 """One round of many; each has a seed of its own."""
 
 SECONDS = float(os.environ.get("DRIFT_SECONDS", "900"))

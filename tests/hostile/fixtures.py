@@ -1,4 +1,4 @@
-"""Fixtures; a test module names this one in ``pytest_plugins``, beside that of the fleet."""
+"""Fixtures of the tests with hostile names and values: tables whose rows nothing may change."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pg_timepart.models import PartitionConfig
 from tests.hostile.markup_names import MARKUP, OFF_MARKUP, answered, values
 from tests.support.admin_client import CONFIGS, RUNS, page_of
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 
 QUERY = (
     *("q", "o", "p", "e", "all", "health", "database", "action", "outcome", "operation"),

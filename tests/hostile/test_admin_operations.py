@@ -21,7 +21,7 @@ from tests.support.admin_client import entry_of, key_of, page_of
 from tests.support.celery_messages import CeleryInMemory, Message
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 
 SHIP = "fleet.ship"
 TASKS = {

@@ -16,7 +16,7 @@ from pg_timepart.models import PartitionConfig
 from tests.hostile.markup_names import Fields, pairs, submit, values
 from tests.support.admin_client import CONFIGS, page_of
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 
 CRON = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 CRON_VALUES = (

@@ -14,7 +14,7 @@ from tests.hostile.markup_names import MARKUP, Fields, overridden, pairs, read, 
 from tests.hostile.values import texts
 from tests.support.admin_client import page_of
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 
 STORED = {
     "period": "Month",

@@ -14,8 +14,6 @@ from tests.hostile.values import LABELS, MOMENTS, NAMES
 from tests.support.command_line import run_timepart, timepart
 from tests.support.database import Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 OPERATIONS = (
     *("status", "plan", "maintain", "create", "detach"),
     *("attach", "move", "drop", "reconcile", "destroy"),

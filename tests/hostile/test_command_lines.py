@@ -12,7 +12,7 @@ from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
 from tests.hostile.values import LABELS, MOMENTS, NAMES, texts
 from tests.support.command_line import Ended, timepart
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 pytestmark = pytest.mark.usefixtures("two_partitions")
 
 Line = tuple[str, ...]

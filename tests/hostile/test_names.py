@@ -18,8 +18,6 @@ from tests.support.command_line import timepart
 from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 BOUNDS = "FROM ('2001-01-01 00:00+00') TO ('2001-02-01 00:00+00')"
 
 

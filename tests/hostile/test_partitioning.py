@@ -17,8 +17,6 @@ from tests.hostile.quoting_check import nothing_breaks_out
 from tests.hostile.values import NAMES, python_values
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 partitioning: Any = Ship.partitioning
 
 

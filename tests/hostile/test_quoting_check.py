@@ -8,8 +8,6 @@ from tests.hostile.quoting_check import always_quoted, outside_quotes
 from tests.hostile.values import MARK
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.mark.parametrize(
     "statement",

@@ -21,7 +21,7 @@ from tests.hostile.values import json_values
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 
 BAD: dict[str, Any] = {
     "NUL": "\x00",

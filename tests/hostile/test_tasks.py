@@ -18,7 +18,7 @@ from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
 from tests.hostile.values import LABELS, MOMENTS, json_values
 from tests.support.celery_messages import CeleryInMemory
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.hostile.fixtures")
+pytest_plugins = ("tests.hostile.fixtures",)
 pytestmark = pytest.mark.usefixtures("two_partitions")
 
 EACH: tuple[Any, ...] = (

@@ -95,3 +95,11 @@ def _delivery(queue: str) -> dict[str, Any]:
 def _parsed(message: Any) -> Message:
     args, _kwargs, _embedded = json.loads(message.body)
     return Message(task=message.headers["task"], args=args, headers=message.headers)
+
+
+@pytest.fixture
+def celery_in_memory() -> Iterator[CeleryInMemory]:
+    """Where the tasks go that are sent."""
+    celery_in_memory = CeleryInMemory()
+    yield celery_in_memory
+    celery_in_memory.close()

@@ -1,4 +1,4 @@
-"""Databases with the plant's tables, to migrate as one likes; a module names this as a plugin."""
+"""Databases with the plant's tables, to migrate as one likes."""
 
 from __future__ import annotations
 

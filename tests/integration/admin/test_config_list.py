@@ -17,8 +17,6 @@ from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, orphans, signed_in
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def client(database: Database) -> Iterator[Client]:

@@ -33,8 +33,6 @@ from tests.support.admin_client import (
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database, Tablespaces
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 CODENAMES = ("view_partitionconfig", "operate_partitionconfig", "drop_partitionconfig")
 OPERATOR = "-".join(CODENAMES)

@@ -15,8 +15,6 @@ from tests.apps.fleet.models import Crossing, Ship
 from tests.support.admin_client import PREFIX, no_users_left, orphans, page_of, signed_in
 from tests.support.database import Database, Tablespaces
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def client(database: Database) -> Iterator[Client]:

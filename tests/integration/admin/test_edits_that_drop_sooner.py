@@ -21,8 +21,6 @@ from tests.support.admin_client import CONFIGS, PREFIX, no_users_left, page_of, 
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 EDITOR = ("view_partitionconfig", "change_partitionconfig", "operate_partitionconfig")
 PERMISSION = "pg_timepart.drop_partitionconfig"
 

@@ -17,8 +17,6 @@ from tests.support.admin_client import CONFIGS, RUNS, key_of, no_users_left, pag
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SECRET = "pid 17 of the user accounting holds a lock"
 RUN = "view_partitionrun"
 KINDS: dict[str, tuple[str, ...]] = {

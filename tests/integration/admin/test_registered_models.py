@@ -16,8 +16,6 @@ from tests.apps.shop.models import Invoice
 from tests.support.admin_client import no_users_left
 from tests.support.database import Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def client(database: Database) -> Iterator[Client]:

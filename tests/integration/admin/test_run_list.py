@@ -16,8 +16,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.admin_client import RUNS, no_users_left, signed_in
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def client(database: Database) -> Iterator[Client]:

@@ -18,8 +18,6 @@ from tests.support.admin_client import no_users_left, page_of, signed_in
 from tests.support.beat_rows import writes
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def config(database: Database) -> Iterator[PartitionConfig]:

@@ -23,8 +23,6 @@ from tests.support.admin_client import no_users_left, signed_in
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 REFRESH = '<meta http-equiv="refresh"'
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -14,8 +14,6 @@ from pg_timepart.models import PartitionConfig
 from tests.support.beat_rows import entries_for, entry_of, make_config, seconds_between
 from tests.support.processes import event, forked, session, wait_until
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
-
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'
 """

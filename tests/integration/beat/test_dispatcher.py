@@ -23,8 +23,6 @@ from tests.support.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
-
 pytestmark = pytest.mark.usefixtures("synced_beat")
 
 NAME = "pg_timepart: send what is due"

@@ -15,8 +15,6 @@ from tests.apps.plant.models import Reading
 from tests.support.app_migrations import APP, migrate
 from tests.support.beat_rows import last_change
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 OURS = {"plant.reading", "plant.measurement", "plant.shift"}
 
 

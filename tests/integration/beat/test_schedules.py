@@ -31,8 +31,6 @@ from tests.support.beat_rows import (
     writes,
 )
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
-
 pytestmark = pytest.mark.usefixtures("synced_beat")
 
 BEAT_TABLES = ("django_celery_beat_periodictask", "django_celery_beat_periodictasks")

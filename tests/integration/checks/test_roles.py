@@ -11,8 +11,6 @@ import pytest
 from pg_timepart.checks import check_roles
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def keeper(database: Database) -> Iterator[str]:

@@ -10,8 +10,6 @@ from django.test import override_settings
 from pg_timepart.checks import check_search_paths
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 EVERYBODY = (
     "In the database 'default', everybody may create in the schema 'attic'. It is on search_path,"
     " so functions and operators put there can be run by Django's queries, with the rights of this"

@@ -18,8 +18,6 @@ from tests.support.checkout import CHECKOUT
 from tests.support.command_line import environment, program, run_timepart, timepart
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 PROMPT = "Type yes to drop them: "
 
 

@@ -19,8 +19,6 @@ from tests.support.command_line import (
 from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 STRANGE = "we\"ird 100% naïve 表 o'clock"
 
 

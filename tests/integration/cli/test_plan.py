@@ -19,8 +19,6 @@ from tests.support.command_line import run_timepart, second_connection, timepart
 from tests.support.database import Database, at
 from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 ARCHIVE = 'fleet archive "5%" ß'
 MARCH = at("2001-03-05")
 

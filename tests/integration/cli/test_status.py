@@ -21,8 +21,6 @@ from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.command_line import run_timepart, second_connection, timepart
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 FLEET = ("fleet.cargo", "fleet.crossing", "fleet.mooring", "fleet.ship")
 
 

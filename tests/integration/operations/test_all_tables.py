@@ -15,8 +15,6 @@ from pg_timepart.schema import registry
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.database import PARTITIONED, Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}
 

@@ -14,8 +14,6 @@ from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, rolled_back
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 JANUARY = "fleet_ship_20240101_20240201"
 CARGO = "fleet_cargo_20240101_20240201"

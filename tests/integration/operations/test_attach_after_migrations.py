@@ -24,8 +24,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.database import Database
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 JANUARY = "fleet_raft_20240101_20240201"
 
 Change = Callable[[Any, Any], None]

@@ -9,8 +9,6 @@ from pg_timepart.postgres.catalog import read_commented
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 COMMENT = "ask Ann before you touch it"
 

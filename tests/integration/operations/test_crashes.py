@@ -25,8 +25,6 @@ from tests.support.table_state import observe
 
 Kill = Callable[[Scenario], None]
 
-pytest_plugins = ("tests.support.crash_fixtures",)
-
 pytestmark = [
     pytest.mark.usefixtures("committing"),
     pytest.mark.usefixtures("clean_plant_tables"),

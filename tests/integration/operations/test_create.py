@@ -18,8 +18,6 @@ from tests.support.database import Database, at, outcomes, rolled_back
 if TYPE_CHECKING:
     pass
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 
 

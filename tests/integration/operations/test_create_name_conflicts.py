@@ -12,8 +12,6 @@ from pg_timepart.maintenance.target import target_of
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at, failure, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 
 

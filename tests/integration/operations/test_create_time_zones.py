@@ -15,8 +15,6 @@ from tests.support.database import Database, at
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 
 

@@ -14,8 +14,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at, failure, outcomes
 from tests.support.processes import wait_until
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 
 CHECKS = """

@@ -17,8 +17,6 @@ from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.apps.plant.models import Machine, Measurement
 from tests.support.database import Database, at, rolled_back
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 JANUARY = "fleet_cargo_20240101_20240201"
 GONE = 987654

@@ -12,8 +12,6 @@ from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
 from tests.support.database import Database, Tablespaces, at, failure, outcomes, rolled_back
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 A_MINUTE = timedelta(minutes=1)
 MONTHS = [f"2024-{month:02}-01" for month in range(1, 9)]

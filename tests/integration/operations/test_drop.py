@@ -15,8 +15,6 @@ from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, at, failure, outcomes, rolled_back
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 JANUARY = "fleet_ship_20240101_20240201"
 CARGO = "fleet_cargo_20240101_20240201"

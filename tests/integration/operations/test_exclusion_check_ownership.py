@@ -11,8 +11,6 @@ from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Crossing, Ship
 from tests.support.database import Database, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"
 BOUNDS = "pg_timepart_bounds"

@@ -12,8 +12,6 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.models import PartitionLog
 from tests.support.database import Database, Tablespaces
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 JANUARY = "fleet_raft_20240101_20240201"
 ONCE = "EXCLUDE (at WITH =, name WITH =)"
 EXCLUSIONS = "SELECT conname FROM pg_constraint WHERE contype = 'x' AND conrelid = %s"

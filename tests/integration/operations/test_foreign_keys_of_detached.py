@@ -18,8 +18,6 @@ from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, queries_of_an_idle_pass
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 CARGO = "fleet_cargo_20240101_20240201"
 MARCH = "2024-03-15"
 NAMES = "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = %s::regclass"

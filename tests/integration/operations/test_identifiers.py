@@ -14,8 +14,6 @@ from tests.apps.fleet.models import Mooring, Port
 from tests.support.case_samples import some_of
 from tests.support.database import Database, Tablespaces, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 NAMES = {
     "capitals": "MixedCase",
     "space": "with space",

@@ -19,8 +19,6 @@ from tests.support.database import Database, at, failure
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 NOW = at("2024-05-15 10:30")
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -21,8 +21,6 @@ from tests.support.fault_injection import killed
 from tests.support.other_runs import another_run_on
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 OLD, NEXT = at("1999-01-01"), at("1999-02-01")
 

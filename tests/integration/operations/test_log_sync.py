@@ -23,8 +23,6 @@ from pg_timepart.status import status_of
 from tests.apps.fleet.models import Crossing, Mooring, Ship
 from tests.support.database import Database, at, queries_of_an_idle_pass
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 NOW = at("2024-03-15")
 JANUARY = "fleet_ship_20240101_20240201"
 

@@ -9,8 +9,6 @@ from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, rolled_back
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 CARGO = "fleet_cargo_20240101_20240201"
 
 

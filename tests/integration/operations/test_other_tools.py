@@ -21,8 +21,6 @@ from pg_timepart.status import status_of
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 
 # As in pg_partman 5.2: what is asked of it, and some of what surrounds it.

@@ -21,8 +21,6 @@ from tests.support.command_line import timepart
 from tests.support.database import Database, at, outcomes, queries_of_an_idle_pass
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 JANUARY = "fleet_ship_20240101_20240201"
 NEXT = "fleet_ship_20240501_20240601"

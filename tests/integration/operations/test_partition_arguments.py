@@ -14,8 +14,6 @@ from pg_timepart.models import PartitionLog, PartitionLogQuerySet
 from tests.apps.fleet.models import Cargo, Ship
 from tests.support.database import Database, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 JANUARY = "fleet_ship_20240101_20240201"
 PIN = at("2999-01-01")
 

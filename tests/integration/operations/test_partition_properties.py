@@ -12,8 +12,6 @@ from django.db.models.functions import Lower
 from tests.apps.fleet.models import Port
 from tests.support.database import Database, Tablespaces, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 JANUARY = "fleet_raft_20240101_20240201"
 FEBRUARY = "fleet_raft_20240201_20240301"
 

@@ -23,8 +23,6 @@ from tests.support.database import Database, Tablespaces, at, outcomes
 from tests.support.other_runs import TRYING
 from tests.support.processes import Worker, forked, session, wait_until
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 LATER = at("2030-01-01")
 

@@ -28,8 +28,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.admin_client import no_users_left, page_of, signed_in
 from tests.support.database import Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 OURS = (PartitionConfig, PartitionLog, PartitionRun)
 TO_DEFAULT = {"admin", "auth", "contenttypes", "sessions"}

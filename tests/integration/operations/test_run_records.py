@@ -23,8 +23,6 @@ from tests.support.database import Database, at, queries_of_an_idle_pass
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 
 

@@ -21,8 +21,6 @@ from tests.support.celery_messages import CeleryInMemory
 from tests.support.command_line import timepart
 from tests.support.database import Database, at
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 NAME = "fleet_ship_20010101_20010201"
 AWAY, HERE = f"fleet yard.{NAME}", f"public.{NAME}"

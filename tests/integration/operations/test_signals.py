@@ -17,8 +17,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at
 from tests.support.processes import terminate
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 
 SIGNALS = {

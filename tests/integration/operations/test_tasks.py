@@ -27,8 +27,6 @@ from tests.support.database import Database
 from tests.support.other_runs import another_run_on, short_lock_wait
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 HOW_TO_SAY_IT_AGAIN = [
     ("maintain", ["fleet.shp"]),

@@ -19,8 +19,6 @@ from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 from tests.support.other_runs import another_run_on, short_lock_wait
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 BYHAND = "ship_by_hand"
 ARGUMENTS: dict[str, list[Any]] = {

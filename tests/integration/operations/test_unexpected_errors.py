@@ -19,8 +19,6 @@ from tests.apps.fleet.models import Cargo, Ship
 from tests.support.command_line import timepart
 from tests.support.database import Database, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = at("2024-05-15 10:30")
 JUNE = "fleet_ship_20240601_20240701"
 

@@ -22,8 +22,6 @@ from tests.support.admin_client import CONFIGS, key_of, no_users_left, page_of, 
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 SHIP = "fleet.ship"
 WEST, EAST = timezone(timedelta(hours=-5)), timezone(timedelta(hours=9))
 TOO_LATE, TOO_EARLY = datetime(9999, 12, 31, 23, 59, tzinfo=WEST), datetime(1, 1, 1, tzinfo=EAST)

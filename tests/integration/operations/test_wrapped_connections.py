@@ -17,8 +17,6 @@ from tests.apps.fleet.models import Ship
 from tests.support.connection_proxies import PROXIES, behind
 from tests.support.database import Database, Tablespaces, at, outcomes
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 MAY = "2024-05-15 10:30"
 
 

@@ -32,8 +32,6 @@ from tests.apps.plant.models import Reading
 from tests.support.admin_client import page_of, signed_in
 from tests.support.later_migrations import code_without, migrate, write_history
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 OLD, NEW = "plant.reading", "annex.reading"
 DAYS = 8
 W016 = "pg_timepart.W016"

@@ -19,8 +19,6 @@ from pg_timepart.postgres.catalog import read_commented
 from tests.apps.plant.models import Reading, Shift
 from tests.support.later_migrations import code_without, migrate, write_history
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 LABEL = "plant.reading"
 NEXT_YEAR = dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=365)
 TO_PROBE, TO_READING = 'RenameModel("Reading", "Probe")', 'RenameModel("Probe", "Reading")'

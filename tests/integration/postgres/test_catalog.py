@@ -22,8 +22,6 @@ from tests.support.database import Database, Tablespaces, at
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 def read(database: Database, model: Any = Ship, **options: Any) -> Parent:
     found = read_parent(database.connection, model._meta.db_table, **{"zone": UTC, **options})

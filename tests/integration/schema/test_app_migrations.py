@@ -26,9 +26,6 @@ DAY = dt.timedelta(days=1)
 OLDEST, SECOND = "plant_reading_20240101_20240102", "plant_reading_20240102_20240103"
 
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
-
 def use_the_plant() -> None:
     """Leave rows in old partitions of a table, one of them detached, and in the newest ones."""
     Reading.partitioning.create_range(OLD, OLD + 3 * DAY)

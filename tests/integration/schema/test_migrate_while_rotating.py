@@ -25,8 +25,6 @@ from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.app_migrations import migrate
 from tests.support.processes import Worker, event, forked, shared_number, wait_until
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 FIRST = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 LABELS = ("plant.reading", "plant.measurement")

@@ -13,8 +13,6 @@ from pg_timepart.schema.editor import install
 from tests.support.database import Database
 from tests.support.migration_operations import MigrationRunner, create
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 class Bounded:
     """Text that is only to be had by who knows the class, as a template and as a statement."""

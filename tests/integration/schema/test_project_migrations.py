@@ -14,8 +14,6 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from tests.apps.plant.models import Reading
 from tests.support.app_migrations import migrate
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 OLD = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 FULL, EMPTY = "plant_reading_20240101_20240102", "plant_reading_20240102_20240103"

@@ -15,8 +15,6 @@ from tests.support.migration_operations import MigrationRunner, create
 from tests.support.other_database import using_database
 from tests.support.tablespaces import tablespaces_named
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 
 @pytest.fixture
 def runner(database: Database) -> Iterator[MigrationRunner]:

@@ -19,8 +19,6 @@ from tests.apps.fleet.models import Crossing, Ship
 from tests.support.database import Database, Model
 from tests.support.processes import session
 
-pytest_plugins = ("tests.support.database_fixtures",)
-
 TAKE = f"SELECT pg_advisory_lock({NAMESPACE}, %s::regclass::int)"
 
 

@@ -26,8 +26,6 @@ from tests.support.admin_client import CONFIGS, no_users_left, page_of, signed_i
 from tests.support.command_line import timepart
 from tests.support.database import Database
 
-pytest_plugins = ("tests.support.database_fixtures", "tests.support.beat_fixtures")
-
 LABEL = "fleet.ship"
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -22,8 +22,6 @@ from tests.support.admin_client import page_of, signed_in
 from tests.support.command_line import Ended, timepart
 from tests.support.later_migrations import code_without
 
-pytest_plugins = ("tests.support.upgrade_fixtures",)
-
 ALL = ("plant.measurement", "plant.reading", "plant.shift")
 LABEL = "plant.reading"
 

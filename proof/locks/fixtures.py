@@ -1,3 +1,5 @@
+"""A worker process whose locks the lock proof observes."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from tests.support.tablespaces import tablespaces_named
 
 
 @pytest.fixture(scope="module")
-def worker(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Worker]:
+def observed_worker(both_databases: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Worker]:
     """Who does the operations, in a database that notes their locks."""
     with django_db_blocker.unblock():
         with tablespaces_named(archive()), noting(), working_process() as worker:

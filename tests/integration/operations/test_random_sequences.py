@@ -1,11 +1,10 @@
-"""Random sequences of our operations and of what people do by hand, against a model."""
+"""Short sequences of our operations and of work by hand; ``make drift`` runs long ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from proof.drift import profiles
@@ -15,38 +14,18 @@ from proof.drift.state import STARTS
 from proof.drift.steps import CHAPTERS, rules_of
 from tests.apps.plant.models import Measurement
 
-REQUIRED = {
-    "their partition",
-    "their attach",
-    "their attach of a new one",
-    "their detach",
-    "their concurrent detach",
-    "their rename",
-    "their drop",
-    "their move",
-    "their default partition",
-    "our create",
-    "our create of a range",
-    "our attach",
-    "our detach",
-    "our drop",
-    "our move",
-    "our settling",
-}
-"""What a long search must have done, or it has shown little."""
-
 pytestmark = pytest.mark.usefixtures("committing")
 
 
 @pytest.fixture(autouse=True)
-def somewhere(committing: None) -> Iterator[None]:
+def second_places(committing: None) -> Iterator[None]:
     Drift.tally.clear()
     with place():
         yield
 
 
 def test_a_few_sequences() -> None:
-    run_state_machine_as_test(Drift, settings=settings.get_profile("drift-short"))
+    run_state_machine_as_test(Drift, settings=profiles.SHORT)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -70,16 +49,3 @@ def test_every_rule_takes_effect(chapter: str) -> None:
 def test_no_rule_is_left_out() -> None:
     there = {each.function.__name__ for each in Drift.setup_state().rules}
     assert rules_of(CHAPTERS.values()) == there
-
-
-@pytest.mark.long
-def test_many_sequences() -> None:
-    try:
-        for number in profiles.rounds(profiles.SECONDS, profiles.SEED):
-            print(f"\nDRIFT_SEED={number}", flush=True)
-            run_state_machine_as_test(
-                seed(number)(Drift), settings=settings.get_profile("drift-long")
-            )
-    finally:
-        print(profiles.told(Drift.tally))
-    assert REQUIRED - set(Drift.tally) == set()
