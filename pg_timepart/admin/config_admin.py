@@ -19,6 +19,7 @@ from pg_timepart.admin.run_admin import outcome_badge
 from pg_timepart.findings import sentences
 from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionConfig
+from pg_timepart.partitions.periods import period_in_words
 
 
 class ConfigList(List):
@@ -104,8 +105,7 @@ class PartitionConfigAdmin(ConfigOperations):
     @admin.display(description=_("period"), ordering="period")
     def size_of_one(self, config: PartitionConfig) -> str:
         """Return the size of one partition."""
-        count, unit = config.periods_per_partition, config.period.lower()
-        return f"{count} {unit}{'' if count == 1 else 's'}"
+        return period_in_words(config.period, config.periods_per_partition)
 
     @admin.display(description=_("newest attached until"))
     def newest(self, config: PartitionConfig) -> str:

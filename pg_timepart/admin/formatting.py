@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart import conf
 from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.periods import period_in_words
 from pg_timepart.partitions.time_zones import in_zone
 from pg_timepart.status import PartitionStatus, TableStatus, formatting
 
@@ -24,7 +25,7 @@ def moment(moment: datetime | None) -> str:
 
 def bounds(limits: Bounds | None) -> str:
     """Return both ends of a range; a default partition has none."""
-    return "everything else" if limits is None else formatting.bounds(limits, conf.zone())
+    return formatting.bounds(limits, conf.zone())
 
 
 def duration(span: timedelta | None) -> str:
@@ -58,24 +59,14 @@ def retention(period: str, count: int, interval: int | None, drop_after: timedel
     """Return how long partitions stay attached, and then kept."""
     if interval is None:
         return "all stay attached"
-    unit = period.lower()
-    one = unit if count == 1 else f"{count}-{unit} period"
-    kept = f"{interval} {one}{'' if interval == 1 else 's'} attached"
+    one = period if count == 1 else f"{count}-{period} period"
+    kept = f"{period_in_words(one, interval)} attached"
     return kept if drop_after is None else f"{kept}, dropped {duration(drop_after)} after"
 
 
 def remarks(partition: PartitionStatus) -> str:
     """Return what is special about one partition."""
-    found = []
-    if partition.detached_at is not None:
-        found.append(f"detached {minute(partition.detached_at)}")
-    if partition.pinned_until is not None:
-        found.append(formatting.pin(partition.pinned_until, conf.zone()))
-    if partition.unfinished:
-        found.append(f"{partition.unfinished} interrupted")
-    if partition.obstacles:
-        found.append("cannot be attached as it is")
-    return ", ".join(found)
+    return formatting.remarks(partition, conf.zone())
 
 
 def day(value: datetime) -> str:

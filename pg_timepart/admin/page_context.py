@@ -20,6 +20,7 @@ from pg_timepart.admin.timeline import layout
 from pg_timepart.admin.timeline.shapes import Drawing, Span
 from pg_timepart.maintenance.actions.handlers import HANDLERS
 from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.partitions.bounds import in_order
 from pg_timepart.partitions.plan import Action
 from pg_timepart.status import PartitionStatus, TableStatus
 
@@ -155,13 +156,7 @@ def in_words(action: Action) -> str:
 
 def _by_time(seen: Overview) -> list[PartitionStatus]:
     found = seen.status.partitions if seen.status else ()
-    return sorted(found, key=_position)
-
-
-def _position(partition: PartitionStatus) -> float:
-    if partition.bounds is None or partition.bounds.start is None:
-        return float("-inf")
-    return partition.bounds.start.timestamp()
+    return sorted(found, key=lambda each: in_order(each.bounds))
 
 
 def _row(partition: PartitionStatus) -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -22,6 +21,7 @@ from pg_timepart.beat.rows import (
 )
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs
+from pg_timepart.partitions.names import free_name
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -112,8 +112,7 @@ def _free_name() -> str:
     """
     others = beat_entries().filter(name__startswith=DISPATCHER_NAME).exclude(task=DISPATCH)
     taken = set(others.values_list("name", flat=True))
-    numbered = (f"{DISPATCHER_NAME} {number}" for number in count(2))
-    return next(each for each in chain([DISPATCHER_NAME], numbered) if each not in taken)
+    return free_name(DISPATCHER_NAME, taken, separator=" ")
 
 
 def _enabled_configs() -> QuerySet[PartitionConfig]:

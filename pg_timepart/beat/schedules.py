@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -34,6 +33,7 @@ from pg_timepart.beat.rows import (
 )
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs, keep, rows_alias
+from pg_timepart.partitions.names import digest, shortened
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -294,8 +294,7 @@ def _free_name(label: str) -> str:
 
 
 def _digested_name(label: str) -> str:
-    digest = sha256(label.encode()).hexdigest()[:16]
-    return f"{NAME_PREFIX}{label}"[: MAX_NAME - len(digest) - 1] + f" {digest}"
+    return shortened(f"{NAME_PREFIX}{label}", f" {digest(label, 16)}", MAX_NAME)
 
 
 def _forget_lost(known: Sequence[PartitionConfig]) -> None:

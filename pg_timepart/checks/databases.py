@@ -13,11 +13,12 @@ from django.db import connections, models, router
 from django.db.utils import NotSupportedError
 
 from pg_timepart.checks.enforcement import check_enforcement
-from pg_timepart.checks.models import declared_column, manager_of
+from pg_timepart.checks.models import manager_of
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
+from pg_timepart.schema.declaration import key_field
 from pg_timepart.schema.registry import declared_formats, registry
 from pg_timepart.schema.unique_keys import is_named
 
@@ -144,7 +145,7 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
             id="pg_timepart.W012",
         )
     declaration = manager_of(model).declaration
-    key = declared_column(model, declaration)
+    key = key_field(model, declaration)
     if key is None:
         return None
     is_named_so = parent.key is not None and is_named(key, parent.key)

@@ -16,10 +16,10 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.checks.models import declared_column, manager_of
+from pg_timepart.checks.models import manager_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.search_path import fetch_all
-from pg_timepart.schema.declaration import Declaration
+from pg_timepart.schema.declaration import Declaration, key_field
 from pg_timepart.schema.unique_keys import columns_of
 
 Model = type[models.Model]
@@ -65,7 +65,7 @@ def _holds(found: Unique, wanted: Unique) -> bool:
 
 def _declared(model: Model, declaration: Declaration) -> Iterator[Unique]:
     """Yield what migrations would have made: each with the partition key, or left out."""
-    key: Any = declared_column(model, declaration)
+    key: Any = key_field(model, declaration)
     if key is None:
         return
     column = strip_quotes(key.column)

@@ -14,7 +14,7 @@ from pg_timepart.checks.defaults import check_defaults
 from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
-from pg_timepart.schema.declaration import Declaration
+from pg_timepart.schema.declaration import Declaration, key_field
 from pg_timepart.schema.registry import MANAGER_NAME, PartitioningManagerBase, decorated_classes
 
 
@@ -57,14 +57,6 @@ def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
     return manager
 
 
-def declared_column(
-    model: type[models.Model], declaration: Declaration
-) -> models.Field[Any, Any] | None:
-    """Return the field that the decorator names, or None where it has no column."""
-    fields = model._meta.concrete_fields
-    return next((field for field in fields if field.name == declaration.key), None)
-
-
 def _check_class(model: type[models.Model]) -> CheckMessage | None:
     if model._meta.abstract:
         kind, hint = "an abstract model", "Decorate each concrete model that derives from it."
@@ -99,7 +91,7 @@ def _check_database(model: type[models.Model]) -> Iterator[CheckMessage]:
 def _key(
     model: type[models.Model], declaration: Declaration
 ) -> models.Field[Any, Any] | CheckMessage:
-    field = declared_column(model, declaration)
+    field: models.Field[Any, Any] | None = key_field(model, declaration)
     if field is not None:
         return field
     known = ", ".join(each.name for each in model._meta.concrete_fields)

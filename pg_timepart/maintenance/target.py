@@ -20,9 +20,8 @@ from pg_timepart.partitions.key_formats.registry import formats_of, no_column_ty
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent, read_parents
-from pg_timepart.schema.declaration import Declaration, declaration_of, key_column
+from pg_timepart.schema.declaration import Declaration, declaration_of, key_column, own_key_field
 from pg_timepart.schema.registry import declared_formats, registry
-from pg_timepart.schema.unique_keys import declared_key
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."
 
@@ -132,7 +131,7 @@ def usable(target: Target, parent: Parent | None) -> Parent:
     )
 
 
-def _otherwise(parent: Parent, wanted: str, declared: KeyFormat | None) -> str:
+def _otherwise(parent: Parent, wanted: str | None, declared: KeyFormat | None) -> str:
     """Return how the table is partitioned, and how the model wants it to be."""
     if parent.key == wanted:
         types = no_column_type_of(formats_of(declared))
@@ -281,7 +280,7 @@ def defaults_of(model: type[models.Model]) -> dict[str, Any]:
 
 def _declared(model: type[models.Model]) -> Declaration:
     declaration = declaration_of(model)
-    if declaration is None or declared_key(model, declaration) is None:
+    if declaration is None or own_key_field(model, declaration) is None:
         known = [each._meta.label_lower for each in registry()]
         raise UnknownName("partitioned model", model._meta.label_lower, known)
     return declaration

@@ -88,27 +88,16 @@ def _history(status: TableStatus, zone: tzinfo) -> str:
 
 
 def _partition_row(partition: PartitionStatus, zone: tzinfo) -> tuple[str, ...]:
-    bounds, estimate = partition.bounds, partition.rows_estimate
+    estimate = partition.rows_estimate
     return (
         partition.address,
-        "everything else" if bounds is None else formatting.bounds(bounds, zone),
+        formatting.bounds(partition.bounds, zone),
         partition.state.value,
         partition.tablespace,
         formatting.size(partition.size_bytes),
         "?" if estimate is None else f"~{estimate}",
-        ", ".join(_remarks(partition, zone)),
+        formatting.remarks(partition, zone),
     )
-
-
-def _remarks(partition: PartitionStatus, zone: tzinfo) -> Iterator[str]:
-    if partition.detached_at is not None:
-        yield f"detached {formatting.minute(partition.detached_at, zone)}"
-    if partition.pinned_until is not None:
-        yield formatting.pin(partition.pinned_until, zone)
-    if partition.unfinished:
-        yield f"{partition.unfinished} interrupted"
-    if partition.obstacles:
-        yield "cannot be attached as it is"
 
 
 def _count(preview: Preview) -> str:

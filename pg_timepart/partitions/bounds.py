@@ -78,7 +78,12 @@ def literals_in(expression: str | None) -> BoundLiterals | None:
 def in_order(bounds: Bounds | None) -> tuple[bool, bool, datetime, bool, datetime]:
     """Return the sort key of bounds: by start, then by end; a default partition (None) is last."""
     start, end = (bounds.start, bounds.end) if bounds else (None, None)
-    return bounds is None, start is not None, start or EPOCH, end is None, end or EPOCH
+    return bounds is None, start is not None, start or EPOCH, *by_end(end)
+
+
+def by_end(end: datetime | None) -> tuple[bool, datetime]:
+    """Return the sort key of an end: None, which is MAXVALUE, is last."""
+    return end is None, end or EPOCH
 
 
 def ends_before_start(start: datetime, end: datetime) -> str:

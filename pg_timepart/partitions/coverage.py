@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import Bounds, in_order
 from pg_timepart.partitions.tables import Parent, Partition
 
 
 def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -> Iterator[Bounds]:
     """Yield the parts of ``[start, end)`` that no partition covers, pending ones not counting."""
-    for each in sorted(covering(partitions), key=lambda bounds: _after_all(bounds.start)):
+    for each in sorted(covering(partitions), key=in_order):
         if each.start is not None and each.start >= end:
             break
         if each.start is not None and each.start > start:
@@ -28,7 +28,7 @@ def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
     if parent.default is not None:
         return None
     at = now
-    for each in sorted(covering(parent.partitions), key=lambda bounds: _after_all(bounds.start)):
+    for each in sorted(covering(parent.partitions), key=in_order):
         if each.contains(at):
             if each.end is None:
                 return None
@@ -39,7 +39,3 @@ def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
 def covering(partitions: Iterable[Partition]) -> list[Bounds]:
     """Return the bounds that take rows: those of a pending detach do not."""
     return [each.bounds for each in partitions if each.bounds is not None and not each.is_pending]
-
-
-def _after_all(moment: datetime | None) -> float:
-    return float("-inf") if moment is None else moment.timestamp()

@@ -33,24 +33,26 @@ def partition_name(table: str, bounds: Bounds, zone: tzinfo) -> str:
     return _fitted(table, f"_{start}_{end}")
 
 
-def alternative_name(name: str, attempt: int) -> str:
-    """Return ``name`` with ``_2``, ``_3``, ... for when it is taken, at most 63 bytes of UTF-8."""
-    return _fitted(name, f"_{attempt}")
+def numbered(name: str, separator: str = "_", max_bytes: int = MAX_NAME_BYTES) -> Iterator[str]:
+    """Yield ``name``, then ``name_2``, ``name_3`` and so on, none longer than ``max_bytes``."""
+    yield name
+    yield from (_fitted(name, f"{separator}{number}", max_bytes) for number in count(2))
 
 
-def alternatives(name: str) -> Iterator[str]:
-    """Yield names to take in turn where ``name`` is taken: ``..._2``, ``..._3`` and so on."""
-    return (alternative_name(name, attempt) for attempt in count(2))
+def free_name(name: str, taken: Container[str], separator: str = "_") -> str:
+    """Return ``name``, or its first numbered one that is not ``taken``."""
+    return next(each for each in numbered(name, separator) if each not in taken)
 
 
-def free_name(name: str, elsewhere: Container[str], taken: Container[str]) -> str:
-    """Return ``name``; where it is used ``elsewhere``, its first alternative that is not ``taken``.
+def shortened(stem: str, ending: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return both joined; of the stem, as many characters as fit in ``max_bytes`` of UTF-8."""
+    room = max_bytes - len(ending.encode())
+    return stem.encode()[:room].decode(errors="ignore") + ending
 
-    Two tables of one name, in two schemas, are easily taken for each other.
-    """
-    if name not in elsewhere:
-        return name
-    return next(each for each in alternatives(name) if each not in taken)
+
+def digest(text: str, length: int) -> str:
+    """Return as many hexadecimal digits of the text's hash."""
+    return sha256(text.encode()).hexdigest()[:length]
 
 
 def _as_days(moments: Iterable[datetime], zone: tzinfo) -> list[str] | None:
@@ -67,10 +69,8 @@ def _in_utc(moment: datetime) -> str:
     return f"{moment.year:04d}{moment:%m%dt%H%M}{seconds}{fraction}"
 
 
-def _fitted(stem: str, suffix: str) -> str:
+def _fitted(stem: str, suffix: str, max_bytes: int = MAX_NAME_BYTES) -> str:
     """Return both joined, the stem cut at a character and marked by its hash if it must be."""
-    if len((stem + suffix).encode()) <= MAX_NAME_BYTES:
+    if len((stem + suffix).encode()) <= max_bytes:
         return stem + suffix
-    tail = f"_{sha256(stem.encode()).hexdigest()[:8]}{suffix}"
-    room = MAX_NAME_BYTES - len(tail.encode())
-    return stem.encode()[:room].decode(errors="ignore") + tail
+    return shortened(stem, f"_{digest(stem, 8)}{suffix}", max_bytes)

@@ -145,6 +145,11 @@ class Period:
         return date.fromordinal(day.toordinal() + steps * self._size)
 
 
+def period_in_words(unit: str, count: int) -> str:
+    """Return a size as people write it, ``1 month`` or ``15 minutes``, whatever is in a row."""
+    return f"{count} {unit.lower()}{'' if count == 1 else 's'}"
+
+
 def _known_unit(unit: str) -> PeriodType:
     try:
         return PeriodType(unit)

@@ -195,10 +195,16 @@ def _following(given: PlanInput, days: int) -> Iterator[Bounds]:
 def _creates(given: PlanInput, pieces: Iterable[Bounds], reason: str) -> tuple[Action, ...]:
     parent, policy = given.parent, given.policy
     elsewhere, taken = parent.names_elsewhere, parent.names
+
+    def named(bounds: Bounds) -> str:
+        """Two tables of one name, in two schemas, are easily taken for each other."""
+        name = partition_name(parent.name, bounds, policy.zone)
+        return free_name(name, taken) if name in elsewhere else name
+
     return tuple(
         Action(
             kind=ActionKind.CREATE,
-            partition=free_name(partition_name(parent.name, bounds, policy.zone), elsewhere, taken),
+            partition=named(bounds),
             bounds=bounds,
             tablespace=policy.attach_tablespace or parent.tablespace,
             reason=reason,

@@ -97,7 +97,7 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
     added: list[str] = []
     taken = set(leaf.constraints)
     for each in leaf.missing_foreign_keys:
-        name = free_name(each.name, taken, taken)
+        name = free_name(each.name, taken)
         taken.add(name)
         if each.is_validated:
             added.append(name)
@@ -144,7 +144,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Ite
 
 
 def _new_bounds_check(leaf: Leaf) -> str:
-    return free_name(BOUNDS_CHECK, leaf.constraints, leaf.constraints)
+    return free_name(BOUNDS_CHECK, leaf.constraints)
 
 
 def _targets(referenced: Sequence[Relation]) -> tuple[Relation, ...]:

@@ -32,7 +32,7 @@ def exclusion_check(parent: Parent, template: Template, sides: BoundLiterals) ->
         return None
     if sides.lower is None or sides.upper is None:
         return None
-    return free_name(EXCLUSION_CHECK, template.others_checks, template.others_checks)
+    return free_name(EXCLUSION_CHECK, template.others_checks)
 
 
 def exclusion_steps(

@@ -1,14 +1,20 @@
-"""What the decorator says about a model, in a form that every layer may read."""
+"""Declaration: what the decorator says about a model, and the field and column that it names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.db.backends.utils import strip_quotes
+
+from pg_timepart.errors import UnknownName
 from pg_timepart.partitions.key_formats.base import KeyFormat
 
 if TYPE_CHECKING:
     from django.db import models
+
+Field: TypeAlias = Any
+"""A concrete field; the stubs have its column as optional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ def declaration_of(model: type[models.Model]) -> Declaration | None:
     """Return what is declared for ``model`` (live or historical), or None where nothing is.
 
     A proxy inherits the manager and has no table. Nor has a multi-table child the key's column,
-    although it has what is declared for its parent: ``widening.declared_key`` tells.
+    although it has what is declared for its parent: ``own_key_field`` tells.
     """
     for manager in model._meta.managers:
         declaration: Declaration | None = getattr(manager, "declaration", None)
@@ -38,7 +44,25 @@ def declaration_of(model: type[models.Model]) -> Declaration | None:
     return None
 
 
-def key_column(model: type[models.Model], declaration: Declaration) -> str:
-    """Return the name of the key's column, as the catalog has it; raises FieldDoesNotExist."""
-    field: models.Field[object, object] = model._meta.get_field(declaration.key)  # type: ignore[assignment]
-    return (field.column or "").strip('"')
+def key_field(model: type[models.Model], declaration: Declaration) -> Field | None:
+    """Return the field with a column that is declared as the key, or None where there is none."""
+    fields = model._meta.concrete_fields
+    return next((field for field in fields if field.name == declaration.key), None)
+
+
+def own_key_field(model: type[models.Model], declaration: Declaration) -> Field | None:
+    """Return the declared field, or None where the table of a parent model has its column.
+
+    Raises UnknownName where the model has no such field at all.
+    """
+    field = key_field(model, declaration)
+    if field is None:
+        known = [each.name for each in model._meta.concrete_fields]
+        raise UnknownName(f"field of {model._meta.label}", declaration.key, known)
+    return field if field in model._meta.local_concrete_fields else None
+
+
+def key_column(model: type[models.Model], declaration: Declaration) -> str | None:
+    """Return the name of the key's column, as the catalog has it, or None where there is none."""
+    field = key_field(model, declaration)
+    return None if field is None else strip_quotes(field.column)

@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.schema.declaration import declaration_of
+from pg_timepart.schema.declaration import Field, declaration_of, own_key_field
 from pg_timepart.schema.drop_detached import detached_from, drop_empty
 from pg_timepart.schema.statements import (
     NOTHING,
@@ -25,11 +25,9 @@ from pg_timepart.schema.statements import (
 )
 from pg_timepart.schema.tablespaces import HomeTablespaceEditor
 from pg_timepart.schema.unique_keys import (
-    Field,
     Model,
     count_widened,
     count_written,
-    declared_key,
     is_same,
     short_name,
     with_key,
@@ -61,7 +59,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
     def table_sql(self, model: Model) -> Any:
         """Return CREATE TABLE, with PARTITION BY where one is declared."""
         declaration = declaration_of(model)
-        key = None if declaration is None else declared_key(model, declaration)
+        key = None if declaration is None else own_key_field(model, declaration)
         self._remember_key(model._meta.db_table, None if key is None else key.column)
         if key is None:
             return super().table_sql(model)

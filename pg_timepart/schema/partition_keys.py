@@ -1,4 +1,4 @@
-"""What a schema editor knows of its tables: which are partitioned, and by which field."""
+"""The schema editor's memory of its tables: which are partitioned, and by which column."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from pg_timepart.postgres.catalog import read_parent
-from pg_timepart.schema.declaration import Declaration, declaration_of
-from pg_timepart.schema.unique_keys import Field, Model, is_named
+from pg_timepart.schema.declaration import Declaration, Field, declaration_of, key_field
+from pg_timepart.schema.unique_keys import Model, is_named
 
 if TYPE_CHECKING:
     # Most of what is overridden here is missing from the stubs.
@@ -48,5 +48,7 @@ class PartitionKeyEditor(Editor):  # type: ignore[misc]
             parent = read_parent(self.connection, model._meta.db_table, zone=UTC)
         if parent is not None:
             return parent.key
-        columns = {field.name: field.column for field in model._meta.local_concrete_fields}
-        return columns.get(declaration.key)
+        field = key_field(model, declaration)
+        if field is None or field not in model._meta.local_concrete_fields:
+            return None
+        return str(field.column)

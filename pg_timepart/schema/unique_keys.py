@@ -12,27 +12,10 @@ from django.db.models.expressions import Col, Expression, ExpressionList, F
 from django.db.models.indexes import IndexExpression
 from django.db.models.sql import Query
 
-from pg_timepart.errors import UnknownName
-from pg_timepart.schema.declaration import Declaration
-
-MAX_BYTES = 63
+from pg_timepart.partitions.names import MAX_NAME_BYTES, shortened
+from pg_timepart.schema.declaration import Field
 
 Model: TypeAlias = type[models.Model]
-
-Field: TypeAlias = Any
-"""A concrete field; the stubs have its column as optional."""
-
-
-def declared_key(model: Model, declaration: Declaration) -> Field | None:
-    """Return the field that ``declaration`` names, or None where a parent model's table has it.
-
-    Raises UnknownName where the model has no such field at all.
-    """
-    columns = {field.name: field for field in model._meta.concrete_fields}
-    if declaration.key not in columns:
-        raise UnknownName(f"field of {model._meta.label}", declaration.key, list(columns))
-    field = columns[declaration.key]
-    return field if field in model._meta.local_concrete_fields else None
 
 
 def count_written(model: Model, columns: Sequence[str]) -> int:
@@ -89,10 +72,10 @@ def short_name(name: str) -> str:
 
     Django counts characters, and the server would cut off the very part that is unique.
     """
-    if len(name.encode()) <= MAX_BYTES:
+    if len(name.encode()) <= MAX_NAME_BYTES:
         return name
-    ending = "_" + names_digest(name, length=8)
-    return name.encode()[: MAX_BYTES - len(ending)].decode(errors="ignore") + ending
+    # Django's digest, not ours: constraints that exist are found by this name.
+    return shortened(name, "_" + names_digest(name, length=8))
 
 
 def with_key(fields: Sequence[Any], key: Field) -> list[Any]:

@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta, tzinfo
 
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.time_zones import FOR_EVER, in_zone
+from pg_timepart.status.types import PartitionStatus
 from pg_timepart.text import printable
 
 GAP = "  "
@@ -69,12 +70,29 @@ def duration(span: timedelta) -> str:
 
 
 def bounds(limits: Bounds | None, zone: tzinfo) -> str:
-    """Return such as ``2024-01-01 .. 2024-02-01`` in the zone; the end is not inside."""
+    """Return such as ``2024-01-01 .. 2024-02-01`` in the zone; the end is not inside.
+
+    A default partition has none, and takes everything else.
+    """
     if limits is None:
-        return "?"
+        return "everything else"
     start = "MINVALUE" if limits.start is None else moment(limits.start, zone)
     end = "MAXVALUE" if limits.end is None else moment(limits.end, zone)
     return f"{start} .. {end}"
+
+
+def remarks(partition: PartitionStatus, zone: tzinfo) -> str:
+    """Return what is special about one partition, in a few words, or nothing."""
+    found = []
+    if partition.detached_at is not None:
+        found.append(f"detached {minute(partition.detached_at, zone)}")
+    if partition.pinned_until is not None:
+        found.append(pin(partition.pinned_until, zone))
+    if partition.unfinished:
+        found.append(f"{partition.unfinished} interrupted")
+    if partition.obstacles:
+        found.append("cannot be attached as it is")
+    return ", ".join(found)
 
 
 def moment(value: datetime, zone: tzinfo) -> str:

@@ -15,9 +15,9 @@ from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.target import Target, defaults_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import rows_alias
+from pg_timepart.partitions.periods import period_in_words
 from pg_timepart.status.deferrals import gave_way_repeatedly
 from pg_timepart.status.health import in_one_line, unreadable
-from pg_timepart.status.types import period_in_words
 
 
 @dataclass(slots=True, kw_only=True)

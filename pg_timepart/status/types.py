@@ -183,10 +183,5 @@ class TableStatus:
         }
 
 
-def period_in_words(period: str, count: int) -> str:
-    """Return the size of a partition: ``1 month``, ``15 minutes``."""
-    return f"{count} {period.lower()}{'' if count == 1 else 's'}"
-
-
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()

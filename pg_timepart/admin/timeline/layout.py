@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin import formatting
 from pg_timepart.admin.timeline.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import Bounds, by_end, in_order
 
 NARROWEST = 0.6
 """Percent of the width below which neighbours are drawn as one bar."""
@@ -118,13 +118,13 @@ def whole(
 def overlaps(spans: Iterable[Span]) -> list[Bounds]:
     """Return where a detached partition has the range of another one, so cannot be attached."""
     present = [each for each in spans if each.kind != "planned"]
-    ordered = sorted(present, key=lambda each: _start(each.bounds))
+    ordered = sorted(present, key=lambda each: in_order(each.bounds))
     found: list[Bounds] = []
     reach: Span | None = None
     for each in ordered:
         if reach is not None and _collide(reach, each):
             found.append(_shared(each.bounds, reach.bounds))
-        if reach is None or _end(each.bounds) > _end(reach.bounds):
+        if reach is None or by_end(each.bounds.end) > by_end(reach.bounds.end):
             reach = each
     return found
 
@@ -183,7 +183,7 @@ def _bar(group: _Group, y: int, height: int) -> Bar:
 
 def _grouped(spans: Iterable[Span], scale: Scale) -> list[_Group]:
     found: list[_Group] = []
-    for each in sorted(spans, key=lambda span: (LANES[span.kind], _start(span.bounds))):
+    for each in sorted(spans, key=lambda span: (LANES[span.kind], in_order(span.bounds))):
         left, right = scale.left(each.bounds), scale.right(each.bounds)
         last = found[-1] if found else None
         if last and last.spans[0].kind == each.kind and right - last.left < NARROWEST:
@@ -283,14 +283,6 @@ def _shared(one: Bounds, other: Bounds) -> Bounds:
     starts = [each.start for each in (one, other) if each.start is not None]
     ends = [each.end for each in (one, other) if each.end is not None]
     return Bounds(start=max(starts, default=None), end=min(ends, default=None))
-
-
-def _start(bounds: Bounds) -> float:
-    return float("-inf") if bounds.start is None else bounds.start.timestamp()
-
-
-def _end(bounds: Bounds) -> float:
-    return float("inf") if bounds.end is None else bounds.end.timestamp()
 
 
 def _percent(position: float) -> str:

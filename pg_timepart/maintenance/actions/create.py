@@ -14,7 +14,7 @@ from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.names import alternatives
+from pg_timepart.partitions.names import numbered
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition, Relation
 from pg_timepart.postgres.catalog import is_taken, read_named
@@ -182,10 +182,9 @@ def places(work: Work, action: Action) -> Iterator[Place]:
 
 def _names(work: Work, action: Action) -> Iterator[str]:
     """Yield the planned name, then others that no partition in another schema has."""
-    yield action.partition
-    elsewhere = work.parent.names_elsewhere
-    others = (each for each in alternatives(action.partition) if each not in elsewhere)
-    yield from islice(others, MAX_NAMES - 1)
+    planned, elsewhere = action.partition, work.parent.names_elsewhere
+    free = (each for each in numbered(planned) if each == planned or each not in elsewhere)
+    return islice(free, MAX_NAMES)
 
 
 def _too_many_taken(action: Action) -> Conflict:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pg_timepart.constants import PeriodType
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.names import alternative_name, free_name, partition_name
+from pg_timepart.partitions.names import free_name, numbered, partition_name, shortened
 from pg_timepart.partitions.periods import Period
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -134,27 +135,46 @@ class TestPartitionName:
         assert len({partition_name("t", each, zone) for each in ranges}) == len(ranges)
 
 
-class TestAlternativeName:
-    def test_counts(self) -> None:
-        assert alternative_name("event_20240101_20240201", 2) == "event_20240101_20240201_2"
-        assert alternative_name("event_20240101_20240201", 3) == "event_20240101_20240201_3"
+def second_and_third(name: str) -> list[str]:
+    return list(islice(numbered(name), 1, 3))
 
-    @given(tables, st.integers(2, 10_000))
+
+class TestNumbered:
+    def test_counts_after_the_name_itself(self) -> None:
+        assert list(islice(numbered("event_20240101_20240201"), 3)) == [
+            "event_20240101_20240201",
+            "event_20240101_20240201_2",
+            "event_20240101_20240201_3",
+        ]
+
+    @given(tables, st.integers(2, 500))
     @settings(deadline=None, max_examples=100)
     def test_never_needs_more_than_63_bytes(self, name: str, attempt: int) -> None:
-        assert len(alternative_name(name, attempt).encode()) <= 63
+        assert len(next(islice(numbered(name), attempt, None)).encode()) <= 63
 
     def test_tells_full_names_apart(self) -> None:
         full = ["n" * 62 + end for end in "ab"]
 
-        names = {alternative_name(name, attempt) for name in full for attempt in (2, 3)}
+        names = {numbered for name in full for numbered in second_and_third(name)}
 
         assert len(names) == 4
 
 
 class TestFreeName:
-    def test_is_the_name_itself_unless_it_is_used_elsewhere(self) -> None:
-        assert free_name("event", {"other"}, {"event", "other"}) == "event"
+    def test_is_the_name_itself_unless_it_is_taken(self) -> None:
+        assert free_name("event", {"other"}) == "event"
 
-    def test_is_the_first_alternative_that_is_not_taken(self) -> None:
-        assert free_name("event", {"event"}, {"event", "event_2", "event_4"}) == "event_3"
+    def test_is_the_first_numbered_one_that_is_not_taken(self) -> None:
+        assert free_name("event", {"event", "event_2", "event_4"}) == "event_3"
+        assert free_name("an event", {"an event"}, separator=" ") == "an event 2"
+
+
+class TestShortened:
+    @given(tables, st.integers(10, 63))
+    @settings(deadline=None, max_examples=100)
+    def test_cuts_whole_characters_and_keeps_the_ending(self, stem: str, room: int) -> None:
+        name = shortened(stem, "_ending", room)
+
+        assert name.endswith("_ending")
+        assert stem.startswith(name.removesuffix("_ending"))
+        assert len(name.encode()) <= room

@@ -79,8 +79,8 @@ def test_bounds(start: dt.datetime | None, end: dt.datetime | None, text: str) -
     assert formatting.bounds(Bounds(start=start, end=end), BERLIN) == text
 
 
-def test_bounds_that_are_not_known() -> None:
-    assert formatting.bounds(None, BERLIN) == "?"
+def test_a_default_partition_has_everything_else() -> None:
+    assert formatting.bounds(None, BERLIN) == "everything else"
 
 
 def test_a_moment_at_the_edge_of_what_datetime_holds_is_shown_in_utc() -> None:
