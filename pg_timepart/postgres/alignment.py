@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.postgres import ddl
+from pg_timepart.postgres import ddl_constraints
 from pg_timepart.postgres.check_constraints import BOUNDS_CHECK, NOT_NULL_CHECK
 from pg_timepart.postgres.column_differences import Difference, obstacles, read_differences
-from pg_timepart.postgres.ddl import quoted
+from pg_timepart.postgres.ddl import Statement, quoted
 from pg_timepart.postgres.search_path import fetch_all
 from pg_timepart.postgres.steps import (
     ACCESS_EXCLUSIVE,
@@ -164,18 +164,24 @@ def alignment_steps(table: Relation, alignment: Alignment) -> Iterator[Step]:
     """Yield how to bring ``table`` in step; each can be repeated, and leaves its rows alone."""
     for name in alignment.dropped_checks:
         yield _step(
-            table, f"drop {name}, which is needed no more", ddl.drop_constraint(table, name)
+            table,
+            f"drop {name}, which is needed no more",
+            ddl_constraints.drop_constraint(table, name),
         )
     for definition in alignment.columns:
-        yield _step(table, "add a column that its parent has", ddl.add_column(table, definition))
+        yield _step(
+            table, "add a column that its parent has", ddl_constraints.add_column(table, definition)
+        )
     for name, definition in alignment.replaced_checks:
-        statement = ddl.replace_constraint(table, name, definition)
+        statement = ddl_constraints.replace_constraint(table, name, definition)
         yield _step(table, f"make the CHECK {name} its parent's", statement)
     for name, definition in alignment.added_checks:
-        statement = ddl.add_constraint(table, name, definition)
+        statement = ddl_constraints.add_constraint(table, name, definition)
         yield _step(table, f"add the CHECK {name} of its parent", statement)
     for name in alignment.inherited:
-        yield _step(table, f"let {name} be inherited", ddl.inherit_constraint(table, name))
+        yield _step(
+            table, f"let {name} be inherited", ddl_constraints.inherit_constraint(table, name)
+        )
     for name in alignment.unvalidated:
         yield _verify(table, name)
     for each in alignment.not_nulls:
@@ -184,7 +190,7 @@ def alignment_steps(table: Relation, alignment: Alignment) -> Iterator[Step]:
 
 def _not_null_steps(table: Relation, wanted: NotNull) -> Iterator[Step]:
     if not wanted.is_added:
-        statement = ddl.add_constraint(
+        statement = ddl_constraints.add_constraint(
             table, wanted.check, f"CHECK ({quoted(wanted.column)} IS NOT NULL) NOT VALID"
         )
         yield _step(table, f"add a CHECK that {wanted.column} is not null", statement)
@@ -193,12 +199,12 @@ def _not_null_steps(table: Relation, wanted: NotNull) -> Iterator[Step]:
     yield unhurried(
         table,
         f"{table.name}: {wanted.column} is NOT NULL",
-        ddl.set_not_null(table, wanted.column),
-        ddl.drop_constraint(table, wanted.check),
+        ddl_constraints.set_not_null(table, wanted.column),
+        ddl_constraints.drop_constraint(table, wanted.check),
     )
 
 
-def _step(table: Relation, what: str, statement: ddl.Statement) -> Step:
+def _step(table: Relation, what: str, statement: Statement) -> Step:
     return unhurried(table, f"{table.name}: {what}", statement, mode=ACCESS_EXCLUSIVE)
 
 
@@ -206,7 +212,7 @@ def _verify(table: Relation, name: str) -> Step:
     return unhurried(
         table,
         f"check the rows of {table.name} against {name}",
-        ddl.validate_constraint(table, name),
+        ddl_constraints.validate_constraint(table, name),
         mode=SHARE_UPDATE_EXCLUSIVE,
     )
 

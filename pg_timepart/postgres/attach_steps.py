@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.names import free_name
 from pg_timepart.partitions.tables import Leaf, Parent, Relation, Template
-from pg_timepart.postgres import ddl
+from pg_timepart.postgres import ddl, ddl_constraints
 from pg_timepart.postgres.check_constraints import BOUNDS_CHECK
 from pg_timepart.postgres.create_steps import row_security
 from pg_timepart.postgres.ddl import quoted
@@ -34,7 +34,7 @@ def attach_steps(
         yield unhurried(
             table,
             f"build on {table.name} what {parent.name} has",
-            ddl.add_missing(table, definition),
+            ddl_constraints.add_missing(table, definition),
             # An index alone lets others read meanwhile, as a foreign key of the table does where
             # rows of its target are deleted.
             mode=ACCESS_EXCLUSIVE if definition.startswith("ADD ") else SHARE,
@@ -56,14 +56,14 @@ def attach_steps(
         ]
     )
     finish = [
-        *(ddl.drop_constraint(table, name) for name in leaf.exclusions),
+        *(ddl_constraints.drop_constraint(table, name) for name in leaf.exclusions),
         ddl.attach(parent, table, sides.lower, sides.upper),
-        *(ddl.drop_constraint(table, name) for name in checks),
+        *(ddl_constraints.drop_constraint(table, name) for name in checks),
     ]
     if template.replica_identity == "i":
         finish.append(ddl.follow_replica_index(parent, table))
     if parent.default and excluding:
-        finish.append(ddl.drop_constraint(parent.default, excluding))
+        finish.append(ddl_constraints.drop_constraint(parent.default, excluding))
     yield Step(
         summary=f"attach {table.name}",
         # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.
@@ -108,13 +108,13 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
                 *locked([table], SHARE_ROW_EXCLUSIVE),
             ),
             altered=(table,),
-            statements=(ddl.add_foreign_key(table, name, each.definition),),
+            statements=(ddl_constraints.add_foreign_key(table, name, each.definition),),
         )
     for name in (*leaf.unvalidated, *added):
         yield unhurried(
             table,
             f"check the rows of {table.name} against {name}",
-            ddl.validate_constraint(table, name),
+            ddl_constraints.validate_constraint(table, name),
             mode=SHARE_UPDATE_EXCLUSIVE,
         )
 
@@ -125,7 +125,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Ite
         return
     name = next((check.name for check in leaf.bounds_checks), _new_bounds_check(leaf))
     if not leaf.bounds_checks and parent.key and parent.key_type:
-        check = ddl.add_bounds_check(
+        check = ddl_constraints.add_bounds_check(
             table, name, parent.key, sides.lower, sides.upper, parent.key_type
         )
         yield Step(
@@ -138,7 +138,7 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Ite
     yield unhurried(
         table,
         f"check the rows of {table.name} against the bounds",
-        ddl.validate_constraint(table, name),
+        ddl_constraints.validate_constraint(table, name),
         mode=SHARE_UPDATE_EXCLUSIVE,
     )
 

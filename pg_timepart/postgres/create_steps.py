@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.tables import Parent, PartitionComment, Relation, RowSecurity, Template
-from pg_timepart.postgres import ddl
+from pg_timepart.postgres import ddl, ddl_constraints
 from pg_timepart.postgres.ddl import Statement
 from pg_timepart.postgres.exclusion_steps import exclusion_check, exclusion_steps
 from pg_timepart.postgres.steps import (
@@ -34,7 +34,7 @@ def create_steps(
     if template.replica_identity == "i":
         finish.append(ddl.follow_replica_index(parent, leaf))
     if parent.default and excluding:
-        finish.append(ddl.drop_constraint(parent.default, excluding))
+        finish.append(ddl_constraints.drop_constraint(parent.default, excluding))
     yield Step(
         summary=f"create {leaf.name} and attach it",
         setup=tuple(_new_leaf(parent, template, leaf, comment, tablespace)),
@@ -49,7 +49,7 @@ def finish_leaf_steps(
     parent: Parent, template: Template, leaf: Relation, sides: BoundLiterals
 ) -> Iterator[Step]:
     """Yield how to attach a table that we made and did not attach; it is empty."""
-    copied = [ddl.drop_exclusions(leaf)] if template.has_exclusions else []
+    copied = [ddl_constraints.drop_exclusions(leaf)] if template.has_exclusions else []
     yield Step(
         summary=f"attach {leaf.name}, which was made before",
         locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
@@ -64,7 +64,7 @@ def _new_leaf(
     yield ddl.create_leaf(parent, leaf, tablespace=tablespace, storage=template.storage)
     yield ddl.comment_on(leaf, comment_text(comment))
     if template.has_exclusions:
-        yield ddl.drop_exclusions(leaf)
+        yield ddl_constraints.drop_exclusions(leaf)
     if template.has_stray_indexes:
         yield ddl.set_index_tablespaces(leaf, tablespace)
     if template.replica_identity in "fn":

@@ -1,7 +1,7 @@
-"""DDL statements, composed and never executed. Pure.
+"""DDL statements for tables and partitions, composed and never executed. Pure.
 
-Which lock to take for each is in ``procedures``. Literals carry an offset and are text: the server
-reads them with the type of the key.
+Which lock each takes is in the steps that hold it (``create_steps``, ``attach_steps``, ...).
+Literals of bounds are text: the server reads them with the type of the key.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.partitions.tables import Grant, Relation, RowPolicy
 from pg_timepart.postgres.search_path import SET_SAFE_PATH
-
-TYPES_OF_THE_GRAMMAR = {"bigint", "integer", "numeric", "smallint"}
-"""Types whose names, as ``format_type`` prints them, are keywords: no schema can be before them."""
 
 
 class Statement(Protocol):
@@ -142,8 +139,8 @@ def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
         " JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid"
         " WHERE p.indrelid = {}::regclass AND p.indisreplident"
         " AND x.indrelid = {}::regclass"
-    ).format(_as_text(parent), _as_text(leaf))
-    return _each_of(query, parent.schema, parent.name, leaf.schema, leaf.name)
+    ).format(as_literal(parent), as_literal(leaf))
+    return each_of(query, parent.schema, parent.name, leaf.schema, leaf.name)
 
 
 def attach(parent: Relation, leaf: Relation, lower: str | None, upper: str | None) -> Statement:
@@ -168,95 +165,6 @@ def finalize(parent: Relation, leaf: Relation) -> Statement:
     return sql.Composed([detach(parent, leaf), sql.SQL(" FINALIZE")])
 
 
-def add_bounds_check(
-    table: Relation, name: str, key: str, lower: str | None, upper: str | None, key_type: str
-) -> Statement:
-    """Add the CHECK, not yet validated, that spares ATTACH its scan.
-
-    The literals are cast: bounds of another type than the key's prove nothing to the server.
-    """
-    column = sql.Identifier(key)
-    parts = [sql.SQL("{} IS NOT NULL").format(column)]
-    if lower is not None:
-        parts.append(_compared(column, ">=", _typed(lower, key_type)))
-    if upper is not None:
-        parts.append(_compared(column, "<", _typed(upper, key_type)))
-    return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
-
-
-def add_exclusion_check(
-    table: Relation, name: str, key: str, lower: str, upper: str, key_type: str
-) -> Statement:
-    """Add the CHECK, not yet validated, that a default partition holds nothing of a range."""
-    column = sql.Identifier(key)
-    outside = (
-        _compared(column, "<", _typed(lower, key_type)),
-        _compared(column, ">=", _typed(upper, key_type)),
-    )
-    return _not_valid_check(table, name, sql.SQL(" OR ").join(outside))
-
-
-def validate_constraint(table: Relation, name: str) -> Statement:
-    """Scan the table to believe a constraint; reads and writes go on meanwhile."""
-    return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(
-        named(table), sql.Identifier(name)
-    )
-
-
-def drop_constraint(table: Relation, name: str) -> Statement:
-    """Drop a constraint of any kind."""
-    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(named(table), sql.Identifier(name))
-
-
-def add_column(table: Relation, definition: str) -> Statement:
-    """Add a column; ``definition`` is its quoted name and what follows."""
-    return sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(named(table), sql.SQL(definition))
-
-
-def add_constraint(table: Relation, name: str, definition: str) -> Statement:
-    """Add a constraint of this name."""
-    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
-        named(table), sql.Identifier(name), sql.SQL(definition)
-    )
-
-
-def replace_constraint(table: Relation, name: str, definition: str) -> Statement:
-    """Give the constraint of this name another definition, which scans the table."""
-    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}, ADD CONSTRAINT {} {}").format(
-        named(table), sql.Identifier(name), sql.Identifier(name), sql.SQL(definition)
-    )
-
-
-def inherit_constraint(table: Relation, name: str) -> Statement:
-    """Let a NOT NULL constraint that is NO INHERIT be inherited; of 18 and later."""
-    return sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} INHERIT").format(
-        named(table), sql.Identifier(name)
-    )
-
-
-def set_not_null(table: Relation, column: str) -> Statement:
-    """Set NOT NULL; a validated CHECK that says so spares the scan."""
-    return sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL").format(
-        named(table), sql.Identifier(column)
-    )
-
-
-def add_missing(leaf: Relation, definition: str) -> Statement:
-    """Build on the leaf an index or key that only the parent has; see ``Leaf.missing``."""
-    if definition.startswith("ADD "):
-        return sql.SQL("ALTER TABLE {} {}").format(named(leaf), sql.SQL(definition))
-    unique = "UNIQUE " if definition.startswith("UNIQUE ") else ""
-    body = definition.removeprefix(unique)
-    return sql.SQL("CREATE {}INDEX ON {} {}").format(sql.SQL(unique), named(leaf), sql.SQL(body))
-
-
-def add_foreign_key(leaf: Relation, name: str, definition: str) -> Statement:
-    """Add a foreign key without checking the rows that are there."""
-    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
-        named(leaf), sql.Identifier(name), sql.SQL(definition)
-    )
-
-
 def set_tablespace(leaf: Relation, tablespace: str) -> Statement:
     """Move the table, without its indexes."""
     return sql.SQL("ALTER TABLE {} SET TABLESPACE {}").format(
@@ -274,22 +182,8 @@ def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
         " WHERE datname = pg_catalog.current_database()) d"
         " JOIN pg_catalog.pg_tablespace s ON s.oid = COALESCE(NULLIF(c.reltablespace, 0), d.home)"
         " WHERE i.indrelid = {}::regclass AND s.spcname <> {}"
-    ).format(sql.Literal(tablespace), _as_text(leaf), sql.Literal(tablespace))
-    return _each_of(query, leaf.schema, leaf.name, tablespace)
-
-
-def drop_exclusions(leaf: Relation) -> Statement:
-    """Drop the exclusion constraints of a table that LIKE made: ATTACH builds its own beside them.
-
-    Those of WITHOUT OVERLAPS too. Their names are the server's.
-    """
-    query = sql.SQL(
-        "SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass,"
-        " k.conname) FROM pg_catalog.pg_index i"
-        " JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid"
-        " WHERE i.indrelid = {}::regclass AND i.indisexclusion"
-    ).format(_as_text(leaf))
-    return _each_of(query, leaf.schema, leaf.name)
+    ).format(sql.Literal(tablespace), as_literal(leaf), sql.Literal(tablespace))
+    return each_of(query, leaf.schema, leaf.name, tablespace)
 
 
 def has_rows(leaf: Relation) -> Statement:
@@ -307,25 +201,7 @@ def drop_table(leaf: Relation) -> Statement:
     return sql.SQL("DROP TABLE {}").format(named(leaf))
 
 
-def _not_valid_check(table: Relation, name: str, condition: Statement) -> Statement:
-    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({}) NOT VALID").format(
-        named(table), sql.Identifier(name), condition
-    )
-
-
-def _compared(column: Statement, operator: str, literal: Statement) -> Statement:
-    """Compare by the server's own operator, also where search_path finds another one first."""
-    return sql.SQL("{} OPERATOR(pg_catalog.{}) {}").format(column, sql.SQL(operator), literal)
-
-
-def _typed(literal: str, key_type: str) -> Statement:
-    """Return a literal with its type; what is a word of the grammar is no name to be searched."""
-    is_word = " " in key_type or key_type in TYPES_OF_THE_GRAMMAR
-    cast = key_type if is_word else f"pg_catalog.{key_type}"
-    return sql.SQL("{}::{}").format(sql.Literal(literal), sql.SQL(cast))
-
-
-def _each_of(query: Statement, *names: str) -> Statement:
+def each_of(query: Statement, *names: str) -> Statement:
     """Return a DO block that runs each statement which the query returns.
 
     ``names`` are those in the query. It is parsed by a safe path; the statements, and whatever
@@ -368,6 +244,6 @@ def dollar_quote(*names: str) -> str:
     return f"${tag}$"
 
 
-def _as_text(relation: Relation) -> Statement:
+def as_literal(relation: Relation) -> Statement:
     """Return the quoted name as a string literal, for a cast to regclass."""
     return sql.Literal(quoted(relation.schema, relation.name))

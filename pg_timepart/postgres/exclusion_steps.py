@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.names import free_name
 from pg_timepart.partitions.tables import Parent, Relation, Template
-from pg_timepart.postgres import ddl
+from pg_timepart.postgres import ddl_constraints
 from pg_timepart.postgres.check_constraints import EXCLUSION_CHECK
 from pg_timepart.postgres.steps import (
     ACCESS_EXCLUSIVE,
@@ -42,10 +42,10 @@ def exclusion_steps(
     default = parent.default
     if default is None:
         return
-    prepared = [ddl.drop_constraint(default, name) for name in template.default_checks]
+    prepared = [ddl_constraints.drop_constraint(default, name) for name in template.default_checks]
     if excluding and parent.key and parent.key_type and sides.lower and sides.upper:
         prepared.append(
-            ddl.add_exclusion_check(
+            ddl_constraints.add_exclusion_check(
                 default, excluding, parent.key, sides.lower, sides.upper, parent.key_type
             )
         )
@@ -60,7 +60,7 @@ def exclusion_steps(
         yield unhurried(
             default,
             f"validate the exclusion CHECK on default partition {default.name}",
-            ddl.validate_constraint(default, excluding),
+            ddl_constraints.validate_constraint(default, excluding),
             mode=SHARE_UPDATE_EXCLUSIVE,
         )
 
@@ -71,5 +71,5 @@ def drop_exclusion_checks(default: Relation, names: Sequence[str]) -> Step:
         summary=f"drop the exclusion CHECK on default partition {default.name}",
         locks=locked([default], ACCESS_EXCLUSIVE),
         altered=(default,),
-        statements=tuple(ddl.drop_constraint(default, name) for name in names),
+        statements=tuple(ddl_constraints.drop_constraint(default, name) for name in names),
     )

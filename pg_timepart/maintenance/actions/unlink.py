@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pg_timepart.errors import Conflict
 from pg_timepart.maintenance.actions.base import Handler
 from pg_timepart.partitions.tables import Relation
-from pg_timepart.postgres import ddl
+from pg_timepart.postgres import ddl_constraints
 from pg_timepart.postgres.steps import ACCESS_EXCLUSIVE, Step, locked
 from pg_timepart.postgres.table_details import read_foreign_keys
 
@@ -38,6 +38,6 @@ def unlink_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -
             summary=f"drop the foreign key {name} of {leaf.name}",
             locks=locked([target, leaf], ACCESS_EXCLUSIVE),
             altered=(target, leaf),
-            statements=(ddl.drop_constraint(leaf, name),),
+            statements=(ddl_constraints.drop_constraint(leaf, name),),
             off=leaf,
         )
