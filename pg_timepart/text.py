@@ -1,4 +1,4 @@
-"""Text of any origin, as a row, a line of a log and a terminal can have it. Pure."""
+"""Escape text of any origin for terminals, logs and columns of PostgreSQL. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of moments and of durations that are read whatever is in them.
+"""MomentField and GraceField: date-time and duration columns that any value can be read from.
 
 PostgreSQL's ``timestamptz`` has ``infinity`` and years before 1 and after 9999, its ``interval``
 millions of years, and Python's datetime and timedelta have not: the drivers raise while they fetch,

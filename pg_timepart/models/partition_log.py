@@ -1,4 +1,4 @@
-"""PartitionLog: one partition, attached or detached, and what the catalog cannot know of it."""
+"""PartitionLog: the record of one partition, attached or detached."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 UNRECORDED = {ActionKind.RELEASE, ActionKind.UNLINK}
-"""What is never unfinished in our rows, since the catalog shows it."""
+"""Actions that are never unfinished in a log, since the catalog shows what is left to do."""
 
 
 class PartitionLogQuerySet(OwnRows["PartitionLog"]):
-    """Rows about partitions."""
+    """Partition logs."""
 
     def newest_first(self) -> PartitionLogQuerySet:
         """Order by the end, without an end first."""

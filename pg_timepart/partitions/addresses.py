@@ -1,4 +1,4 @@
-"""By which names people call a table: its own, or ``schema.table``. Pure."""
+"""Names by which people mean a table: its own, or ``schema.table``. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def qualified(table: Relation) -> str:
 
 
 class Addresses:
-    """The names of some tables. None is split at a dot, for names may have dots in them."""
+    """Lookup of tables by name. No name is split at a dot, because a name may contain one."""
 
     def __init__(self, tables: Iterable[Relation]) -> None:
         self._meant: dict[str, list[Relation]] = {}

@@ -1,4 +1,4 @@
-"""Which moments the partitions of a table cover, and which not. Pure."""
+"""Coverage: which moments a table's partitions take rows of, and where it runs out. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Names of partitions: for people to read and sort, never parsed. Pure."""
+"""Names of partitions, and how any name is numbered or shortened. Pure.
+
+Names are for people to read and sort; no bound is ever read from one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and partitions as values: what ``catalog`` reads, and everything else reasons about."""
+"""Parents, partitions and their details as values: what the readers of the catalog return."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Partition(Relation):
     """Whether it takes the rows that no other partition takes."""
 
     exclusion_checks: tuple[str, ...] = ()
-    """Checks of ours by which a default partition refuses rows of ranges that it used to take.
-    While no run is at work, they are what an interrupted create or attach left."""
+    """Names of our exclusion CHECK constraints on a default partition: it refuses rows of their
+    ranges. While no run is at work, they are what an interrupted create or attach left."""
 
     comment: PartitionComment | None = None
     """What our comment on it says; None where there is none."""
@@ -176,7 +176,7 @@ class RowPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What a new partition must get and ``LIKE`` does not copy, and what an attach touches."""
+    """What a new partition needs beside ``CREATE TABLE ... LIKE``, and what ATTACH touches."""
 
     owner: str
     """The role that owns the parent."""
@@ -255,7 +255,7 @@ class RowSecurity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """What decides how a detached table can be attached, moved or dropped."""
+    """A detached table beside its parent: what ATTACH still needs, and what it would build anew."""
 
     relation: Relation
     bounds_checks: tuple[LeafCheck, ...]

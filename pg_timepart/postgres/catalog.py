@@ -1,7 +1,7 @@
-"""What is in the database: ``pg_catalog`` read into frozen values.
+"""Read parents, their partitions and detached tables from ``pg_catalog``.
 
-Every query is schema-qualified, runs by way of ``search_path`` and binds its values. Nothing here
-takes a lock that conflicts with anything an application does, and nothing needs a transaction.
+Every query is schema-qualified, runs by way of ``search_path`` and binds its values. None takes a
+lock that conflicts with what an application does, and none needs a transaction.
 """
 
 from __future__ import annotations

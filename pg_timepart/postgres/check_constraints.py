@@ -1,4 +1,4 @@
-"""The CHECK constraints that this package adds, as SQL that tells them from others' by definition.
+"""CHECK constraints that this package adds: their names, and SQL that recognises their definitions.
 
 A name proves nothing: whoever owns a table may give it to a constraint that calls a function of
 theirs. What is not ours by its definition is neither validated nor dropped.

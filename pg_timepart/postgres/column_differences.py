@@ -1,4 +1,4 @@
-"""How the columns of detached tables differ from their parents', and what of it forbids ATTACH."""
+"""Columns that differ between a detached table and its parent, and which of them forbid ATTACH."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Statement(Protocol):
 
 
 def named(relation: Relation) -> Statement:
-    """Return the schema-qualified, quoted name."""
+    """Return the schema-qualified, quoted name of the table."""
     return sql.Identifier(relation.schema, relation.name)
 
 
@@ -73,7 +73,7 @@ def create_leaf(
 
 
 def comment_on(leaf: Relation, text: str) -> Statement:
-    """Set the comment that marks a table as ours."""
+    """Set the comment by which a table is recognised as ours."""
     return sql.SQL("COMMENT ON TABLE {} IS {}").format(named(leaf), sql.Literal(text))
 
 

@@ -1,4 +1,4 @@
-"""Constraint checks that a transaction puts off until its end.
+"""Deferred constraints: run their checks before DDL of the same transaction.
 
 PostgreSQL refuses to alter, empty or drop a table while rows of it await such a check ("because it
 has pending trigger events"). Django declares every foreign key so, and a TestCase never commits.

@@ -1,7 +1,7 @@
-"""The driver's own connection, where another tool has put something around it.
+"""The psycopg connection behind Django's, also where another tool has wrapped it.
 
-Tools that watch an application's queries hand Django a proxy in its place. Most of what a driver
-offers goes through such a proxy, but its functions in C ask for the very type.
+Tools that trace queries hand Django a proxy of the driver's connection. Most of what a driver
+offers goes through a proxy, but its functions in C accept their own type alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which tables hang on which, and which of them have partitions of ours: from ``pg_inherits``."""
+"""Links of partitions to parents in ``pg_inherits``, and parents that no model declares."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ORDER BY n.nspname, p.relname
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One partition and the table that it hangs on."""
+    """One partition and its parent."""
 
     partition: Relation
     parent: Relation
@@ -66,7 +66,7 @@ class Stray:
 
 
 def read_links(connection: BaseDatabaseWrapper, recorded: Iterable[Relation]) -> list[Link]:
-    """Return what partitions hang on that are recorded so, in one query at most.
+    """Return the links of these recorded partitions to their parents, in one query at most.
 
     By its OID alone it may be another table by now, so its schema and name count too.
     """

@@ -1,4 +1,4 @@
-"""Rows of a detached table that refer to rows that are gone."""
+"""Orphaned rows: those of a detached table that violate a foreign key which ATTACH must build."""
 
 from __future__ import annotations
 

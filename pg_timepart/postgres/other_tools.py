@@ -1,6 +1,6 @@
-"""Other tools that make and drop partitions of a table by themselves, as the database shows them.
+"""Traces of pg_partman and django-postgres-extra, where they manage a table too.
 
-Two at work on one table fail on each other's partitions: bounds that overlap are refused.
+Two managers of one table fail on each other's partitions: bounds that overlap are refused.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WHERE parent_table::text = ANY(%(tables)s::text[])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherManager:
-    """One that manages a table too, or may do so."""
+    """Another tool that manages a table too, or may do so."""
 
     is_at_work: bool
     """Whether it makes partitions by itself, so that nothing else must."""

@@ -1,4 +1,4 @@
-"""What the role of a connection may not do, as the statements that would let it."""
+"""Privileges that the connection's role lacks, as the GRANT statements that would give them."""
 
 from __future__ import annotations
 

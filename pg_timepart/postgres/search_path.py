@@ -1,4 +1,4 @@
-"""Queries of the catalog that find nobody else's functions, operators and types.
+"""Run catalog queries under ``search_path = pg_catalog, pg_temp``: nobody else's code is called.
 
 By the connection's ``search_path``, ``=`` or ``unnest()`` may be what somebody else made, and would
 run with the rights of whoever maintains tables. What runs without this module has no operator

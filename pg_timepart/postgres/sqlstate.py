@@ -1,4 +1,4 @@
-"""Errors of the server: which go away by themselves, and what to say of them."""
+"""Errors of the server by SQLSTATE: which are worth another try, and their sentence for people."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Threads that run while the driver waits for the server, also where there are green ones.
+"""Threads that run while the driver waits for the server, also under gevent and eventlet.
 
-gevent and eventlet put green threads in the place of threads, and a driver stops all of them while
-it waits: then a thread of the operating system is started beside them. psycopg2 does not where it
-has a wait callback (psycogreen's is one), nor does psycopg 3 with gevent.
+Both replace threads by green ones, and a driver that waits in C stops all of these: then a thread
+of the operating system is started instead. psycopg2 stops none where it has a wait callback
+(psycogreen's is one), nor does psycopg 3 with gevent.
 """
 
 from __future__ import annotations

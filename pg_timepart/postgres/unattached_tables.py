@@ -1,4 +1,4 @@
-"""Which unattached tables are a parent's, and what on them is not.
+"""Unattached tables: which belong to a parent, and what on them the parent has not.
 
 A table is a parent's if it hangs on it, or if its comment names it by schema and name and both have
 one owner. Comments of old name a model alone, which other schemas can have too.

@@ -1,4 +1,4 @@
-"""The detached partitions that a dropped table leaves behind."""
+"""Drop the empty detached partitions of a table that a migration drops; keep those with rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The schema editor's part: what a migration does differently to a partitioned table.
+"""Schema editor mixin: PARTITION BY in CREATE TABLE, and unique declarations widened by the key.
 
-Django's editor does all of the work. This one changes what it is given, and adds to what it says,
-for models that carry a declaration and whose tables are partitioned.
+Django's editor does all of the work. This one changes what it is given, and adds to its SQL, for
+models that carry a declaration and whose tables are partitioned.
 """
 
 from __future__ import annotations

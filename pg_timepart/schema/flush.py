@@ -1,4 +1,4 @@
-"""``flush`` empties detached partitions with the table that they came from.
+"""Extend ``sql_flush``, so that ``flush`` empties detached partitions with their former parent.
 
 Django does not know these tables, and PostgreSQL refuses to truncate a table that a foreign key of
 another one refers to: one detached partition would stop every later TransactionTestCase.

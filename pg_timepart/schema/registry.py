@@ -1,4 +1,4 @@
-"""Putting a partitioning manager on a model, and remembering which models have one."""
+"""Registry of the decorated models, and the manager that makes a model partitioned."""
 
 from __future__ import annotations
 

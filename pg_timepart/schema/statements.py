@@ -1,4 +1,4 @@
-"""Statements on their way through a schema editor: Django's, ours, and those of other editors.
+"""SQL statements of schema editors, ours and others', fitted for partitioned tables.
 
 Another package's editor may have templates and statements of classes of its own, which look like
 text and are none. They are handed on as they are.

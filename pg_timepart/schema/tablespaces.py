@@ -1,7 +1,7 @@
-"""The database's own tablespace, in which nothing that is partitioned can be put by name.
+"""Leave out TABLESPACE clauses that name the database's default tablespace for partitioned tables.
 
-The server says "cannot specify default tablespace for partitioned relations", also where only the
-session's default_tablespace names it. Without a clause that is where they are.
+The server refuses them ("cannot specify default tablespace for partitioned relations"), also where
+only the session's default_tablespace names it. Without a clause that is where the tables are.
 """
 
 from __future__ import annotations

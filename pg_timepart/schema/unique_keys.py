@@ -1,4 +1,4 @@
-"""How a unique declaration comes to include the partition key, and what it is called. Pure."""
+"""Unique constraints of a partitioned table: widened by the partition key, and named. Pure."""
 
 from __future__ import annotations
 
