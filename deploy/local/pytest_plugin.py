@@ -1,8 +1,9 @@
 """Starts PostgreSQL and Redis for a bare ``pytest``, and stops them at its end.
 
 It is loaded with ``-p``, before pytest-django reads the settings, which take the URLs from the
-environment. Under ``python -m deploy.local run`` the URLs are there, and it starts nothing. Each
-process of ``pytest -n`` that runs tests has servers of its own.
+environment. Under ``python -m deploy.local run`` the URLs are there, and it starts nothing; nor
+does it where all tests that are asked for are in folders that need no server. Each process of
+``pytest -n`` that runs tests has servers of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +22,15 @@ from .services import services
 _STARTED = pytest.StashKey[ExitStack]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting that names the folders of tests that need no server."""
+    parser.addini("without_servers", "Folders of tests that need no server.", type="paths")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Start what the environment names no server for."""
-    if not _runs_no_test(early_config):
+    if not _runs_no_test(early_config) and not _needs_no_server(early_config):
         stack = ExitStack()
         early_config.stash[_STARTED] = stack
         early_config.add_cleanup(stack.close)
@@ -50,3 +57,11 @@ def _runs_no_test(config: pytest.Config) -> bool:
 
 def _leaves_tests_to_others(options: Namespace) -> bool:
     return bool(getattr(options, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+
+
+def _needs_no_server(config: pytest.Config) -> bool:
+    """Return whether all tests asked for are in folders that need no server."""
+    asked: list[str] = config.known_args_namespace.file_or_dir
+    paths = [Path(each.partition("::")[0]).resolve() for each in asked]
+    folders: list[Path] = config.getini("without_servers")
+    return bool(paths) and all(any(map(each.is_relative_to, folders)) for each in paths)
