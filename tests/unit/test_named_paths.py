@@ -1,4 +1,4 @@
-"""Files, folders and modules that Makefile, continuous integration and documents name."""
+"""Files, folders, modules and headings that Makefile, continuous integration and documents name."""
 
 from __future__ import annotations
 
@@ -34,3 +34,17 @@ def test_modules_are_there(naming: Path) -> None:
     named = set(MODULE.findall(naming.read_text()))
     places = {*(each.with_suffix("") for each in package.rglob("*.py")), *package.rglob("*/")}
     assert [each for each in named if package / each not in places] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the headings of a page as GitHub writes them in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("naming", NAMING[2:], ids=lambda path: path.name)
+def test_links_lead_to_a_page_and_a_heading_of_it(naming: Path) -> None:
+    for path, anchor in re.findall(r"\]\(([^()#:]*)(?:#([^()]*))?\)", naming.read_text()):
+        page = naming.parent / path if path else naming
+        assert page.exists(), path
+        assert not anchor or anchor in anchors(page), f"{path}#{anchor}"
