@@ -1,65 +1,64 @@
-"""What is taken away must be due by two clocks: the server's, which plans, and this host's.
+"""Clock-skew guard: retire nothing by policy while the server's clock is ahead of this host's.
 
-A server whose clock jumps ahead would else retire, and after the grace drop, what its rows' owners
-still need. What is made too early harms nobody, so making room follows the server's clock alone.
-And a grace begins by the later of the two, else one that was behind would have it end too early.
+The server's clock plans. If it jumps ahead, it would retire partitions, and drop them after their
+grace, that are still needed. So while it is ahead of this host's clock by more than a minute, a
+plan loses whatever takes away, due by both clocks or not, and says so: one comparison, and no
+second plan by the other clock. Creating follows the server's clock all the same, for a partition
+too many harms nobody. A server that is behind retires late, which harms nobody either.
+
+A grace begins by the later of the two clocks and ends by the earlier one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from pg_timepart.findings import Code, Finding
-from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
+from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.tables import Parent
 
-CLOSE = timedelta(minutes=1)
-"""Clocks that differ by no more are taken for the same."""
+TOLERANCE = timedelta(minutes=1)
+"""Clocks that differ by no more count as the same."""
 
 
-def cautious(planner: Planner) -> Planner:
-    """Return the planner, but leaving out what is to be taken away by the server's clock alone.
+def without_skewed(plan: Plan, parent: Parent) -> Plan:
+    """Return the plan without what the policy takes away, while the clocks differ.
 
-    What was left out is a problem of the plan, for somebody must set a clock.
+    ``parent`` was read just before. What a person asked for stays, for the clock does not decide
+    it. What is left out is a problem of the plan: somebody must set a clock.
     """
-
-    def plan(given: PlanInput) -> Plan:
-        wanted = planner(given)
-        earlier = surely(given.now, given.parent)
-        if earlier == given.now:
-            return wanted
-        agreed = planner(replace(given, now=earlier)).actions
-        waiting = [each for each in wanted.actions if each.takes_away and each not in agreed]
-        why = _why(waiting, given.now - earlier)
-        return wanted.without(waiting, why) if waiting else wanted
-
-    return plan
+    due = [each for each in plan.actions if each.takes_away and not each.is_asked]
+    ahead = _ahead(parent)
+    return plan.without(due, _problem(ahead, len(due))) if due and ahead > TOLERANCE else plan
 
 
-def surely(now: datetime, parent: Parent) -> datetime:
-    """Return the moment that it is by the server's clock and by this host's: the earlier one.
+def by_earlier_clock(now: datetime, parent: Parent) -> datetime:
+    """Return ``now``, a moment by the server's clock, by that clock or this host's: the earlier.
 
-    ``now`` is the moment to plan for, and ``parent`` was read just before.
+    ``parent`` was read just before.
     """
-    ahead = parent.read_at - timezone.now()
-    return now - ahead if ahead > CLOSE else now
+    ahead = _ahead(parent)
+    return now - ahead if ahead > TOLERANCE else now
 
 
-def at_latest(now: datetime, parent: Parent) -> datetime:
-    """Return the moment that it is by the server's clock or by this host's: the later one."""
-    behind = timezone.now() - parent.read_at
-    return now + behind if behind > CLOSE else now
+def by_later_clock(now: datetime, parent: Parent) -> datetime:
+    """Return ``now``, a moment by the server's clock, by that clock or this host's: the later."""
+    ahead = _ahead(parent)
+    return now - ahead if ahead < -TOLERANCE else now
 
 
-def _why(waiting: Sequence[Action], ahead: timedelta) -> Finding:
+def _ahead(parent: Parent) -> timedelta:
+    """Return by how much the server's clock is ahead of this host's."""
+    return parent.read_at - timezone.now()
+
+
+def _problem(ahead: timedelta, count: int) -> Finding:
     seconds = timedelta(seconds=round(ahead.total_seconds()))
     return Finding(
         Code.CLOCKS_DIFFER,
-        f"The clock of the server is {seconds} ahead of this host's, and {len(waiting)} of what it"
-        " says is due to be detached or dropped is not due by this host's. That is left alone"
-        " until both agree: set the clock that is wrong.",
+        f"The clock of the server is {seconds} ahead of this host's, so {count} partition(s) that"
+        " are due to be detached or dropped are left alone until both agree: set the clock that is"
+        " wrong.",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pg_timepart.maintenance.clock_skew import cautious
+from pg_timepart.maintenance.clock_skew import without_skewed
 from pg_timepart.maintenance.context import Work
-from pg_timepart.maintenance.other_tools import considerate
+from pg_timepart.maintenance.other_tools import without_managed
 from pg_timepart.maintenance.target import Target
 from pg_timepart.partitions.plan import Plan, PlanInput, Planner
 from pg_timepart.partitions.planner import plan_pass
@@ -38,9 +38,12 @@ def plan_of(work: Work, now: datetime | None = None) -> Plan:
 
 
 def guarded_plan(target: Target, planner: Planner, given: PlanInput, *, is_by_clock: bool) -> Plan:
-    """Return the plan, without what another manager of the table does by itself.
+    """Return the plan without what another tool at work, or clocks that differ, forbid.
 
-    ``is_by_clock``: the moment is the server's clock, so the clock-skew guard holds too.
+    The table was read just before. ``is_by_clock`` is false of a plan for a moment that somebody
+    gave, in which clocks have no say.
     """
-    planner = cautious(planner) if is_by_clock else planner
-    return considerate(planner, target.connection)(given)
+    plan = planner(given)
+    if is_by_clock:
+        plan = without_skewed(plan, given.parent)
+    return without_managed(plan, given.parent, target.connection)

@@ -1,4 +1,4 @@
-"""Plans for a table that another tool manages too: what that one does by itself is left out."""
+"""Leave tables that another tool manages to it: each of the two would fail on the other's work."""
 
 from __future__ import annotations
 
@@ -6,31 +6,27 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.actions.handlers import HANDLERS
-from pg_timepart.partitions.plan import Action, Plan, PlanInput, Planner
+from pg_timepart.partitions.plan import Action, Plan
+from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.other_tools import read_other_managers
 
 
-def considerate(planner: Planner, connection: BaseDatabaseWrapper) -> Planner:
-    """Return the planner, but leaving to another manager what it does by itself.
+def without_managed(plan: Plan, parent: Parent, connection: BaseDatabaseWrapper) -> Plan:
+    """Return the plan without what another tool, such as pg_partman, does to the table by itself.
 
-    Partitions are not made, not even by hand, and none is retired or moved that nobody asked for.
-    That is a problem of the plan, for somebody must say which of the two it shall be. The database
-    is asked only where there is such a thing to do.
+    Partitions are not created, not even by hand, and none is retired or moved that nobody asked
+    for. That is a problem of the plan: somebody must say which of the two it shall be. One query,
+    and none where the plan holds no such action.
     """
-
-    def plan(given: PlanInput) -> Plan:
-        wanted = planner(given)
-        left = [each for each in wanted.actions if _is_left_to_it(each)]
-        if not left:
-            return wanted
-        managers = read_other_managers(connection, [given.parent])[given.parent.oid]
-        at_work = [each.sentence for each in managers if each.is_at_work]
-        if not at_work:
-            return wanted
-        words = f"Nothing was made or retired ({len(left)} to do). {' '.join(at_work)}"
-        return wanted.without(left, Finding(Code.OTHER_TOOL, words))
-
-    return plan
+    left = [each for each in plan.actions if _is_left_to_it(each)]
+    if not left:
+        return plan
+    managers = read_other_managers(connection, [parent])[parent.oid]
+    at_work = [each.sentence for each in managers if each.is_at_work]
+    if not at_work:
+        return plan
+    words = f"Nothing was created or retired ({len(left)} to do). {' '.join(at_work)}"
+    return plan.without(left, Finding(Code.OTHER_TOOL, words))
 
 
 def _is_left_to_it(action: Action) -> bool:

@@ -22,7 +22,7 @@ from pg_timepart.maintenance.actions.comment import mark_anew, outdated
 from pg_timepart.maintenance.actions.handlers import in_order
 from pg_timepart.maintenance.announce import announce
 from pg_timepart.maintenance.apply import apply
-from pg_timepart.maintenance.clock_skew import at_latest
+from pg_timepart.maintenance.clock_skew import by_later_clock
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.history import TIME_IS_UP, Origin, is_deleted, record, record_alone
 from pg_timepart.maintenance.next_plan import guarded_plan
@@ -178,7 +178,7 @@ def _run_locked(
         parent=parent,
         rows=rows,
         now=now,
-        latest=at_latest(now, parent) if request.now is None else now,
+        latest=by_later_clock(now, parent) if request.now is None else now,
         begun=course.read,
         is_lock_held=is_held,
         concurrently=request.concurrently,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pg_timepart.errors import Refused
 from pg_timepart.maintenance.actions.base import Handler
 from pg_timepart.maintenance.actions.unlink import unlink_steps
-from pg_timepart.maintenance.clock_skew import surely
+from pg_timepart.maintenance.clock_skew import by_earlier_clock
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.tables import Partition
 from pg_timepart.partitions.time_zones import FOR_EVER
@@ -36,7 +36,9 @@ class Drop(Handler):
             raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
         row = work.row_of(leaf.oid)
         if grace and row is not None and row.detached_at:
-            _refuse_within_grace(leaf, row.detached_at, grace, surely(work.now, work.parent))
+            _refuse_within_grace(
+                leaf, row.detached_at, grace, by_earlier_clock(work.now, work.parent)
+            )
 
     def steps(self) -> Iterator[Step]:
         """Yield the dropping of each foreign key, whose target needs a lock, then of the table."""
