@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pg_timepart.errors import Conflict, Deferred, Refused
 from pg_timepart.findings import Finding
-from pg_timepart.maintenance import log_sync as row_keeping
+from pg_timepart.maintenance import log_sync
 from pg_timepart.maintenance.config_claims import Claim
 from pg_timepart.maintenance.history import TIME_IS_UP
 from pg_timepart.maintenance.target import Target
@@ -118,16 +118,14 @@ class Work:
         """
         if not self.target.keeps_rows:
             return []
-        found = row_keeping.repairs(self.rows, self.parent, self.target, self.moment)
+        found = log_sync.repairs(self.rows, self.parent, self.target, self.moment)
         if self.rivals:
-            found = row_keeping.undisputed(found, self.rivals)
+            found = log_sync.undisputed(found, self.rivals)
         elif thoroughly:
-            adopted, refused = row_keeping.adoptions(
-                self.rows, self.parent, self.target, self.moment
-            )
+            adopted, refused = log_sync.adoptions(self.rows, self.parent, self.target, self.moment)
             found += adopted
             self.notes += refused
-        repaired = row_keeping.save(found, self.target.config._state.db)
+        repaired = log_sync.save(found, self.target.config._state.db)
         if found:
             self.rows = self.target.rows()
         return repaired

@@ -86,10 +86,7 @@ class Session:
             self._execute(step.setup)
 
         def body() -> None:
-            if step.off is not None and not hangs_on_nothing(self.connection, step.off):
-                raise Deferred(f"Somebody has just attached or renamed {step.off.name}.")
-            if step.same is not None and not has_its_name(self.connection, step.same):
-                raise Deferred(f"{step.same.name} is another table by now, or none.")
+            _require_same_tables(self.connection, step)
             if step.is_unhurried:
                 self._execute(step.statements)
             else:
@@ -100,7 +97,7 @@ class Session:
             what=step.summary,
             setup=setup,
             locks=step.locks,
-            watched=step.watched,
+            implicit_locks=step.implicit_locks,
             altered=step.altered,
             awaits_snapshots=step.awaits_snapshots,
             body=body,
@@ -125,6 +122,14 @@ class Session:
                 text = as_text(statement, self.connection)
                 self.statements.append(text)
                 cursor.execute(text)
+
+
+def _require_same_tables(connection: BaseDatabaseWrapper, step: Step) -> None:
+    """Raise Deferred where a table was attached or renamed before its lock was had."""
+    if step.unattached is not None and not hangs_on_nothing(connection, step.unattached):
+        raise Deferred(f"Somebody has just attached or renamed {step.unattached.name}.")
+    if step.unrenamed is not None and not has_its_name(connection, step.unrenamed):
+        raise Deferred(f"{step.unrenamed.name} is another table by now, or none.")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Recording runs, so that nothing that happened has to be guessed."""
+"""Records of runs: save, prune and read them."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import TimepartError
-from pg_timepart.maintenance import log_sync as row_keeping
-from pg_timepart.maintenance.actions.comment import outdated
+from pg_timepart.maintenance import log_sync
+from pg_timepart.maintenance.comments import outdated_comments
 from pg_timepart.maintenance.history import (
     LONGEST_NAME,
     TIME_IS_UP,
@@ -195,8 +195,8 @@ def _is_idle(
         planned = plan_pass(target.plan_input(parent, rows, moment))
     except TimepartError:  # the table's own pass meets it again, and records it
         return False
-    is_right = not row_keeping.repairs(rows, parent, target, moment)
-    return planned.is_empty and is_right and not outdated(target, parent, rows)
+    is_right = not log_sync.repairs(rows, parent, target, moment)
+    return planned.is_empty and is_right and not outdated_comments(target, parent, rows)
 
 
 def _failed(label: str, message: str) -> Report:

@@ -148,7 +148,7 @@ def _shown(work: Work, step: Step) -> StepPreview:
         summary=step.summary,
         locks=tuple(
             f"{each.mode} on {each.relation.schema}.{each.relation.name}"
-            for each in (*step.locks, *step.watched)
+            for each in (*step.locks, *step.implicit_locks)
         ),
         is_alone=step.is_alone,
         statements=tuple(as_text(each, connection).strip() for each in statements),

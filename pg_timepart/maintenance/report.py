@@ -1,4 +1,4 @@
-"""What a run did, as values that a task returns, a command prints and a row records."""
+"""Reports of runs, as values that a task returns, a command prints and a record keeps."""
 
 from __future__ import annotations
 

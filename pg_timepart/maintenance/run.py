@@ -1,4 +1,4 @@
-"""The course of every run: read, plan, lock, read and plan again, apply, record."""
+"""Run an operation on one table: read, plan, lock, read and plan again, apply, record."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from pg_timepart.constants import Outcome
 from pg_timepart.errors import Conflict, Deferred, Refused, TimepartError
 from pg_timepart.findings import Finding
 from pg_timepart.logger import logger
-from pg_timepart.maintenance import config_claims
-from pg_timepart.maintenance import log_sync as row_keeping
-from pg_timepart.maintenance.actions.comment import mark_anew, outdated
+from pg_timepart.maintenance import config_claims, log_sync
 from pg_timepart.maintenance.actions.handlers import in_order
 from pg_timepart.maintenance.announce import announce
 from pg_timepart.maintenance.apply import apply
 from pg_timepart.maintenance.clock_skew import by_later_clock
+from pg_timepart.maintenance.comments import outdated_comments, update_comments
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.history import TIME_IS_UP, Origin, is_deleted, record, record_alone
 from pg_timepart.maintenance.next_plan import guarded_plan
@@ -139,7 +138,7 @@ def _run(target: Target, request: Request, course: Course) -> Report:
     now = request.now or parent.read_at
     plan = request.plan(target, parent, rows, now)
     is_needed = request.needs_lock or target.is_disputed or plan.actions
-    is_right = not (_drifted(rows, parent, target, now) or outdated(target, parent, rows))
+    is_right = not (_drifted(rows, parent, target, now) or outdated_comments(target, parent, rows))
     if is_needed or not is_right:
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
@@ -188,7 +187,7 @@ def _run_locked(
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
     if not work.rivals:  # the comments say whose the partitions are
-        course.repaired += mark_anew(work)
+        course.repaired += update_comments(work)
     if request.on_locked is not None:
         request.on_locked(work)
     plan = request.plan(target, work.parent, work.rows, now)
@@ -214,7 +213,7 @@ def _apply_group(work: Work, group: list[Action], course: Course) -> None:
 
 
 def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: datetime) -> bool:
-    return target.keeps_rows and bool(row_keeping.repairs(rows, parent, target, now))
+    return target.keeps_rows and bool(log_sync.repairs(rows, parent, target, now))
 
 
 def _ended(target: Target, request: Request, course: Course, error: Exception) -> Report:

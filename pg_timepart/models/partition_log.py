@@ -19,8 +19,16 @@ from pg_timepart.partitions.tables import Relation
 if TYPE_CHECKING:
     from datetime import datetime
 
-UNRECORDED = {ActionKind.RELEASE, ActionKind.UNLINK}
-"""Actions that are never unfinished in a log, since the catalog shows what is left to do."""
+RECORDED = (
+    ActionKind.FINALIZE,
+    ActionKind.CREATE,
+    ActionKind.DETACH,
+    ActionKind.ATTACH,
+    ActionKind.MOVE,
+    ActionKind.DROP,
+    ActionKind.TRUNCATE,
+)
+"""Actions that a log can have as unfinished. The catalog alone shows whether others are."""
 
 
 class PartitionLogQuerySet(OwnRows["PartitionLog"]):
@@ -62,7 +70,7 @@ class PartitionLog(OwnRow):
         _("unfinished"),
         max_length=16,
         blank=True,
-        choices=[(each.value, each.value) for each in ActionKind if each not in UNRECORDED],
+        choices=[(each.value, each.value) for each in RECORDED],
         help_text=_("An operation that began and has not ended; the next pass ends it."),
     )
     is_asked = models.BooleanField(

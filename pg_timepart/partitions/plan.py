@@ -1,4 +1,4 @@
-"""Plans as values: what is wanted, what our rows know, and what shall be done."""
+"""Plans as values, and the input that planners make them from. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What should be done: ``(what is there, what is wanted, now) -> Plan``. Pure.
+"""Planners: from the catalog, our rows, the policy and the moment to a plan. Pure.
 
 A plan is what a dry run prints, what the admin previews and what a pass applies: one object.
 """

@@ -1,4 +1,4 @@
-"""What was begun before and is to be ended: planned from our rows and the catalog. Pure."""
+"""Actions that end what earlier runs began, planned from our rows and the catalog. Pure."""
 
 from __future__ import annotations
 

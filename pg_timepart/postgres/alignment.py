@@ -1,4 +1,4 @@
-"""Bringing a detached table in step with its parent, as far as that is safe.
+"""Alignment of a detached table with its parent, as far as that is safe.
 
 A table that was detached takes no part in what migrations do to its parent. Columns are added that
 need no value from anybody, and CHECKs and NOT NULL are added and verified: the rows are scanned
@@ -174,13 +174,15 @@ def alignment_steps(table: Relation, alignment: Alignment) -> Iterator[Step]:
         )
     for name, definition in alignment.replaced_checks:
         statement = ddl_constraints.replace_constraint(table, name, definition)
-        yield _step(table, f"make the CHECK {name} its parent's", statement)
+        yield _step(table, f"replace the CHECK {name} by its parent's", statement)
     for name, definition in alignment.added_checks:
         statement = ddl_constraints.add_constraint(table, name, definition)
         yield _step(table, f"add the CHECK {name} of its parent", statement)
     for name in alignment.inherited:
         yield _step(
-            table, f"let {name} be inherited", ddl_constraints.inherit_constraint(table, name)
+            table,
+            f"make the NOT NULL constraint {name} inheritable",
+            ddl_constraints.inherit_constraint(table, name),
         )
     for name in alignment.unvalidated:
         yield _verify(table, name)
@@ -198,7 +200,7 @@ def _not_null_steps(table: Relation, wanted: NotNull) -> Iterator[Step]:
         yield _verify(table, wanted.check)
     yield unhurried(
         table,
-        f"{table.name}: {wanted.column} is NOT NULL",
+        f"{table.name}: set {wanted.column} NOT NULL",
         ddl_constraints.set_not_null(table, wanted.column),
         ddl_constraints.drop_constraint(table, wanted.check),
     )
@@ -211,7 +213,7 @@ def _step(table: Relation, what: str, statement: Statement) -> Step:
 def _verify(table: Relation, name: str) -> Step:
     return unhurried(
         table,
-        f"check the rows of {table.name} against {name}",
+        f"validate {name} on {table.name}",
         ddl_constraints.validate_constraint(table, name),
         mode=SHARE_UPDATE_EXCLUSIVE,
     )

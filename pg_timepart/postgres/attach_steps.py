@@ -33,7 +33,7 @@ def attach_steps(
     for definition in leaf.missing:
         yield unhurried(
             table,
-            f"build on {table.name} what {parent.name} has",
+            f"build an index or constraint of {parent.name} on {table.name}",
             ddl_constraints.add_missing(table, definition),
             # An index alone lets others read meanwhile, as a foreign key of the table does where
             # rows of its target are deleted.
@@ -45,7 +45,9 @@ def attach_steps(
     guarding = tuple(row_security(template, table, leaf.row_security))
     if guarding:
         # Row security is not what ATTACH looks at, and rows can be read by the leaf's own name.
-        yield unhurried(table, f"give {table.name} the row security of {parent.name}", *guarding)
+        yield unhurried(
+            table, f"enable the row security of {parent.name} on {table.name}", *guarding
+        )
     excluding = exclusion_check(parent, template, sides)
     yield from exclusion_steps(parent, template, sides, excluding)
     checks = [check.name for check in leaf.bounds_checks] or [_new_bounds_check(leaf)]
@@ -70,7 +72,7 @@ def attach_steps(
         locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
         altered=(*default_of(parent), table),
         statements=tuple(finish),
-        off=table,
+        unattached=table,
         tablespace=tablespace if template.has_exclusions else None,
         refusal=_too_slow(parent, leaf, sides) if template.has_exclusions else "",
     )
@@ -102,7 +104,7 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
         if each.is_validated:
             added.append(name)
         yield Step(
-            summary=f"add to {table.name} a foreign key that its parent has",
+            summary=f"add a foreign key of the parent on {table.name}",
             locks=(
                 *locked([each.target], SHARE_ROW_EXCLUSIVE),
                 *locked([table], SHARE_ROW_EXCLUSIVE),
@@ -113,7 +115,7 @@ def _foreign_key_steps(leaf: Leaf) -> Iterator[Step]:
     for name in (*leaf.unvalidated, *added):
         yield unhurried(
             table,
-            f"check the rows of {table.name} against {name}",
+            f"validate the foreign key {name} on {table.name}",
             ddl_constraints.validate_constraint(table, name),
             mode=SHARE_UPDATE_EXCLUSIVE,
         )
@@ -129,15 +131,15 @@ def _bounds_check_steps(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> Ite
             table, name, parent.key, sides.lower, sides.upper, parent.key_type
         )
         yield Step(
-            summary=f"add a CHECK of the bounds to {table.name}",
+            summary=f"add the CHECK of the bounds on {table.name}",
             locks=locked([table], ACCESS_EXCLUSIVE),
             altered=(table,),
             statements=(check,),
-            off=table,
+            unattached=table,
         )
     yield unhurried(
         table,
-        f"check the rows of {table.name} against the bounds",
+        f"validate the CHECK of the bounds on {table.name}",
         ddl_constraints.validate_constraint(table, name),
         mode=SHARE_UPDATE_EXCLUSIVE,
     )

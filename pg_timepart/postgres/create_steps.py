@@ -51,7 +51,7 @@ def finish_leaf_steps(
     """Yield how to attach a table that we made and did not attach; it is empty."""
     copied = [ddl_constraints.drop_exclusions(leaf)] if template.has_exclusions else []
     yield Step(
-        summary=f"attach {leaf.name}, which was made before",
+        summary=f"attach {leaf.name}, which an interrupted run created",
         locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
         altered=(*default_of(parent), leaf),
         statements=(*copied, ddl.attach(parent, leaf, sides.lower, sides.upper)),

@@ -111,15 +111,15 @@ class LockTimeout(Deferred):
 
 
 def wait_for_short(
-    look: Callable[[], list[Holder]], budget: Budget, waiting: Waiting, what: str
+    find_holders: Callable[[], list[Holder]], budget: Budget, waiting: Waiting, what: str
 ) -> None:
-    """Wait from afar until nobody that ``look`` finds has been there for long.
+    """Wait from afar until nobody that ``find_holders`` finds has been there for long.
 
     Raises LockTimeout when the budget's time is up.
     """
     deadline = time.monotonic() + budget.wait_seconds
     watch = Watch(budget.long_transaction_ms)
-    while long := watch.long(look()):
+    while long := watch.long(find_holders()):
         waiting.holders = long
         if time.monotonic() >= deadline:
             advice = _advice(watch, long, budget, is_queued=False)
@@ -143,7 +143,7 @@ class Attempt(Generic[T]):
     locks: Sequence[Lock] = ()
     """Taken in this order."""
 
-    watched: Sequence[Lock] = ()
+    implicit_locks: Sequence[Lock] = ()
     """What ``body`` takes by itself: its holders are looked at as those of ``locks`` are."""
 
     altered: Sequence[Relation] = ()
@@ -161,7 +161,7 @@ class Attempt(Generic[T]):
     @property
     def needed(self) -> tuple[Lock, ...]:
         """All locks that it takes."""
-        return (*self.locks, *self.watched)
+        return (*self.locks, *self.implicit_locks)
 
 
 def bounded(

@@ -31,8 +31,9 @@ class Step:
     locks: tuple[Lock, ...] = ()
     """Taken in this order, each within the lock budget."""
 
-    watched: tuple[Lock, ...] = ()
-    """What the statements take by themselves: looked at before a try, and not taken earlier."""
+    implicit_locks: tuple[Lock, ...] = ()
+    """What the statements take by themselves: not taken earlier, but who holds them is waited for
+    before a try."""
 
     altered: tuple[Relation, ...] = ()
     """Tables that the statements alter, empty or drop. The server refuses that while rows of theirs
@@ -54,10 +55,10 @@ class Step:
     """What there is to say where the statements alone take longer than the budget, again and again;
     empty where trying on may help."""
 
-    off: Relation | None = None
+    unattached: Relation | None = None
     """A table that must hang on no parent once the locks are there; else nothing is done."""
 
-    same: Relation | None = None
+    unrenamed: Relation | None = None
     """A table that must be what its name means once the locks are there; else nothing is done."""
 
     tablespace: str | None = None
@@ -99,6 +100,6 @@ def unhurried(
         altered=(table,),
         statements=statements,
         is_unhurried=True,
-        off=None if mode == SHARE_UPDATE_EXCLUSIVE else table,
+        unattached=None if mode == SHARE_UPDATE_EXCLUSIVE else table,
         tablespace=tablespace,
     )

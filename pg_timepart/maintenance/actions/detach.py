@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pg_timepart.errors import Deferred
 from pg_timepart.maintenance.actions.base import Handler
-from pg_timepart.maintenance.actions.comment import first_mark
 from pg_timepart.maintenance.actions.finalize import finalize_step, record_detached
+from pg_timepart.maintenance.comments import comment_before_detach
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.tables import Parent, Partition, Template
@@ -54,7 +54,7 @@ class Detach(Handler):
         if leaf.is_pending:
             yield finalize_step(work.parent, work.template(), leaf)
         elif leaf.is_attached:
-            yield from first_mark(work, leaf)
+            yield from comment_before_detach(work, leaf)
             yield detach_step(work.parent, work.template(), leaf, concurrently=is_concurrent(work))
 
     def perform(self, session: Session) -> str:
@@ -124,7 +124,7 @@ def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurre
         )
     return Step(
         summary=f"detach {leaf.name} concurrently",
-        watched=(
+        implicit_locks=(
             *locked([parent], SHARE_UPDATE_EXCLUSIVE),
             *locked([leaf], ACCESS_EXCLUSIVE),
             *locked(template.referenced, SHARE_ROW_EXCLUSIVE),

@@ -60,7 +60,7 @@ def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
     return Step(
         summary=f"finalize the pending detach of {leaf.name}",
         locks=(*locked([leaf], ACCESS_EXCLUSIVE), *locked([parent], SHARE_UPDATE_EXCLUSIVE)),
-        watched=locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+        implicit_locks=locked(template.referenced, SHARE_ROW_EXCLUSIVE),
         awaits_snapshots=True,
         statements=(ddl.finalize(parent, leaf),),
     )

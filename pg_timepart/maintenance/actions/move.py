@@ -84,6 +84,6 @@ def move_step(leaf: Partition, tablespace: str) -> Step:
         altered=(leaf,),
         statements=tuple(statements),
         is_unhurried=not leaf.is_attached,
-        off=None if leaf.is_attached else leaf,
-        same=leaf if leaf.is_attached else None,
+        unattached=None if leaf.is_attached else leaf,
+        unrenamed=leaf if leaf.is_attached else None,
     )

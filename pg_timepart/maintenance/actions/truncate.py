@@ -23,5 +23,5 @@ class Truncate(Handler):
             locks=locked([leaf], ACCESS_EXCLUSIVE),
             altered=(leaf,),
             statements=(ddl.truncate(leaf),),
-            same=leaf,
+            unrenamed=leaf,
         )

@@ -39,5 +39,5 @@ def unlink_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -
             locks=locked([target, leaf], ACCESS_EXCLUSIVE),
             altered=(target, leaf),
             statements=(ddl_constraints.drop_constraint(leaf, name),),
-            off=leaf,
+            unattached=leaf,
         )

@@ -1,4 +1,4 @@
-"""The comments on partitions: on what we did not make, and anew where something is renamed."""
+"""Comments on partitions, which say whose they are: written before a detach, and after a rename."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from pg_timepart.postgres.table_comments import comment_for, comment_text
 from pg_timepart.postgres.unattached_tables import objection
 
 
-def first_mark(work: Work, leaf: Partition) -> list[Step]:
-    """Return how to mark a partition, before it is detached, that was made or attached by hand.
+def comment_before_detach(work: Work, leaf: Partition) -> list[Step]:
+    """Return how to comment on a partition that was made or attached by hand; none if it is right.
 
-    Only the mark tells later whose it was, if its row is lost or it is renamed. A comment of
+    Only the comment tells later whose it was, if its row is lost or it is renamed. A comment of
     somebody else's is left alone.
     """
     if leaf.bounds is None or (leaf.has_comment and leaf.comment is None):
         return []
     wanted = comment_for(work.target.label, work.parent, leaf.bounds)
-    return [] if leaf.comment == wanted else [_marking(leaf, wanted)]
+    return [] if leaf.comment == wanted else [_step(leaf, wanted)]
 
 
-def outdated(
+def outdated_comments(
     target: Target, parent: Parent, rows: Sequence[PartitionLog]
 ) -> list[tuple[Partition, PartitionComment]]:
-    """Return the partitions whose marks name no table, or the table or model by an old name.
+    """Return the partitions whose comments name no table, or the table or model by an old name.
 
-    Each with what its mark should be. A detached one counts if our row knows it. Costs no query
+    Each with what its comment should be. A detached one counts if our row knows it. Costs no query
     unless there are such detached ones, and finds nothing inside a transaction of the caller, who
     would keep the locks.
     """
@@ -54,14 +54,14 @@ def outdated(
     ]
 
 
-def mark_anew(work: Work) -> list[Finding]:
-    """Let the marks name the table and the model as they are called now; return what was done.
+def update_comments(work: Work) -> list[Finding]:
+    """Let the comments name the table and the model as they are called now; return what was done.
 
     SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
-    else alters at the moment keeps its old mark until the next pass.
+    else alters at the moment keeps its old comment until the next pass.
     """
-    changes = [] if work.rivals else outdated(work.target, work.parent, work.rows)
-    done = [table for table, comment in changes if _is_marked(work, table, comment)]
+    changes = [] if work.rivals else outdated_comments(work.target, work.parent, work.rows)
+    done = [table for table, comment in changes if _is_written(work, table, comment)]
     if not done:
         return []
     work.reread()
@@ -86,22 +86,22 @@ def _differing(
             yield each, comment_for(label, parent, each.bounds or comment.bounds)
 
 
-def _is_marked(work: Work, table: Partition, comment: PartitionComment) -> bool:
+def _is_written(work: Work, table: Partition, comment: PartitionComment) -> bool:
     """Comment on the table unless it is busy right now; return whether that was done."""
     connection = work.target.connection
     connection.ensure_connection()
     session = Session(connection=connection, budget=replace(budget(), wait_seconds=0.0))
     try:
-        session.run([_marking(table, comment)])
+        session.run([_step(table, comment)])
     except (Deferred, DatabaseError) as error:
         if ends_the_run(error):
             raise
-        logger.warning("%s keeps its old mark for now: %s", table.name, in_words(error))
+        logger.warning("%s keeps its old comment for now: %s", table.name, in_words(error))
         return False
     return True
 
 
-def _marking(table: Partition, comment: PartitionComment) -> Step:
+def _step(table: Partition, comment: PartitionComment) -> Step:
     return Step(
-        summary=f"mark {table.name}", statements=(comment_on(table, comment_text(comment)),)
+        summary=f"comment on {table.name}", statements=(comment_on(table, comment_text(comment)),)
     )
