@@ -17,6 +17,13 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.beat import punctuality
+from pg_timepart.beat.config_entries import (
+    MAINTAIN,
+    NAME_PREFIX,
+    TASK_PREFIX,
+    find_entry,
+    free_name,
+)
 from pg_timepart.beat.dispatcher import DISPATCH, sync_dispatcher
 from pg_timepart.beat.intervals import default_seconds
 from pg_timepart.beat.rows import (
@@ -33,16 +40,10 @@ from pg_timepart.beat.rows import (
 )
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs, keep, rows_alias
-from pg_timepart.partitions.names import digest, shortened
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django_celery_beat.models import PeriodicTask
-
-TASK_PREFIX = "pg_timepart."
-MAINTAIN = f"{TASK_PREFIX}maintain"
-NAME_PREFIX = "pg_timepart: maintain "
-MAX_NAME = 200
 
 
 def sync_all() -> list[str]:
@@ -99,7 +100,7 @@ def sync(config: PartitionConfig) -> list[str]:
 def remove(config: PartitionConfig) -> None:
     """Remove the beat entry of a config that is deleted."""
     if is_beat_installed():
-        entry = _entry_of(config)
+        entry = find_entry(config)
         if entry is not None:
             entry.delete()
         _sync_wanted_dispatcher()
@@ -129,13 +130,7 @@ def after_config_deleted(
 
 def entry_of(config: PartitionConfig) -> PeriodicTask | None:
     """Return the beat entry of a config, or None."""
-    return _entry_of(config) if is_beat_installed() else None
-
-
-def entry_name(label: str) -> str:
-    """Return the name of a new beat entry: at most 200 characters, and no other label's."""
-    name = f"{NAME_PREFIX}{label}"
-    return name if len(name) <= MAX_NAME else _digested_name(label)
+    return find_entry(config) if is_beat_installed() else None
 
 
 def _have_its_interval(config: PartitionConfig) -> None:
@@ -162,7 +157,7 @@ def _sync_anew(config: PartitionConfig) -> list[str]:
 
 def _sync(config: PartitionConfig) -> list[str]:
     wanted = _has_entry(config)
-    entry = _entry_of(config)
+    entry = find_entry(config)
     if entry is None:
         return _make(config) if wanted else []
     if config.schedule_id != entry.pk:
@@ -185,7 +180,7 @@ def _sync_wanted_dispatcher() -> list[str]:
 def _make(config: PartitionConfig) -> list[str]:
     seconds = default_seconds(config)
     entry = periodic_task()(
-        name=_free_name(config.model_label),
+        name=free_name(config.model_label),
         task=MAINTAIN,
         args=json.dumps([config.model_label]),
         interval=interval_of(seconds),
@@ -193,7 +188,7 @@ def _make(config: PartitionConfig) -> list[str]:
         queue=conf.options().QUEUE,
         description="Keeps the partitions of this table rotating. Change the schedule as you like.",
     )
-    entry, _ = save_new(entry, lambda: _entry_of(config))
+    entry, _ = save_new(entry, lambda: find_entry(config))
     keep(config, schedule_id=entry.pk, schedule_seconds=seconds, is_schedule_paused=False)
     return [f"{entry.name} is scheduled every {seconds} s."]
 
@@ -268,33 +263,6 @@ def _remove_strays() -> list[str]:
     for each in strays:
         each.delete()
     return [f"{each.name} is removed: its config is gone." for each in strays]
-
-
-def _entry_of(config: PartitionConfig) -> PeriodicTask | None:
-    """Return the entry that the config remembers, or else one of ours that no config does."""
-    ours = beat_entries().filter(task=MAINTAIN)
-    by_key = ours.filter(pk=config.schedule_id).first() if config.schedule_id else None
-    if by_key is not None:
-        return by_key
-    unclaimed = ours.exclude(pk__in=_keys_of_others(config))
-    names = {entry_name(config.model_label), _digested_name(config.model_label)}
-    by_name = unclaimed.filter(name__in=names).first()
-    return by_name or unclaimed.filter(args=json.dumps([config.model_label])).first()
-
-
-def _keys_of_others(config: PartitionConfig) -> list[int]:
-    others = configs().exclude(pk=config.pk)
-    return [key for key in others.values_list("schedule_id", flat=True) if key is not None]
-
-
-def _free_name(label: str) -> str:
-    """Return the plain name, or where an entry that is not this label's has it, a second one."""
-    name = entry_name(label)
-    return _digested_name(label) if beat_entries().filter(name=name).exists() else name
-
-
-def _digested_name(label: str) -> str:
-    return shortened(f"{NAME_PREFIX}{label}", f" {digest(label, 16)}", MAX_NAME)
 
 
 def _forget_lost(known: Sequence[PartitionConfig]) -> None:

@@ -1,4 +1,4 @@
-"""Partitions as arguments: one row, or any iterable of rows."""
+"""PartitionLog rows as arguments: one row or an iterable of rows, checked, and refreshed after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from contextlib import contextmanager, suppress
 
 from django.db import models
 
-from pg_timepart.errors import InvalidPolicy, OperationDeferred, OperationFailed
+from pg_timepart.errors import (
+    InvalidPolicy,
+    OperationDeferred,
+    OperationFailed,
+    Refused,
+    UnknownName,
+)
+from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import rows_alias
 
@@ -47,6 +54,19 @@ def read_anew(rows: Sequence[PartitionLog]) -> Iterator[None]:
     _refresh(rows)
 
 
+def names_by_oid(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
+    """Return the table names of these rows by OID.
+
+    Raises UnknownName for rows of another model, and Refused for rows of another database.
+    """
+    _refuse_elsewhere(target, logs)
+    strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
+    if strangers:
+        known = [each.table_name for each in target.rows()]
+        raise UnknownName(f"partition of {target.label}", strangers[0], known)
+    return {each.relid: each.table_name for each in logs}
+
+
 def _each(model: type[models.Model], given: object) -> list[PartitionLog]:
     if isinstance(given, PartitionLog):
         return [given]
@@ -66,3 +86,25 @@ def _refresh(rows: Sequence[PartitionLog]) -> None:
     for row in rows:
         with suppress(PartitionLog.DoesNotExist):
             row.refresh_from_db(using=rows_alias())
+
+
+def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
+    """Raise Refused for a row that is about a table in another database than the target's."""
+    for each in logs:
+        if not target.keeps_rows:
+            raise Refused(
+                f"{each.table_name} was given by its row, which is about a table of {target.label}"
+                f" in another database: partitions in {target.alias!r} have no rows. Leave"
+                " db_manager() out."
+            )
+        if each._state.db not in {None, target.config._state.db} and not _is_known(target, each):
+            raise Refused(
+                f"The row of {each.table_name} was read from the database {each._state.db!r}, and"
+                f" those that count are in {target.config._state.db!r}: read it there."
+            )
+
+
+def _is_known(target: Target, log: PartitionLog) -> bool:
+    """Whether a row that was read from another alias, such as a replica, is there too."""
+    said = ("pk", "relid", "schema_name", "table_name")
+    return target.config.logs.filter(**{name: getattr(log, name) for name in said}).exists()

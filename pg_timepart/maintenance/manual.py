@@ -17,12 +17,11 @@ from pg_timepart.errors import (
     InvalidPolicy,
     OperationDeferred,
     OperationFailed,
-    Refused,
-    UnknownName,
 )
 from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.context import ABSENT, Work
 from pg_timepart.maintenance.history import Origin
+from pg_timepart.maintenance.log_arguments import names_by_oid
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.run import Request, run
 from pg_timepart.maintenance.target import Target
@@ -94,7 +93,7 @@ def detach(
 
     Of that the foreign keys are dropped which an earlier try left, if the config wants it so.
     """
-    names = _names(target, logs)
+    names = names_by_oid(target, logs)
 
     def planner(given: PlanInput) -> Plan:
         begun = {each.oid for each in given.known if each.unfinished is ActionKind.ATTACH}
@@ -123,7 +122,7 @@ def attach(
     if detach_time is not None:
         _refuse_no_moment("detach_time", detach_time)
         representable("detach_time", detach_time, conf.zone())
-    names = None if logs is None else _names(target, logs)
+    names = None if logs is None else names_by_oid(target, logs)
 
     def planner(given: PlanInput) -> Plan:
         wanted = {each.oid: each for each in given.known if names is None or each.oid in names}
@@ -228,7 +227,7 @@ def ask(
 def _each(
     target: Target, logs: Sequence[PartitionLog], kind: ActionKind, tablespace: str | None = None
 ) -> Planner:
-    names = _names(target, logs)
+    names = names_by_oid(target, logs)
 
     def planner(given: PlanInput) -> Plan:
         parent, bounds = given.parent, {each.oid: each.bounds for each in given.known}
@@ -288,38 +287,6 @@ def _is_off(partition: Partition, known: Known) -> bool:
     """Whether attaching has something to do: also a begun detach is ended or called off."""
     is_begun = known.unfinished is ActionKind.DETACH
     return not partition.is_attached or partition.is_pending or is_begun
-
-
-def _names(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
-    """Return the tables of these rows by OID; raises UnknownName for rows of another model."""
-    _refuse_elsewhere(target, logs)
-    strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
-    if strangers:
-        known = [each.table_name for each in target.rows()]
-        raise UnknownName(f"partition of {target.label}", strangers[0], known)
-    return {each.relid: each.table_name for each in logs}
-
-
-def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
-    """Raise Refused for a row that is about a table in another database than the target's."""
-    for each in logs:
-        if not target.keeps_rows:
-            raise Refused(
-                f"{each.table_name} was given by its row, which is about a table of {target.label}"
-                f" in another database: partitions in {target.alias!r} have no rows. Leave"
-                " db_manager() out."
-            )
-        if each._state.db not in {None, target.config._state.db} and not _is_known(target, each):
-            raise Refused(
-                f"The row of {each.table_name} was read from the database {each._state.db!r}, and"
-                f" those that count are in {target.config._state.db!r}: read it there."
-            )
-
-
-def _is_known(target: Target, log: PartitionLog) -> bool:
-    """Whether a row that was read from another alias, such as a replica, is there too."""
-    said = ("pk", "relid", "schema_name", "table_name")
-    return target.config.logs.filter(**{name: getattr(log, name) for name in said}).exists()
 
 
 def _refuse_no_moment(name: str, moment: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 from celery.signals import beat_init
@@ -19,7 +19,8 @@ from django.utils import timezone
 from pg_timepart.beat import dispatcher, schedules
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import enabled_labels, maintain_unattended
-from pg_timepart.tasks.base import Result, TimepartTask
+from pg_timepart.maintenance.operation_registry import operations
+from pg_timepart.tasks.base import BaseTask, Result, TimepartTask
 from pg_timepart.tasks.operations import task_of
 
 maintain = task_of("maintain")
@@ -29,6 +30,15 @@ attach_partitions = task_of("attach")
 set_tablespace = task_of("move")
 drop_partitions = task_of("drop")
 reconcile = task_of("reconcile")
+
+if not TYPE_CHECKING:  # or else a misspelt task would pass for one
+
+    def __getattr__(name: str) -> BaseTask:
+        """Return the task of an operation that has no name above."""
+        for each in operations():
+            if each.task == name:
+                return task_of(each.name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @shared_task(name="pg_timepart.maintain_all", base=TimepartTask, bind=True)

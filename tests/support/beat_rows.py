@@ -13,7 +13,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from pg_timepart.beat import schedules
+from pg_timepart.beat import config_entries, schedules
 from pg_timepart.models import PartitionConfig
 
 PREFIX = "made."
@@ -35,7 +35,7 @@ def entry_of(config: PartitionConfig) -> PeriodicTask:
 
 def entries_for(label: str) -> list[PeriodicTask]:
     """Return the entries that send the maintenance of this model."""
-    return list(PeriodicTask.objects.filter(task=schedules.MAINTAIN, args=f'["{label}"]'))
+    return list(PeriodicTask.objects.filter(task=config_entries.MAINTAIN, args=f'["{label}"]'))
 
 
 def seconds_between(entry: PeriodicTask) -> float:

@@ -10,6 +10,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from pg_timepart import tasks
 from pg_timepart.beat import dispatcher, schedules
+from pg_timepart.beat.config_entries import MAINTAIN
 from pg_timepart.models import PartitionConfig
 from tests.apps.plant.models import Reading
 from tests.support.app_migrations import APP, migrate
@@ -20,7 +21,7 @@ OURS = {"plant.reading", "plant.measurement", "plant.shift"}
 
 def entries() -> dict[str, str]:
     """Return which models' maintenance is scheduled, by which entry."""
-    sent = PeriodicTask.objects.filter(task=schedules.MAINTAIN, enabled=True)
+    sent = PeriodicTask.objects.filter(task=MAINTAIN, enabled=True)
     return {json.loads(each.args)[0]: each.name for each in sent}
 
 
@@ -95,7 +96,7 @@ def test_after_beat_itself_went_back_and_forth_each_config_has_its_own_entry(
         schedules.sync_all()
         assert set(entries()) == OURS
         keys = {each.model_label: each.schedule_id for each in PartitionConfig.objects.all()}
-        named = PeriodicTask.objects.filter(task=schedules.MAINTAIN).values_list("pk", "name")
+        named = PeriodicTask.objects.filter(task=MAINTAIN).values_list("pk", "name")
         assert {f"pg_timepart: maintain {label}": key for label, key in keys.items()} == {
             name: key for key, name in named
         }

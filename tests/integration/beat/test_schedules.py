@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 
-from pg_timepart.beat import schedules
+from pg_timepart.beat import config_entries, schedules
 from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
@@ -107,7 +107,7 @@ def test_an_entry_of_a_person_with_another_task_or_name_is_never_removed() -> No
         PeriodicTask.objects.create(name="pg_timepart: maintain x", task="mine", interval=interval),
         PeriodicTask.objects.create(
             name="Event at lunch",
-            task=schedules.MAINTAIN,
+            task=config_entries.MAINTAIN,
             args='["shop.event"]',
             interval=interval,
         ),
@@ -418,7 +418,7 @@ def test_before_the_tables_of_beat_are_migrated_nothing_breaks() -> None:
 
 
 def entry_by_name(config: PartitionConfig) -> PeriodicTask:
-    return PeriodicTask.objects.get(name=schedules.entry_name(config.model_label))
+    return PeriodicTask.objects.get(name=config_entries.entry_name(config.model_label))
 
 
 def _save(config: PartitionConfig, **facts: Any) -> None:

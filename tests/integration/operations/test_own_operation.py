@@ -12,6 +12,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from pg_timepart import tasks
 from pg_timepart.constants import State
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.maintenance import manual, operation_registry
@@ -118,6 +119,14 @@ def test_the_task_runs_and_its_run_is_recorded(
     assert [each["action"] for each in result["actions"]] == ["truncate"]
     assert months() == [2]
     assert database.runs(Ship)[0].worker == "worker@here"
+
+
+def test_the_task_has_its_name_among_the_others(logs: list[PartitionLog]) -> None:
+    task = getattr(tasks, EMPTY.task)
+    assert task(SHIP, names(logs), before="2020-02-01T00:00+00:00")["outcome"] == "done"
+    assert months() == [2]
+    with pytest.raises(AttributeError, match="has no attribute 'fill_partitions'"):
+        getattr(tasks, "fill_partitions")  # noqa: B009
 
 
 def test_the_task_reads_its_argument_and_refuses_a_wrong_one(
