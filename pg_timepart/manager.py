@@ -1,4 +1,4 @@
-"""The decorator, and the manager that it puts on a model as ``partitioning``."""
+"""The decorator ``TimeRangePartitioningSupport``, and the manager ``Model.partitioning``."""
 
 from __future__ import annotations
 

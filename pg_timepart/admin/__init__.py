@@ -1,4 +1,4 @@
-"""Django's admin: every partition seen, every schedule changed, anything run."""
+"""The admin: configs with their partitions, schedules and operations, and the history of runs."""
 
 from __future__ import annotations
 

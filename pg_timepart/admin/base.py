@@ -1,4 +1,4 @@
-"""What both admins are made of."""
+"""Base classes of the admins of configs and of runs."""
 
 from __future__ import annotations
 

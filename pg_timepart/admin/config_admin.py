@@ -1,4 +1,4 @@
-"""The list of configs, and the page of each."""
+"""The admin of PartitionConfig: the list of configs, and the page of each."""
 
 from __future__ import annotations
 

@@ -21,12 +21,11 @@ from django.views.decorators.http import require_POST
 
 from pg_timepart import conf
 from pg_timepart.admin import drop_permission, formatting, permissions
-from pg_timepart.admin.config_page import ConfigDetail, tell_errors, to_page
+from pg_timepart.admin.config_page import ConfigPage, tell_errors, to_page
 from pg_timepart.admin.operations import OperationForm, key_of, may_do_anything
 from pg_timepart.admin.overview import is_installed, overviews
 from pg_timepart.admin.send import NotSent, send
 from pg_timepart.admin.task_progress import Sent, sealed
-from pg_timepart.beat import schedules
 from pg_timepart.findings import sentences
 from pg_timepart.maintenance.operation_registry import operations
 from pg_timepart.maintenance.operation_registry.operation import Confirmation, Operation
@@ -37,7 +36,7 @@ from pg_timepart.tasks.operations import task_of
 Configs = QuerySet[PartitionConfig]
 
 
-class ConfigOperations(ConfigDetail):
+class ConfigOperations(ConfigPage):
     """Sends the tasks of operations, for one config or for several."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -67,7 +66,7 @@ class ConfigOperations(ConfigDetail):
         if not permissions.may(request, operation.permission):
             raise PermissionDenied
         pin = form.cleaned_data.get("pinned_until")
-        refused = _refused(request, config, operation.name, form.chosen, pin)
+        refused = _refused(request, config, operation, form.chosen, pin)
         if refused:
             messages.error(request, refused)
         elif operation.confirmation is not None and not form.is_confirmed:
@@ -154,7 +153,7 @@ def _send_all(
         if not is_installed(config):
             messages.error(request, f"No partitioned model {config} is installed.")
             continue
-        refused = _refused(request, config, operation.name)
+        refused = _refused(request, config, operation)
         if refused:
             messages.error(request, f"{config}: {refused}")
             continue
@@ -171,26 +170,14 @@ def _send_all(
 def _refused(
     request: HttpRequest,
     config: PartitionConfig,
-    name: str,
+    operation: Operation,
     chosen: Sequence[PartitionStatus] = (),
     pin: datetime | None = None,
 ) -> str:
     """Return why the user may not do this, where passes would then drop something sooner."""
     if permissions.may_drop(request):
         return ""
-    if name == "maintain" and drop_permission.terms_of(config).drops and _is_off(config):
-        return drop_permission.sentence("pass")
-    if name == "detach" and (early := drop_permission.detached_early(config, chosen)):
-        return f"{', '.join(each.address for each in early)}: {drop_permission.sentence('detach')}"
-    if name == "attach" and (early := drop_permission.unpinned_early(config, chosen, pin)):
-        return f"{', '.join(each.address for each in early)}: {drop_permission.sentence('attach')}"
-    return ""
-
-
-def _is_off(config: PartitionConfig) -> bool:
-    """Return whether the schedule runs no passes."""
-    entry = schedules.entry_of(config)
-    return not config.enabled or (entry is not None and not entry.enabled)
+    return drop_permission.refusal(operation.name, config, chosen, pin)
 
 
 def _shown(partition: PartitionStatus) -> dict[str, str]:

@@ -39,7 +39,7 @@ PREVIEWED = {
 UNSENT = {"csrfmiddlewaretoken", "_confirmed"}
 
 
-class ConfigDetail(ConfigBase):
+class ConfigPage(ConfigBase):
     """The pages of one config."""
 
     form = ConfigForm

@@ -1,4 +1,4 @@
-"""What takes the permission to drop, because passes drop what they have detached.
+"""Rules for users without the permission to drop: nothing that makes passes drop rows sooner.
 
 Where a config has a grace before drop, its rows are gone for good some time after they are past
 retention. So whatever brings that time nearer is for those who may drop.
@@ -6,12 +6,13 @@ retention. So whatever brings that time nearer is for those who may drop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from django.utils import timezone
 
 from pg_timepart.admin import permissions
+from pg_timepart.beat import schedules
 from pg_timepart.constants import State
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.models import PartitionConfig
@@ -50,7 +51,32 @@ def edited_sooner(before: PartitionConfig, after: PartitionConfig) -> Iterator[t
                 yield name, sentence(setting)
 
 
-def detached_early(
+def refusal(
+    operation: str,
+    config: PartitionConfig,
+    chosen: Sequence[PartitionStatus],
+    pin: datetime | None,
+) -> str:
+    """Return why an operation takes the permission to drop, or nothing where it does not."""
+    if operation == "maintain":
+        return sentence("pass") if terms_of(config).drops and _is_off(config) else ""
+    if operation == "detach":
+        early = _detached_early(config, chosen)
+    elif operation == "attach":
+        early = _unpinned_early(config, chosen, pin)
+    else:
+        return ""
+    names = ", ".join(each.address for each in early)
+    return f"{names}: {sentence(operation)}" if early else ""
+
+
+def _is_off(config: PartitionConfig) -> bool:
+    """Whether the schedule runs no passes."""
+    entry = schedules.entry_of(config)
+    return not config.enabled or (entry is not None and not entry.enabled)
+
+
+def _detached_early(
     config: PartitionConfig, chosen: Iterable[PartitionStatus]
 ) -> list[PartitionStatus]:
     """Return which of these passes would drop, but for a detach by hand not yet."""
@@ -67,7 +93,7 @@ def detached_early(
     ]
 
 
-def unpinned_early(
+def _unpinned_early(
     config: PartitionConfig, chosen: Iterable[PartitionStatus], pin: datetime | None
 ) -> list[PartitionStatus]:
     """Return which of these passes would retire and drop sooner, were they pinned until ``pin``."""

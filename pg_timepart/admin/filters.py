@@ -1,4 +1,4 @@
-"""The filters of the lists."""
+"""Filters of the lists of configs and of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as the admin's pages show them. Everything that comes back is plain, unescaped text."""
+"""Format values for the admin's pages. Everything that comes back is plain, unescaped text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the next pass on a table would do, with a config as it is or as it might be."""
+"""Preview of the next pass on a table, under a config as it is stored or as it was edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the list shows of each config, in a number of queries that does not grow with it."""
+"""Overviews of configs for the list, in a number of queries that does not grow with it."""
 
 from __future__ import annotations
 

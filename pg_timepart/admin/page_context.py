@@ -1,4 +1,4 @@
-"""What the page of one config shows, read at once."""
+"""Template context of the page of one config: state, timeline, partitions, next pass, runs."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def facts(config: PartitionConfig, seen: Overview) -> dict[str, str]:
         "Size": formatting.size(status.total_bytes),
         "Schedule": schedule_display.in_words(seen.entry),
         "Next run": formatting.minute(schedule_display.next_run(seen.entry, timezone.now())),
-        "Last looked at": formatting.minute(config.last_checked_at),
+        "Last checked": formatting.minute(config.last_checked_at),
     }
 
 

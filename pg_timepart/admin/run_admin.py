@@ -1,4 +1,4 @@
-"""The history of runs: read only."""
+"""The admin of PartitionRun: the history of runs, read only, and the page that follows a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the list and the pages say about the entries of django-celery-beat."""
+"""Entries of django-celery-beat in words, and when they run next, for the list and the pages."""
 
 from __future__ import annotations
 

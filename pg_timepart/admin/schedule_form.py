@@ -1,4 +1,4 @@
-"""The schedule of one config, edited in place: an interval or a crontab of django-celery-beat."""
+"""Form of the schedule of one config: an interval or a crontab of django-celery-beat."""
 
 from __future__ import annotations
 

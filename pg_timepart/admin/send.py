@@ -1,4 +1,4 @@
-"""Sending a task from a page: at once, or not at all."""
+"""Send a task from a page: at once, or not at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from pg_timepart.errors import TimepartError
 from pg_timepart.logger import logger
 
-PATIENCE_SECONDS = 3
-"""How long a person waits for a broker that does not answer."""
+BROKER_TIMEOUT_SECONDS = 3
+"""How long a page waits for a broker that does not answer."""
 
 
 class NotSent(TimepartError):
@@ -29,7 +29,7 @@ def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
     is the user's name, for the record of the run.
     """
     _require_backend(task.app)
-    with _impatient(task.app.connection_for_write()) as connection:
+    with _with_timeouts(task.app.connection_for_write()) as connection:
         options: dict[str, Any] = {"connection": connection, "headers": {"started_by": by}}
         try:
             # Nobody waits here for the result, so there is no need to subscribe to it.
@@ -57,13 +57,13 @@ def _require_backend(app: Celery) -> None:
         ) from error
 
 
-def _impatient(connection: Connection) -> Connection:
+def _with_timeouts(connection: Connection) -> Connection:
     """Return the connection, not opened yet, so that it gives up soon."""
-    connection.connect_timeout = PATIENCE_SECONDS
+    connection.connect_timeout = BROKER_TIMEOUT_SECONDS
     connection.transport_options = {
         **(connection.transport_options or {}),
         "max_retries": 0,
-        "connect_retries_timeout": PATIENCE_SECONDS,
+        "connect_retries_timeout": BROKER_TIMEOUT_SECONDS,
         **_socket_timeouts(connection),
     }
     return connection
@@ -72,4 +72,7 @@ def _impatient(connection: Connection) -> Connection:
 def _socket_timeouts(connection: Connection) -> dict[str, float]:
     if connection.transport.driver_type != "redis":
         return {}
-    return {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}
+    return {
+        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_timeout": BROKER_TIMEOUT_SECONDS,
+    }

@@ -1,4 +1,4 @@
-"""How far a task that was sent has come: by its record, or by what Celery knows of it."""
+"""Progress of a task that a page has sent: from its record, or from what Celery knows of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def progress_of(task_id: str, sent: Sent | None) -> Progress:
         return _recorded(run, known)
     if sent is None:
         return Progress(sentence="No run of this task is recorded.", has_ended=True)
-    return known or _by_look(sent) or _waiting(sent)
+    return known or _by_last_check(sent) or _waiting(sent)
 
 
 def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
@@ -117,19 +117,19 @@ def _by_state(state: str, result: Any) -> Progress | None:
     if state == "RETRY":
         return Progress(sentence=f"It waits for another try: {result}", has_ended=False)
     if state == "STARTED":
-        return Progress(sentence="A worker is at it.", has_ended=False)
+        return Progress(sentence="A worker is running it.", has_ended=False)
     return None
 
 
-def _by_look(sent: Sent) -> Progress | None:
-    """Return that the table was looked at since, where no backend tells how the task ended."""
+def _by_last_check(sent: Sent) -> Progress | None:
+    """Return that a run has checked the table since, where no backend tells how the task ended."""
     if not isinstance(current_app.backend, DisabledBackend):
         return None
     config = PartitionConfig.objects.filter(model_label=sent.label).first()
     checked = config.last_checked_at if config else None
     if checked is None or checked <= sent.since:
         return None
-    sentence = "The table was looked at since, and there was nothing to do."
+    sentence = "The table was checked since then, and there was nothing to do."
     return Progress(sentence=sentence, has_ended=True, outcome=Outcome.UNCHANGED.value)
 
 

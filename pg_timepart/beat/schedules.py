@@ -1,4 +1,4 @@
-"""One beat entry per enabled config, which operators may change as they like.
+"""Beat entries of configs: one for each enabled config, which operators may change as they like.
 
 What django-celery-beat demands of whoever makes its rows: save them one by one, so that beat
 hears of it; never save what has not changed, since that restarts the clock of an entry that has

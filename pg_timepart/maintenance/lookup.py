@@ -1,4 +1,4 @@
-"""From names, as people and tasks give them, to what there is."""
+"""Resolve names of partitions to PartitionLog rows, and names of tablespaces."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def logs_named(
     here. Raises OperationDeferred or OperationFailed where that could not be looked for. What
     ``may_be_gone`` is left out if there is none.
     """
-    there = _look(target)
+    there = _read(target)
     if not all(there.has_rows(name) for name in names):
         report = reconcile(target.label, origin=origin)
-        there = _look(target)
+        there = _read(target)
         if not all(there.has_rows(name) for name in names):
             _refuse_unknown(report)
     known = [name for name in names if there.has_rows(name)] if may_be_gone else names
@@ -64,8 +64,8 @@ def as_shown(logs: Sequence[PartitionLog]) -> list[Shown]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _There:
-    """The partitions as they are called by now, and our rows of them."""
+class _KnownPartitions:
+    """The partitions of a table by the names that they have now, and our rows of them."""
 
     label: str
     partitions: Sequence[Partition]
@@ -109,7 +109,7 @@ class _There:
             )
 
 
-def _look(target: Target) -> _There:
+def _read(target: Target) -> _KnownPartitions:
     rows = target.rows()
     try:
         parent = target.read(rows)
@@ -117,7 +117,7 @@ def _look(target: Target) -> _There:
         partitions: tuple[Partition, ...] = ()
     else:
         partitions = (*parent.partitions, *parent.detached)
-    return _There(
+    return _KnownPartitions(
         label=target.label,
         partitions=partitions,
         addresses=Addresses(partitions),

@@ -1,4 +1,4 @@
-"""Whole passes: one table, all tables, and the first partitions after ``migrate``."""
+"""Maintenance passes: on one table, on all tables, and the first partitions after ``migrate``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations that a person or a program asks for, one at a time.
+"""Single operations, as a person or a program asks for them: create, detach, attach, move, drop.
 
 Each waits its turn while another run has the table, for as long as the settings let it wait for
 locks. Each returns a report if all went well, and raises OperationDeferred or OperationFailed,

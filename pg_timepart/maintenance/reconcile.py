@@ -1,4 +1,4 @@
-"""Comparing catalog and rows: repairing the rows, and saying what only a person decides."""
+"""Reconcile our rows with the catalog: repair the rows, and report what only a person decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message of a task carries: partitions and moments, as JSON, checked."""
+"""Read partitions and moments from the JSON of a task's message, and check them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statuses, previews and reports as lines of text for a terminal. Pure."""
+"""Render statuses, previews and reports as lines of text for a terminal. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py timepart``: parse, delegate, report."""
+"""``manage.py timepart``: run an operation of the registry, or show status or plan."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_what_gave_way_is_followed_on(client: Client) -> None:
         ("SUCCESS", {"outcome": "unchanged", "message": ""}, "There was nothing to do.", True),
         ("SUCCESS", {"outcome": "unchanged", "message": "Off."}, "Off.", True),
         ("FAILURE", ValueError("There is no <b> here"), "There is no &lt;b&gt; here", True),
-        ("STARTED", {}, "A worker is at it.", False),
+        ("STARTED", {}, "A worker is running it.", False),
     ],
 )
 def test_what_leaves_no_record_is_known_from_the_result(
