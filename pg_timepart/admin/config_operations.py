@@ -31,7 +31,7 @@ from pg_timepart.maintenance.operation_registry import operations
 from pg_timepart.maintenance.operation_registry.operation import Confirmation, Operation
 from pg_timepart.models import PartitionConfig
 from pg_timepart.status import PartitionStatus
-from pg_timepart.tasks.operations import task_of
+from pg_timepart.tasks.operation_tasks import task_of
 
 Configs = QuerySet[PartitionConfig]
 

@@ -21,7 +21,7 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import enabled_labels, maintain_unattended
 from pg_timepart.maintenance.operation_registry import operations
 from pg_timepart.tasks.base import BaseTask, Result, TimepartTask
-from pg_timepart.tasks.operations import task_of
+from pg_timepart.tasks.operation_tasks import task_of
 
 maintain = task_of("maintain")
 create_partitions = task_of("create")
