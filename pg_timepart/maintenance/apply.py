@@ -67,7 +67,8 @@ def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
 
 def _apply_one(handler: Handler) -> tuple[ActionResult, Exception | None]:
     work, action = handler.work, handler.action
-    session = open_session(work.target.connection, work.waited_seconds, is_urgent=handler.is_urgent)
+    budget = work.target.lock_budget(is_urgent=handler.is_urgent)
+    session = open_session(work.target.connection, budget, work.waited_seconds)
     begun = time.monotonic()
     ending = _perform(handler, session)
     work.waited_seconds += session.waiting.seconds

@@ -11,7 +11,7 @@ from pg_timepart.errors import Deferred
 from pg_timepart.findings import Code, Finding
 from pg_timepart.logger import logger
 from pg_timepart.maintenance.context import Work
-from pg_timepart.maintenance.executor import Session, budget
+from pg_timepart.maintenance.executor import Session
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import qualified
@@ -90,7 +90,8 @@ def _is_written(work: Work, table: Partition, comment: PartitionComment) -> bool
     """Comment on the table unless it is busy right now; return whether that was done."""
     connection = work.target.connection
     connection.ensure_connection()
-    session = Session(connection=connection, budget=replace(budget(), wait_seconds=0.0))
+    budget = replace(work.target.lock_budget(), wait_seconds=0.0)
+    session = Session(connection=connection, budget=budget)
     try:
         session.run([_step(table, comment)])
     except (Deferred, DatabaseError) as error:

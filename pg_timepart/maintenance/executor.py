@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart import conf
 from pg_timepart.errors import Deferred, InsideTransaction, Refused
 from pg_timepart.postgres.catalog import hangs_on_nothing, has_its_name
 from pg_timepart.postgres.ddl import Statement
@@ -151,25 +150,12 @@ class _Slowness:
 
 
 def open_session(
-    connection: BaseDatabaseWrapper, waited_seconds: float = 0.0, *, is_urgent: bool = False
+    connection: BaseDatabaseWrapper, budget: Budget, waited_seconds: float = 0.0
 ) -> Session:
-    """Return a session with what is left of the budget that the settings give to a run.
+    """Return a session with what a run that has waited so long has left of its budget.
 
-    When the waiting is used up, each lock is still looked at and tried for once. What is urgent may
-    make others wait for longer, where an operator allows it.
+    When the waiting is used up, each lock is still asked for and tried once.
     """
     connection.ensure_connection()
-    whole = budget(is_urgent=is_urgent)
-    left = max(whole.wait_seconds - waited_seconds, 0.0)
-    return Session(connection=connection, budget=replace(whole, wait_seconds=left))
-
-
-def budget(*, is_urgent: bool = False) -> Budget:
-    """Return how long others may wait for us, and we for others, by the settings."""
-    options = conf.options()
-    urgent_ms = options.URGENT_LOCK_BUDGET_MS if is_urgent else None
-    return Budget(
-        lock_ms=options.LOCK_BUDGET_MS if urgent_ms is None else urgent_ms,
-        wait_seconds=options.LOCK_WAIT_SECONDS,
-        long_transaction_ms=options.LONG_TRANSACTION_MS,
-    )
+    left = max(budget.wait_seconds - waited_seconds, 0.0)
+    return Session(connection=connection, budget=replace(budget, wait_seconds=left))

@@ -14,7 +14,6 @@ from typing import Any
 
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart import conf
 from pg_timepart.constants import ActionKind
 from pg_timepart.errors import TimepartError
 from pg_timepart.findings import findings_as_json
@@ -142,7 +141,8 @@ def _steps_of(handler: Handler) -> tuple[tuple[StepPreview, ...], str]:
 
 
 def _shown(work: Work, step: Step) -> StepPreview:
-    statements = step.statements if step.is_alone else tuple(_transaction(step))
+    budget_ms = work.target.lock_budget().lock_ms
+    statements = step.statements if step.is_alone else tuple(_transaction(step, budget_ms))
     connection = work.target.connection
     return StepPreview(
         summary=step.summary,
@@ -155,9 +155,8 @@ def _shown(work: Work, step: Step) -> StepPreview:
     )
 
 
-def _transaction(step: Step) -> Iterator[Statement]:
+def _transaction(step: Step, budget_ms: int) -> Iterator[Statement]:
     """Yield what ``lock_attempts.bounded`` sends, as statements that ``psql`` takes too."""
-    budget_ms = conf.options().LOCK_BUDGET_MS
     yield sql.SQL("BEGIN")
     yield _set_local("lock_timeout", f"{share_of(budget_ms, step.locks)}ms")
     if step.tablespace:

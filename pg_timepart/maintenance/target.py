@@ -20,6 +20,7 @@ from pg_timepart.partitions.key_formats.registry import formats_of, no_column_ty
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent, read_parents
+from pg_timepart.postgres.lock_attempts import Budget
 from pg_timepart.schema.declaration import Declaration, declaration_of, key_column, own_key_field
 from pg_timepart.schema.registry import declared_formats, registry
 
@@ -61,6 +62,19 @@ class Target:
     def keeps_rows(self) -> bool:
         """Whether there are rows to keep in step with the catalog."""
         return not self.config._state.adding
+
+    def lock_budget(self, *, is_urgent: bool = False) -> Budget:
+        """Return how long others may wait for a run on the table, and the run for others.
+
+        What is urgent may make others wait for longer, where the settings allow it.
+        """
+        options = conf.options()
+        urgent_ms = options.URGENT_LOCK_BUDGET_MS if is_urgent else None
+        return Budget(
+            lock_ms=options.LOCK_BUDGET_MS if urgent_ms is None else urgent_ms,
+            wait_seconds=options.LOCK_WAIT_SECONDS,
+            long_transaction_ms=options.LONG_TRANSACTION_MS,
+        )
 
     def read_config(self) -> None:
         """Read anew what an operator wants; raises Conflict where the config is deleted."""
