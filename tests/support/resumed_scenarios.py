@@ -85,7 +85,7 @@ def attach_beside_a_default_partition() -> Scenario:
 
 
 def release_a_default_partition() -> Scenario:
-    """A pass takes back what a default partition promised for a create that was killed."""
+    """A pass drops the exclusion CHECK that a killed create left on a default partition."""
     attached = prepare_old(Reading)
 
     def prepare() -> None:

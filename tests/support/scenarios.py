@@ -196,7 +196,7 @@ def detach_beside_a_default_partition() -> Scenario:
 
 
 def create_beside_a_big_default_partition() -> Scenario:
-    """A partition is made whose range a default partition must promise not to hold."""
+    """A partition is made beside a default partition that needs an exclusion CHECK first."""
 
     def prepare() -> None:
         reset_table(Reading)

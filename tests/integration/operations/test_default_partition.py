@@ -75,7 +75,7 @@ def test_its_rows_of_the_range_fail_the_create_with_a_reason_and_nothing_is_lost
     assert len(database_with_default.ranges(Ship)) == 3
 
 
-def test_a_big_one_promises_first_and_is_left_without_the_promise(
+def test_a_big_one_gets_a_check_first_and_is_left_without_it(
     database_with_default: Database,
 ) -> None:
     make_big(database_with_default)
@@ -86,7 +86,7 @@ def test_a_big_one_promises_first_and_is_left_without_the_promise(
     assert database_with_default.query(CHECKS) == []
 
 
-def test_a_big_one_that_was_never_analyzed_promises_first_too(
+def test_a_big_one_that_was_never_analyzed_gets_a_check_first_too(
     database_with_default: Database,
 ) -> None:
     fill(database_with_default)
@@ -99,7 +99,7 @@ def test_a_big_one_that_was_never_analyzed_promises_first_too(
     assert all("VALIDATE CONSTRAINT" in "; ".join(each.statements) for each in report.actions)
 
 
-def test_a_big_one_with_rows_of_the_range_fails_and_is_left_without_the_promise(
+def test_a_big_one_with_rows_of_the_range_fails_and_is_left_without_the_check(
     database_with_default: Database,
 ) -> None:
     make_big(database_with_default)
@@ -112,7 +112,7 @@ def test_a_big_one_with_rows_of_the_range_fails_and_is_left_without_the_promise(
     assert Ship.objects.filter(sailed_at__year=2024).count() == 2
 
 
-def test_a_promise_that_a_killed_run_left_is_taken_back(database_with_default: Database) -> None:
+def test_a_check_that_a_killed_run_left_is_dropped(database_with_default: Database) -> None:
     database_with_default.execute(
         "ALTER TABLE fleet_rest ADD CONSTRAINT pg_timepart_excludes"
         " CHECK (sailed_at < '2024-09-01' OR sailed_at >= '2024-10-01') NOT VALID"
@@ -147,7 +147,7 @@ def test_what_was_detached_beside_it_is_attached_back(database_with_default: Dat
     assert Ship.objects.count() == 1
 
 
-def test_beside_a_big_one_an_attach_promises_first_too(database_with_default: Database) -> None:
+def test_beside_a_big_one_an_attach_adds_a_check_first_too(database_with_default: Database) -> None:
     database_with_default.cover(Ship, "2024-01-01", "2024-02-01")
     database_with_default.log(Ship, "2024-01-01").detach()
     make_big(database_with_default)

@@ -1,4 +1,4 @@
-"""What a default partition promised for an attach that failed or was killed is taken back."""
+"""An exclusion CHECK that a failed or killed attach left on a default partition is dropped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AND conrelid = 'fleet_rest'::regclass ORDER BY conname
 
 @pytest.fixture
 def left(database_with_default: Database) -> Database:
-    """The same, with a promise that an interrupted run left."""
+    """The same, with an exclusion CHECK that an interrupted run left."""
     database_with_default.execute(
         "ALTER TABLE fleet_rest ADD CONSTRAINT pg_timepart_excludes"
         " CHECK (sailed_at < '1999-01-01' OR sailed_at >= '1999-02-01') NOT VALID"
@@ -130,7 +130,7 @@ def test_it_gives_way_to_a_reader_and_goes_once_he_is_done(left: Database, setti
     assert outcomes(maintain("fleet.ship", now=MAY)) == [("release", "done")]
 
 
-def test_the_promise_of_a_run_at_work_is_left_alone(left: Database) -> None:
+def test_the_check_of_a_run_at_work_is_left_alone(left: Database) -> None:
     with another_run_on(Ship):
         assert maintain("fleet.ship", now=MAY).outcome == "deferred"
         assert refusals() == []
@@ -180,7 +180,7 @@ def test_an_idle_pass_beside_a_default_partition_is_four_queries(
     assert len(queries) <= 4, queries
 
 
-def test_after_a_create_was_killed_anywhere_the_next_pass_leaves_no_promise(
+def test_after_a_create_was_killed_anywhere_the_next_pass_leaves_no_check(
     database_with_default: Database,
 ) -> None:
     for point in count(1, 3):
