@@ -14,7 +14,7 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.admin import formatting, permissions, schedule_display
 from pg_timepart.admin.next_pass import Upcoming, next_pass
-from pg_timepart.admin.operations import buttons, key_of
+from pg_timepart.admin.operations import Button, buttons, key_of
 from pg_timepart.admin.overview import Overview, overviews
 from pg_timepart.admin.timeline import layout
 from pg_timepart.admin.timeline.shapes import Drawing, Span
@@ -58,7 +58,6 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         seen = seen.without_message()
     plan = next_pass(config) if seen.status else Upcoming()
     partitions = rows_of(seen, request)
-    offered = buttons(config, request) if seen.status is not None else []
     is_near = request.GET.get("view") == "near"
     return {
         "overview": seen,
@@ -74,7 +73,15 @@ def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any
         "may_see_runs": may_see_runs,
         "runs": latest_runs(config) if may_see_runs else (),
         "zone": str(conf.zone()),
-        "table_buttons": [each for each in offered if each.operation.selection is None],
+        **_grouped(buttons(config, request) if seen.status is not None else []),
+    }
+
+
+def _grouped(offered: list[Button]) -> dict[str, list[Button]]:
+    """Return the buttons for the whole table, those without fields first, and for partitions."""
+    whole = [each for each in offered if each.operation.selection is None]
+    return {
+        "table_buttons": sorted(whole, key=lambda each: bool(each.operation.form_fields)),
         "partition_buttons": [each for each in offered if each.operation.selection is not None],
     }
 

@@ -23,11 +23,6 @@ def may(request: HttpRequest, verb: str) -> bool:
     return may_view(request) and _has(request, verb)
 
 
-def may_operate(request: HttpRequest) -> bool:
-    """Return whether the user may run anything but a drop."""
-    return may(request, "operate")
-
-
 def may_drop(request: HttpRequest) -> bool:
     """Return whether the user may drop detached partitions, and set when passes do."""
     return may(request, "drop")

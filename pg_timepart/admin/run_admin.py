@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET
 from pg_timepart.admin import formatting, permissions
 from pg_timepart.admin.base import List, RunBase
 from pg_timepart.admin.filters import ActionFilter
+from pg_timepart.admin.operations import may_do_anything
 from pg_timepart.admin.task_progress import Sent, progress_of, unsealed
 from pg_timepart.models import PartitionConfig, PartitionRun
 
@@ -84,7 +85,7 @@ class PartitionRunAdmin(RunBase):
         To who may see runs, and to who has sent it.
         """
         sent = unsealed(request.GET.get("sent", ""), str(task_id), str(request.user.pk))
-        may_follow = permissions.may_operate(request) or permissions.may_drop(request)
+        may_follow = may_do_anything(request)
         may_see_runs = self.has_view_permission(request)
         if not (may_see_runs or (sent is not None and may_follow)):
             raise PermissionDenied

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
+from pg_timepart.beat.config_entries import TASK_PREFIX
 from pg_timepart.maintenance.operation_registry import for_each
 from pg_timepart.maintenance.operation_registry.operation import Operation
 from pg_timepart.tasks.base import BaseTask, Result, TimepartTask
@@ -30,7 +31,7 @@ def _make(operation: Operation) -> None:
     operate.__name__ = operate.__qualname__ = operation.task
     operate.__doc__ = operation.docstring
     setattr(operate, "__signature__", signature)  # noqa: B010 - a function has none to mypy
-    name = f"pg_timepart.{operation.task}"
+    name = f"{TASK_PREFIX}{operation.task}"
     _tasks[operation.name] = shared_task(name=name, base=TimepartTask, bind=True)(operate)
 
 

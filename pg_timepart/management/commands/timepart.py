@@ -47,7 +47,7 @@ WRONG, USAGE, INTERRUPTED = 1, 2, 130
 class Command(BaseCommand):
     """One command for every operation on partitions."""
 
-    help = "Look after the tables that are partitioned by time."
+    help = "Create, rotate, repair and show the partitions of tables that are partitioned by time."
 
     # What is wrong elsewhere in a project must not keep partitions from being made; what is wrong
     # with ours is said by the operation itself.
