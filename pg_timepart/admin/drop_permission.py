@@ -22,7 +22,7 @@ from pg_timepart.status import PartitionStatus
 FIELDS = {"retention": ("interval", "period", "periods_per_partition")}
 """The fields of the form that make up a setting, where that is no field of its own."""
 
-_DEEDS = {
+_PURPOSES = {
     "enabled": "to switch the config on",
     "retention": "to shorten retention",
     "drop_after": "to shorten the grace",
@@ -103,9 +103,9 @@ def _unpinned_early(
     return [each for each in chosen if is_pinned(each.pinned_until, max(pin or now, now))]
 
 
-def sentence(deed: str) -> str:
+def sentence(purpose: str) -> str:
     """Return why something is refused, and which permission it takes."""
     return (
         "What passes detach here they drop after the grace, so that rows would be gone sooner:"
-        f" {_DEEDS[deed]} takes the permission {permissions.dropping()}. Nothing was changed."
+        f" {_PURPOSES[purpose]} takes the permission {permissions.dropping()}. Nothing was changed."
     )

@@ -61,7 +61,7 @@ class PartitionsField(forms.MultipleChoiceField):
     }
 
     def validate(self, value: list[str]) -> None:
-        """Say of a key that is there no more whether its name is."""
+        """Refuse a key whose OID is gone, and say so where another table has its name."""
         known = {each for each, _ in self.choices}  # type: ignore[union-attr,misc]
         for name in (each.partition(":")[2] for each in value if each not in known):
             if name in known:

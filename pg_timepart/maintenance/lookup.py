@@ -26,7 +26,7 @@ from pg_timepart.postgres.catalog import tablespaces
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A partition as somebody was shown it: a table that has its name by now is not always it."""
+    """A partition by the name and the OID that were shown: the name may be another table's now."""
 
     name: str
     oid: int
@@ -41,12 +41,12 @@ def logs_named(
 ) -> list[PartitionLog]:
     """Return the rows of these tables, in the order of ``names``.
 
-    A name is a table's own or ``schema.table``, and means what is so called by now, whatever our
-    rows say. What was shown means that table alone, as long as it has that name: raises Refused
-    where the name is another table's. Raises UnknownName, and AmbiguousName where it can mean more
-    than one table. A partition that was made by hand has no row until the next pass: it gets one
-    here. Raises OperationDeferred or OperationFailed where that could not be looked for. What
-    ``may_be_gone`` is left out if there is none.
+    A name is a table name or ``schema.table``, and means the table that has it now, whatever our
+    rows say; with an OID it means the table of that OID alone, as long as it has the name. A
+    partition that was made by hand has no row until the next pass: it gets one here, by a
+    reconcile. With ``may_be_gone``, names that no partition has are left out. Raises UnknownName,
+    AmbiguousName where a name means more than one table, Refused where another table has the name
+    that came with an OID, and OperationDeferred or OperationFailed where the reconcile ended so.
     """
     there = _read(target)
     if not all(there.has_rows(name) for name in names):
@@ -59,7 +59,7 @@ def logs_named(
 
 
 def as_shown(logs: Sequence[PartitionLog]) -> list[Shown]:
-    """Return what means the tables of these rows, and no other ones, later too."""
+    """Return the tables of these rows by name and OID, so that they mean no other table later."""
     return [Shown(name=each.table_name, oid=each.relid) for each in logs]
 
 
@@ -126,7 +126,7 @@ def _read(target: Target) -> _KnownPartitions:
 
 
 def _refuse_unknown(report: Report) -> None:
-    """Raise where reconciling did not get so far that what has no row now is not there."""
+    """Raise where the reconcile did not get so far that what has no row does not exist."""
     if report.outcome is Outcome.DEFERRED:
         raise OperationDeferred(report.reason, report)
     if report.outcome is Outcome.FAILED:
