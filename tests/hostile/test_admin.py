@@ -53,4 +53,4 @@ def test_names_that_are_markup_are_shown_as_text(client: Client, config: Partiti
     assert "<script>alert(1)" not in page
     assert f"<td>{escape(MARKUP)}</td>" in page
     assert f':{escape(OFF_MARKUP)}"' in page
-    assert f"<option>{escape(MARKUP)}</option>" in page
+    assert f'<option value="{escape(MARKUP)}">{escape(MARKUP)}</option>' in page
