@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
@@ -56,6 +57,19 @@ def decorated_classes() -> tuple[type[models.Model], ...]:
 def registry() -> tuple[type[models.Model], ...]:
     """Return the decorated models that can have a table of their own, in that order."""
     return tuple(each for each in _registry.values() if _can_have_table(each._meta))
+
+
+@contextmanager
+def only_decorated(*classes: type[models.Model]) -> Iterator[None]:
+    """Let these be all that is decorated, until the block ends: for tests of code that has them."""
+    before = dict(_registry)
+    _registry.clear()
+    _registry.update({each._meta.label_lower: each for each in classes})
+    try:
+        yield
+    finally:
+        _registry.clear()
+        _registry.update(before)
 
 
 def declared_formats(tables: Mapping[str, type[models.Model]]) -> dict[str, KeyFormat]:

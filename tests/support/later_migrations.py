@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.core.management import call_command
 
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import decorated_classes, only_decorated
 
 FIRST = (
     "from importlib import import_module\n"
@@ -50,8 +49,6 @@ def migrate(*target: str, **options: Any) -> None:
 @contextmanager
 def code_without(*labels: str) -> Iterator[None]:
     """Let the code be of a release that has not these models."""
-    known = registry._registry
-    kept: Mapping[str, Any] = {key: each for key, each in known.items() if key not in labels}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_registry", kept)
+    kept = (each for each in decorated_classes() if each._meta.label_lower not in labels)
+    with only_decorated(*kept):
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
@@ -11,7 +12,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain_all
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionConfig
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import only_decorated
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.database import PARTITIONED, Database, at
 
@@ -20,11 +21,10 @@ LABELS = {"fleet.ship", "fleet.crossing", "fleet.cargo", "fleet.mooring"}
 
 
 @pytest.fixture
-def fleet_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+def fleet_tables(database: Database) -> Iterator[Database]:
     """A project that has the fleet's models alone."""
-    alone = {model._meta.label_lower: model for model in PARTITIONED}
-    monkeypatch.setattr(registry, "_registry", alone)
-    return database
+    with only_decorated(*PARTITIONED):
+        yield database
 
 
 def by_label(reports: list[Report]) -> dict[str, str]:

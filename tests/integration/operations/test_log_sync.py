@@ -18,7 +18,7 @@ from pg_timepart.findings import sentences
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import only_decorated
 from pg_timepart.status import status_of
 from tests.apps.fleet.models import Crossing, Mooring, Ship
 from tests.support.database import Database, at, queries_of_an_idle_pass
@@ -171,15 +171,12 @@ def test_pins_outlive_a_search_path_that_led_to_another_table(pinned: Database) 
     assert_in_step(pinned)
 
 
-def test_pins_outlive_it_where_another_model_has_that_table(
-    pinned: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pins_outlive_it_where_another_model_has_that_table(pinned: Database) -> None:
     options = {"app_label": "fleet", "apps": Apps(), "db_table": 'other"."fleet_ship'}
     fields = {"__module__": __name__, "Meta": type("Meta", (), options)}
     model: Any = type("Namesake", (models.Model,), fields)
-    monkeypatch.setitem(registry._registry, "fleet.namesake", model)
     PartitionConfig.objects.create(model_label="fleet.namesake")
-    with second_table(pinned, "other.fleet_ship"):
+    with only_decorated(Ship, model), second_table(pinned, "other.fleet_ship"):
         pinned.execute("SET search_path TO other, public")
         maintain("fleet.ship", now=NOW)
     assert pins(pinned) == [PINNED]
@@ -238,11 +235,17 @@ def split(pinned: Database) -> Iterator[Any]:
     pinned.execute("ALTER TABLE fleet_hulk RENAME TO fleet_ship")
 
 
+@pytest.fixture
+def decorated_split(split: Any) -> Iterator[None]:
+    """Both models are the project's."""
+    with only_decorated(Ship, split):
+        yield
+
+
 def test_a_table_that_another_model_has_by_now_is_not_retired_by_its_defaults(
-    pinned: Database, split: Any, monkeypatch: pytest.MonkeyPatch
+    pinned: Database, split: Any, decorated_split: None
 ) -> None:
     """Nor are pins lost, until a person has said what is wanted of it."""
-    monkeypatch.setitem(registry._registry, "fleet.hulk", split)
     maintain("fleet.ship", now=NOW)
     assert pins(pinned) == [PINNED]
     report = pinned.maintain(split, "2024-03-15")

@@ -15,7 +15,7 @@ from pg_timepart.maintenance.maintain import maintain, maintain_all
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.post_migrate.provision import after_migrate
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import only_decorated
 from tests.apps.fleet.models import Crossing, Ship
 from tests.support.database import Database, at
 
@@ -99,21 +99,24 @@ def test_rows_follow_the_catalog_there(database: Database, other: Database) -> N
     assert [row.is_attached for row in database.logs(Ship)] == [False, True]
 
 
-def test_all_tables_of_both(
-    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
-    monkeypatch.setattr(registry, "_registry", models)
+@pytest.fixture
+def one_model_in_each() -> Iterator[None]:
+    with only_decorated(Ship, Crossing):
+        yield
+
+
+def test_all_tables_of_both(database: Database, other: Database, one_model_in_each: None) -> None:
     assert {each.outcome for each in maintain_all(now=MAY)} == {"done"}
     assert (len(other.ranges(Ship)), len(database.ranges(Crossing))) == (3, 3)
     assert {each.outcome for each in maintain_all(now=MAY)} == {"unchanged"}
 
 
 def test_a_database_that_is_away_stops_no_other(
-    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    other: Database,
+    one_model_in_each: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    models: dict[str, Any] = {"fleet.ship": Ship, "fleet.crossing": Crossing}
-    monkeypatch.setattr(registry, "_registry", models)
     name = other.connection.settings_dict["NAME"]
     other.connection.close()
     with monkeypatch.context() as away:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from pg_timepart.maintenance.report import Report
 from pg_timepart.partitions.plan import Plan, PlanInput
 from pg_timepart.partitions.planner import plan_pass
 from pg_timepart.postgres.create_steps import create_steps
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import only_decorated
 from tests.apps.fleet.models import Cargo, Ship
 from tests.support.command_line import timepart
 from tests.support.database import Database, at, outcomes
@@ -111,9 +112,7 @@ def test_inside_a_transaction_of_the_caller_it_takes_nothing_with_it(
 
 
 @pytest.fixture
-def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = {model._meta.label_lower: model for model in (Ship, Cargo)}
-    monkeypatch.setattr(registry, "_registry", alone)
+def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def defective(given: PlanInput) -> Plan:
         if given.parent.name == "fleet_ship":
@@ -121,6 +120,8 @@ def ships_have_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
         return plan_pass(given)
 
     monkeypatch.setattr("pg_timepart.maintenance.maintain.plan_pass", defective)
+    with only_decorated(Ship, Cargo):
+        yield
 
 
 def test_a_run_that_meets_a_defect_is_recorded_and_stops_no_other_table(

@@ -25,7 +25,7 @@ from pg_timepart.errors import Conflict, OperationFailed
 from pg_timepart.findings import Code, sentences
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from pg_timepart.schema import registry
+from pg_timepart.schema.registry import decorated_classes, only_decorated
 from pg_timepart.status import Health, status_of, statuses
 from tests import settings as project
 from tests.apps.plant.models import Reading
@@ -69,8 +69,8 @@ def new_code(*also: str) -> Iterator[Any]:
     with code_without(*labels):
         with override_settings(INSTALLED_APPS=[*project.INSTALLED_APPS, "tests.apps.annex"]):
             model = import_module("tests.apps.annex.models").Reading
-            registry._registry[NEW] = model
-            yield model
+            with only_decorated(*decorated_classes(), model):
+                yield model
 
 
 @pytest.fixture

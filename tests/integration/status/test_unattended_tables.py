@@ -16,6 +16,7 @@ from deploy.health import ask_database
 from pg_timepart import tasks
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig, PartitionRun
+from pg_timepart.schema.registry import decorated_classes, only_decorated
 from pg_timepart.status import statuses
 from tests.apps.plant.models import Reading
 from tests.support.admin_client import page_of, signed_in
@@ -36,10 +37,9 @@ def lost(migrated_database: None) -> Iterator[PartitionConfig]:
 
 def only_plant() -> Any:
     """The other test applications are not migrated in this database."""
-    from pg_timepart.schema import registry
-
-    others = [label for label in registry._registry if not label.startswith("plant.")]
-    return code_without(*others)
+    return only_decorated(
+        *(each for each in decorated_classes() if each._meta.app_label == "plant")
+    )
 
 
 def execute(*statements: str) -> None:
