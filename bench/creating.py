@@ -15,7 +15,7 @@ from bench.plain import find_psql, run_driver, run_psql, transactions
 from bench.sizes import Sizes
 from bench.table import Table, seconds
 from pg_timepart.maintenance.manual import create_range
-from pg_timepart.maintenance.target import Target, target_of, target_without_rows
+from pg_timepart.maintenance.target import Target, target_of, target_without_logs
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def _with_rows(count: int) -> float:
 
 
 def _without_rows(count: int) -> float:
-    return _ours(target_without_rows(Event, connection.alias), count)
+    return _ours(target_without_logs(Event, connection.alias), count)
 
 
 def _ours(target: Target, count: int) -> float:

@@ -55,7 +55,7 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
     ) -> PartitionLog | None:
         """The row of the partition with the highest end, or None where no partition has a row."""
         target = self._target
-        return target.config.logs.all().newest_first().first() if target.keeps_rows else None
+        return target.config.logs.all().newest_first().first() if target.keeps_logs else None
 
     def create_partition(self, max_days_to_next_partition: int = 1) -> Report:
         """Create following partitions until the newest ends more than so many days from now.

@@ -15,12 +15,12 @@ from pg_timepart.maintenance.report import ActionResult
 
 def announce(work: Work, results: Iterable[ActionResult]) -> None:
     """Send the signals once the change is committed; a receiver's error is logged, not raised."""
-    by_oid = {row.relid: row for row in work.rows}
-    by_place = {(row.schema_name, row.table_name): row for row in work.rows}
+    by_oid = {log.relid: log for log in work.logs}
+    by_place = {(log.schema_name, log.table_name): log for log in work.logs}
     for result in results:
         signal = HANDLERS[result.kind].signal
         made = by_place.get((work.parent.schema, result.partition))
-        row = made if result.oid is None else by_oid.get(result.oid)
-        if signal is not None and row is not None and result.outcome is Outcome.DONE:
-            send = partial(signal.send_robust, sender=work.target.model, partition_log=row)
+        log = made if result.oid is None else by_oid.get(result.oid)
+        if signal is not None and log is not None and result.outcome is Outcome.DONE:
+            send = partial(signal.send_robust, sender=work.target.model, partition_log=log)
             transaction.on_commit(send, using=work.target.connection.alias, robust=True)

@@ -160,6 +160,6 @@ def _give_up(handler: Handler, *, may_yet_be_done: bool = True) -> None:
 
     A pending detach shows in the catalog: the next pass goes on with it.
     """
-    row = handler.work.row_of(handler.action.oid)
-    if row is not None and row.unfinished == handler.action.kind.value:
-        handler.give_up(row, may_yet_be_done=may_yet_be_done)
+    log = handler.work.log_of(handler.action.oid)
+    if log is not None and log.unfinished == handler.action.kind.value:
+        handler.give_up(log, may_yet_be_done=may_yet_be_done)

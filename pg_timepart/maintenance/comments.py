@@ -36,17 +36,17 @@ def comment_before_detach(work: Work, leaf: Partition) -> list[Step]:
 
 
 def outdated_comments(
-    target: Target, parent: Parent, rows: Sequence[PartitionLog]
+    target: Target, parent: Parent, logs: Sequence[PartitionLog]
 ) -> list[tuple[Partition, PartitionComment]]:
     """Return the partitions whose comments name no table, or the table or model by an old name.
 
-    Each with what its comment should be. A detached one counts if our row knows it. Costs no query
+    Each with what its comment should be. A detached one counts if our log knows it. Costs no query
     unless there are such detached ones, and finds nothing inside a transaction of the caller, who
     would keep the locks.
     """
     if target.connection.in_atomic_block:
         return []
-    found = [*parent.partitions, *_known(parent.detached, rows)]
+    found = [*parent.partitions, *_known(parent.detached, logs)]
     return [
         (each, comment)
         for each, comment in _differing(found, target, parent)
@@ -60,7 +60,7 @@ def update_comments(work: Work) -> list[Finding]:
     SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
     else alters at the moment keeps its old comment until the next pass.
     """
-    changes = [] if work.rivals else outdated_comments(work.target, work.parent, work.rows)
+    changes = [] if work.rivals else outdated_comments(work.target, work.parent, work.logs)
     done = [table for table, comment in changes if _is_written(work, table, comment)]
     if not done:
         return []
@@ -69,8 +69,8 @@ def update_comments(work: Work) -> list[Finding]:
     return [Finding(Code.COMMENTS_RENAMED, words)]
 
 
-def _known(detached: Sequence[Partition], rows: Sequence[PartitionLog]) -> Iterator[Partition]:
-    names = {row.relid: (row.schema_name, row.table_name) for row in rows}
+def _known(detached: Sequence[Partition], logs: Sequence[PartitionLog]) -> Iterator[Partition]:
+    names = {log.relid: (log.schema_name, log.table_name) for log in logs}
     return (each for each in detached if names.get(each.oid) == (each.schema, each.name))
 
 

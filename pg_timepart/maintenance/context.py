@@ -1,4 +1,4 @@
-"""State that the actions of one run share: the table as last read, its rows, and the policy."""
+"""State that the actions of one run share: the table as last read, its logs, and the policy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Work:
     target: Target
     policy: Policy
     parent: Parent
-    rows: list[PartitionLog]
+    logs: list[PartitionLog]
     now: datetime
     """The moment that is planned for: when the run began."""
 
@@ -76,7 +76,7 @@ class Work:
 
     def plan_input(self) -> PlanInput:
         """Return what planning is given of the table, as last read; raises InvalidPolicy."""
-        return self.target.plan_input(self.parent, self.rows, self.now)
+        return self.target.plan_input(self.parent, self.logs, self.now)
 
     def template(self) -> Template:
         """Return what new partitions must get; read once a run."""
@@ -105,38 +105,38 @@ class Work:
         self._template = None
 
     def refresh(self) -> None:
-        """Read the rows and the table anew, and bring our rows in step."""
-        self.rows = self.target.rows()
+        """Read the logs and the table anew, and bring our logs in step."""
+        self.logs = self.target.logs()
         self.reread()
         self.repair()
 
     def repair(self, *, thoroughly: bool = False) -> list[Finding]:
-        """Bring our rows in step with the table as it was read; return what was repaired.
+        """Bring our logs in step with the table as it was read; return what was repaired.
 
-        ``thoroughly`` looks for detached partitions without a row too. What is another config's
-        gets no second row, and no row goes, while both claim the table.
+        ``thoroughly`` looks for detached partitions without a log too. What is another config's
+        gets no second log, and no log goes, while both claim the table.
         """
-        if not self.target.keeps_rows:
+        if not self.target.keeps_logs:
             return []
-        found = log_sync.repairs(self.rows, self.parent, self.target, self.moment)
+        found = log_sync.repairs(self.logs, self.parent, self.target, self.moment)
         if self.rivals:
             found = log_sync.undisputed(found, self.rivals)
         elif thoroughly:
-            adopted, refused = log_sync.adoptions(self.rows, self.parent, self.target, self.moment)
+            adopted, refused = log_sync.adoptions(self.logs, self.parent, self.target, self.moment)
             found += adopted
             self.notes += refused
         repaired = log_sync.save(found, self.target.config._state.db)
         if found:
-            self.rows = self.target.rows()
+            self.logs = self.target.logs()
         return repaired
 
     def reread(self) -> None:
-        """Read the table anew, and leave the rows alone."""
-        self.parent = self.target.read(self.rows)
+        """Read the table anew, and leave the logs alone."""
+        self.parent = self.target.read(self.logs)
 
-    def row_of(self, oid: int | None) -> PartitionLog | None:
-        """Return our row of this partition, if there is one."""
-        return next((row for row in self.rows if row.relid == oid), None)
+    def log_of(self, oid: int | None) -> PartitionLog | None:
+        """Return our log of this partition, if there is one."""
+        return next((log for log in self.logs if log.relid == oid), None)
 
     def partition(self, action: Action) -> Partition:
         """Return the action's partition as last read; raises Conflict where it is gone."""
@@ -164,10 +164,10 @@ class Work:
 
     def begin(self, action: Action) -> None:
         """Record that the operation begins, so that the next pass can end it if we die."""
-        row = self.row_of(action.oid)
-        if row is not None:
+        log = self.log_of(action.oid)
+        if log is not None:
             keep(
-                row,
+                log,
                 unfinished=action.kind.value,
                 is_asked=action.is_asked,
                 wanted_tablespace=action.tablespace or "",
@@ -175,28 +175,28 @@ class Work:
 
     def settle(self, action: Action, **facts: object) -> None:
         """Record that the operation has ended, and what it changed."""
-        row = self.row_of(action.oid)
-        if row is not None:
-            keep(row, **{"unfinished": "", **facts})
+        log = self.log_of(action.oid)
+        if log is not None:
+            keep(log, **{"unfinished": "", **facts})
 
-    def pin_of(self, row: PartitionLog) -> datetime | None:
+    def pin_of(self, log: PartitionLog) -> datetime | None:
         """Return until when the partition is pinned, read anew; None where that is over."""
-        rows = PartitionLog.objects.using(row._state.db).filter(pk=row.pk)
-        found: datetime | None = rows.values_list("detach_time", flat=True).first()
+        logs = PartitionLog.objects.using(log._state.db).filter(pk=log.pk)
+        found: datetime | None = logs.values_list("detach_time", flat=True).first()
         return found if is_pinned(found, self.now) else None
 
     def refuse_pinned(self, action: Action) -> None:
-        """Give way where it was pinned since the rows were read, unless a person asked for this."""
-        row = self.row_of(action.oid)
-        if row is None or action.is_asked:
+        """Give way where it was pinned since the logs were read, unless a person asked for this."""
+        log = self.log_of(action.oid)
+        if log is None or action.is_asked:
             return
-        until = self.pin_of(row)
+        until = self.pin_of(log)
         if until is not None:
             raise Deferred(f"{action.partition} is pinned until {until:%Y-%m-%d %H:%M} UTC now.")
 
     def forget(self, action: Action) -> None:
-        """Remove the row of a table that is dropped."""
-        row = self.row_of(action.oid)
-        if row is not None:
-            PartitionLog.objects.using(row._state.db).filter(pk=row.pk).delete()
-            self.rows.remove(row)
+        """Remove the log of a table that is dropped."""
+        log = self.log_of(action.oid)
+        if log is not None:
+            PartitionLog.objects.using(log._state.db).filter(pk=log.pk).delete()
+            self.logs.remove(log)

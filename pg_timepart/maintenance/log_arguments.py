@@ -62,7 +62,7 @@ def names_by_oid(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]
     _refuse_elsewhere(target, logs)
     strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
     if strangers:
-        known = [each.table_name for each in target.rows()]
+        known = [each.table_name for each in target.logs()]
         raise UnknownName(f"partition of {target.label}", strangers[0], known)
     return {each.relid: each.table_name for each in logs}
 
@@ -91,7 +91,7 @@ def _refresh(rows: Sequence[PartitionLog]) -> None:
 def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
     """Raise Refused for a row that is about a table in another database than the target's."""
     for each in logs:
-        if not target.keeps_rows:
+        if not target.keeps_logs:
             raise Refused(
                 f"{each.table_name} was given by its row, which is about a table of {target.label}"
                 f" in another database: partitions in {target.alias!r} have no rows. Leave"

@@ -1,4 +1,4 @@
-"""Keeping our rows in step with the catalog, which is the truth."""
+"""Keep the partition logs in step with the catalog, which is the truth."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from pg_timepart.schema.registry import registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One difference between the catalog and our rows, and the row that would end it."""
+    """One difference between the catalog and our logs, and the log that would end it."""
 
-    row: PartitionLog
+    log: PartitionLog
     finding: Finding
     facts: Mapping[str, object] = field(default_factory=dict)
-    """What differs in a row that is there. People edit the rest of it."""
+    """What differs in a log that is there. People edit the rest of it."""
     is_gone: bool = False
-    """The table does not exist any more, so neither shall the row."""
+    """The table does not exist any more, so neither shall the log."""
 
 
 def repairs(
-    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
+    logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> list[Repair]:
     """Return what differs, without saving anything. Costs no query while every table is found."""
-    left = list(rows)
+    left = list(logs)
     found: list[Repair] = []
     for partition in parent.partitions:
         if partition.is_default or partition.bounds is None:
             continue
-        row = _matching(partition, left)
-        if row is not None:
-            left.remove(row)
-        found += _attached_repair(row, partition, target)
+        log = _matching(partition, left)
+        if log is not None:
+            left.remove(log)
+        found += _attached_repair(log, partition, target)
     present = {each.oid for each in parent.detached}
     kept = _left_elsewhere([each for each in left if each.relid not in present], parent, target)
     left = [each for each in left if each.pk not in kept]
@@ -55,13 +55,13 @@ def repairs(
 
 
 def adoptions(
-    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
+    logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> tuple[list[Repair], list[Finding]]:
-    """Return rows for the detached partitions of ours, by their comments, that have none.
+    """Return logs for the detached partitions of ours, by their comments, that have none.
 
     And which are not adopted for what they have of their own.
     """
-    known = {row.relid for row in rows}
+    known = {log.relid for log in logs}
     found: list[Repair] = []
     refused: list[Finding] = []
     for each in read_owned(target.connection, parent, target.label):
@@ -82,7 +82,7 @@ def undisputed(found: Iterable[Repair], rivals: Iterable[Claim]) -> list[Repair]
     return [
         each
         for each in found
-        if not each.is_gone and not (each.row._state.adding and each.row.relid in claimed)
+        if not each.is_gone and not (each.log._state.adding and each.log.relid in claimed)
     ]
 
 
@@ -91,30 +91,30 @@ def save(found: Iterable[Repair], using: str | None) -> list[Finding]:
     changes = list(found)
     if not changes:
         return []
-    old = [each.row.pk for each in changes if not each.row._state.adding]
-    new = [each.row for each in changes if each.row._state.adding]
+    old = [each.log.pk for each in changes if not each.log._state.adding]
+    new = [each.log for each in changes if each.log._state.adding]
     with transaction.atomic(using=using):
         # After a dump and restore, OIDs change places: out of each other's way first.
         PartitionLog.objects.using(using).filter(pk__in=old).update(relid=-F("pk"))
         for each in changes:
             if each.is_gone:
-                PartitionLog.objects.using(using).filter(pk=each.row.pk).delete()
-            elif not each.row._state.adding:
-                keep(each.row, **{"relid": each.row.relid, **each.facts})
+                PartitionLog.objects.using(using).filter(pk=each.log.pk).delete()
+            elif not each.log._state.adding:
+                keep(each.log, **{"relid": each.log.relid, **each.facts})
         PartitionLog.objects.using(using).bulk_create(new, ignore_conflicts=True)
     return [each.finding for each in changes]
 
 
-def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) -> set[int]:
-    """Return the keys of those rows whose partitions are there, and hang on another table.
+def _left_elsewhere(logs: list[PartitionLog], parent: Parent, target: Target) -> set[int]:
+    """Return the keys of those logs whose partitions are there, and hang on another table.
 
-    The model has another table by now, or ``search_path`` leads to one. With the rows would go the
+    The model has another table by now, or ``search_path`` leads to one. With the logs would go the
     pins, and the claim that keeps a config of defaults from retiring the other table. They go once
     the model of that one has a config.
     """
     links = [
         each
-        for each in read_links(target.connection, [row.relation for row in rows])
+        for each in read_links(target.connection, [log.relation for log in logs])
         if each.parent.oid != parent.oid
     ]
     settled = _tables_of_others(target) if links else frozenset()
@@ -123,7 +123,7 @@ def _left_elsewhere(rows: list[PartitionLog], parent: Parent, target: Target) ->
         for each in links
         if settled.isdisjoint({("", each.parent.name), (each.parent.schema, each.parent.name)})
     }
-    return {each.pk for each in rows if each.relation in hanging}
+    return {each.pk for each in logs if each.relation in hanging}
 
 
 def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:
@@ -137,7 +137,7 @@ def _tables_of_others(target: Target) -> frozenset[tuple[str, str]]:
 
 def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
     assert partition.comment is not None  # noqa: S101
-    row = PartitionLog(
+    log = PartitionLog(
         config=target.config,
         relid=partition.oid,
         schema_name=partition.schema,
@@ -148,40 +148,40 @@ def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
         detached_at=now,
     )
     words = f"{partition.name} was detached and had no row; it has one now."
-    return Repair(row=row, finding=Finding(Code.ROW_ADOPTED, words))
+    return Repair(log=log, finding=Finding(Code.ROW_ADOPTED, words))
 
 
-def _matching(partition: Partition, rows: list[PartitionLog]) -> PartitionLog | None:
-    """Return the row of a partition: by OID, or after a dump and restore by name."""
-    by_oid = next((row for row in rows if row.relid == partition.oid), None)
+def _matching(partition: Partition, logs: list[PartitionLog]) -> PartitionLog | None:
+    """Return the log of a partition: by OID, or after a dump and restore by name."""
+    by_oid = next((log for log in logs if log.relid == partition.oid), None)
     if by_oid is not None and (_has_name(by_oid, partition) or by_oid.bounds == partition.bounds):
         return by_oid
-    return next((row for row in rows if _has_name(row, partition)), by_oid)
+    return next((log for log in logs if _has_name(log, partition)), by_oid)
 
 
-def _has_name(row: PartitionLog, partition: Partition) -> bool:
-    return (row.schema_name, row.table_name) == (partition.schema, partition.name)
+def _has_name(log: PartitionLog, partition: Partition) -> bool:
+    return (log.schema_name, log.table_name) == (partition.schema, partition.name)
 
 
 def _attached_repair(
-    row: PartitionLog | None, partition: Partition, target: Target
+    log: PartitionLog | None, partition: Partition, target: Target
 ) -> Iterator[Repair]:
-    if row is None:
-        row = PartitionLog(config=target.config)
-        _follow(row, partition)
-        yield Repair(row=row, finding=Finding(Code.ROW_ADDED, f"{partition.name} is recorded."))
+    if log is None:
+        log = PartitionLog(config=target.config)
+        _follow(log, partition)
+        yield Repair(log=log, finding=Finding(Code.ROW_ADDED, f"{partition.name} is recorded."))
         return
     words = f"{partition.name} was changed outside; its row follows."
     finding = Finding(Code.ROW_CHANGED, words)
-    if _never_began(row, partition):
+    if _never_began(log, partition):
         words = f"The detach of {partition.name} was cut short before it began."
         finding = Finding(Code.DETACH_NOT_BEGUN, words)
-    if facts := _follow(row, partition):
-        yield Repair(row=row, facts=facts, finding=finding)
+    if facts := _follow(log, partition):
+        yield Repair(log=log, facts=facts, finding=finding)
 
 
-def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
-    """Bring the row up to what the catalog says of an attached partition; return what differed."""
+def _follow(log: PartitionLog, partition: Partition) -> dict[str, object]:
+    """Bring the log up to what the catalog says of an attached partition; return what differed."""
     assert partition.bounds is not None  # noqa: S101
     wanted = {
         "relid": partition.oid,
@@ -192,99 +192,99 @@ def _follow(row: PartitionLog, partition: Partition) -> dict[str, object]:
         "is_attached": True,
         "detached_at": None,
     }
-    if row.unfinished == ActionKind.ATTACH and not partition.is_pending:
+    if log.unfinished == ActionKind.ATTACH and not partition.is_pending:
         wanted["unfinished"] = ""
-    if _never_began(row, partition):
+    if _never_began(log, partition):
         wanted |= {"unfinished": "", "wanted_tablespace": ""}
-    return _assign(row, wanted)
+    return _assign(log, wanted)
 
 
-def _never_began(row: PartitionLog, partition: Partition) -> bool:
+def _never_began(log: PartitionLog, partition: Partition) -> bool:
     """Whether retention wanted it detached, and the server does not know of it."""
-    is_begun = partition.is_pending or row.is_asked
-    return row.unfinished == ActionKind.DETACH and not is_begun
+    is_begun = partition.is_pending or log.is_asked
+    return log.unfinished == ActionKind.DETACH and not is_begun
 
 
 def _detached_repairs(
-    rows: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
+    logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> Iterator[Repair]:
-    """Yield what differs in the rows of what is not attached: one row for each table."""
+    """Yield what differs in the logs of what is not attached: one log for each table."""
     present = {each.oid: each for each in parent.detached}
-    certain_first = sorted(rows, key=lambda row: not _is_plain(row, present))
+    certain_first = sorted(logs, key=lambda log: not _is_plain(log, present))
     claimed: set[int] = set()
-    for row in certain_first:
-        partition = _detached_table(row, present, parent, target)
+    for log in certain_first:
+        partition = _detached_table(log, present, parent, target)
         if partition is None:
-            yield _removal(row, f"{row.table_name} does not exist any more.")
+            yield _removal(log, f"{log.table_name} does not exist any more.")
         elif partition.oid in claimed:
-            yield _removal(row, f"{partition.name} had a second row; that is gone.")
+            yield _removal(log, f"{partition.name} had a second row; that is gone.")
         else:
             claimed.add(partition.oid)
-            yield from _detached_repair(row, partition, now)
+            yield from _detached_repair(log, partition, now)
 
 
-def _removal(row: PartitionLog, words: str) -> Repair:
-    return Repair(row=row, finding=Finding(Code.ROW_REMOVED, words), is_gone=True)
+def _removal(log: PartitionLog, words: str) -> Repair:
+    return Repair(log=log, finding=Finding(Code.ROW_REMOVED, words), is_gone=True)
 
 
-def _detached_repair(row: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
-    is_another = row.relid != partition.oid
+def _detached_repair(log: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
+    is_another = log.relid != partition.oid
     wanted: dict[str, object] = {
         "relid": partition.oid,
         "schema_name": partition.schema,
         "table_name": partition.name,
         "is_attached": False,
-        "detached_at": now if is_another else row.detached_at or now,
-        **_settled(row, partition),
-        **(_begun_anew(row) if is_another else {}),
+        "detached_at": now if is_another else log.detached_at or now,
+        **_settled(log, partition),
+        **(_begun_anew(log) if is_another else {}),
     }
     code, what = (
-        (Code.ROW_DETACHED, "detached") if row.is_attached else (Code.ROW_CHANGED, "changed")
+        (Code.ROW_DETACHED, "detached") if log.is_attached else (Code.ROW_CHANGED, "changed")
     )
-    if facts := _assign(row, wanted):
+    if facts := _assign(log, wanted):
         finding = Finding(code, f"{partition.name} was {what} outside; its row follows.")
-        yield Repair(row=row, facts=facts, finding=finding)
+        yield Repair(log=log, facts=facts, finding=finding)
 
 
-def _begun_anew(row: PartitionLog) -> dict[str, object]:
+def _begun_anew(log: PartitionLog) -> dict[str, object]:
     """Return what does not hold for a table that took another's place, its name or its OID.
 
     Whether the rows are the same, after a restore, or others, after it was made anew, is not to be
     known. So its grace begins anew, and what was asked for the other is not done to it; the pin
     stays.
     """
-    is_asked_of_another = row.unfinished in {ActionKind.DROP, ActionKind.ATTACH}
+    is_asked_of_another = log.unfinished in {ActionKind.DROP, ActionKind.ATTACH}
     return {"unfinished": "", "wanted_tablespace": ""} if is_asked_of_another else {}
 
 
 def _detached_table(
-    row: PartitionLog, present: Mapping[int, Partition], parent: Parent, target: Target
+    log: PartitionLog, present: Mapping[int, Partition], parent: Parent, target: Target
 ) -> Partition | None:
-    """Return the row's table: by OID, or after a dump and restore by name.
+    """Return the log's table: by OID, or after a dump and restore by name.
 
     A stranger that took over its OID or its name is not it. One that was given to another owner is
-    still the row's; nothing is done to it.
+    still the log's; nothing is done to it.
     """
-    by_oid = present.get(row.relid)
-    if by_oid is not None and (_has_name(row, by_oid) or _says_so(by_oid, row, parent, target)):
+    by_oid = present.get(log.relid)
+    if by_oid is not None and (_has_name(log, by_oid) or _says_so(by_oid, log, parent, target)):
         return by_oid
-    namesake = read_named(target.connection, row.schema_name, row.table_name)
+    namesake = read_named(target.connection, log.schema_name, log.table_name)
     if namesake is not None and is_owned(target.connection, parent, namesake, target.label):
         return namesake
     return by_oid if by_oid is not None and _is_marked(by_oid, parent, target) else None
 
 
-def _is_plain(row: PartitionLog, present: Mapping[int, Partition]) -> bool:
-    return row.relid in present and _has_name(row, present[row.relid])
+def _is_plain(log: PartitionLog, present: Mapping[int, Partition]) -> bool:
+    return log.relid in present and _has_name(log, present[log.relid])
 
 
-def _says_so(partition: Partition, row: PartitionLog, parent: Parent, target: Target) -> bool:
-    """Whether the table's comment says just what the row says."""
+def _says_so(partition: Partition, log: PartitionLog, parent: Parent, target: Target) -> bool:
+    """Whether the table's comment says just what the log says."""
     comment = partition.comment
     return (
         _is_marked(partition, parent, target)
         and comment is not None
-        and comment.bounds == row.bounds
+        and comment.bounds == log.bounds
     )
 
 
@@ -293,18 +293,18 @@ def _is_marked(partition: Partition, parent: Parent, target: Target) -> bool:
     return comment is not None and (comment.names(parent) or comment.label == target.label)
 
 
-def _settled(row: PartitionLog, partition: Partition) -> dict[str, str]:
+def _settled(log: PartitionLog, partition: Partition) -> dict[str, str]:
     """Return the next state of an interrupted operation whose end the catalog shows."""
-    has_arrived = partition.tablespace == row.wanted_tablespace or not row.wanted_tablespace
-    if row.unfinished not in {ActionKind.DETACH, ActionKind.MOVE}:
+    has_arrived = partition.tablespace == log.wanted_tablespace or not log.wanted_tablespace
+    if log.unfinished not in {ActionKind.DETACH, ActionKind.MOVE}:
         return {}
     if has_arrived:
         return {"unfinished": "", "wanted_tablespace": ""}
     return {"unfinished": ActionKind.MOVE.value}
 
 
-def _assign(row: PartitionLog, wanted: dict[str, object]) -> dict[str, object]:
-    differing = {name: value for name, value in wanted.items() if getattr(row, name) != value}
+def _assign(log: PartitionLog, wanted: dict[str, object]) -> dict[str, object]:
+    differing = {name: value for name, value in wanted.items() if getattr(log, name) != value}
     for name, value in differing.items():
-        setattr(row, name, value)
+        setattr(log, name, value)
     return differing

@@ -1,4 +1,4 @@
-"""Resolve names of partitions to PartitionLog rows, and names of tablespaces."""
+"""Resolve names of partitions to PartitionLog logs, and names of tablespaces."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def logs_named(
     origin: Origin | None = None,
     may_be_gone: bool = False,
 ) -> list[PartitionLog]:
-    """Return the rows of these tables, in the order of ``names``.
+    """Return the logs of these tables, in the order of ``names``.
 
     A name is a table name or ``schema.table``, and means the table that has it now, whatever our
-    rows say; with an OID it means the table of that OID alone, as long as it has the name. A
-    partition that was made by hand has no row until the next pass: it gets one here, by a
+    logs say; with an OID it means the table of that OID alone, as long as it has the name. A
+    partition that was made by hand has no log until the next pass: it gets one here, by a
     reconcile. With ``may_be_gone``, names that no partition has are left out. Raises UnknownName,
     AmbiguousName where a name means more than one table, Refused where another table has the name
     that came with an OID, and OperationDeferred or OperationFailed where the reconcile ended so.
@@ -59,18 +59,18 @@ def logs_named(
 
 
 def as_shown(logs: Sequence[PartitionLog]) -> list[Shown]:
-    """Return the tables of these rows by name and OID, so that they mean no other table later."""
+    """Return the tables of these logs by name and OID, so that they mean no other table later."""
     return [Shown(name=each.table_name, oid=each.relid) for each in logs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KnownPartitions:
-    """The partitions of a table by the names that they have now, and our rows of them."""
+    """The partitions of a table by the names that they have now, and our logs of them."""
 
     label: str
     partitions: Sequence[Partition]
     addresses: Addresses
-    rows: dict[int, PartitionLog]
+    logs: dict[int, PartitionLog]
 
     def meant_by(self, name: str | Shown) -> Sequence[Relation]:
         """Return every table that can be meant."""
@@ -79,12 +79,12 @@ class _KnownPartitions:
         return [each for each in self.addresses.meant_by(name.name) if each.oid == name.oid]
 
     def has_rows(self, name: str | Shown) -> bool:
-        """Whether there is something of this name, and a row of all that it can mean."""
+        """Whether there is something of this name, and a log of all that it can mean."""
         meant = self.meant_by(name)
-        return bool(meant) and all(each.oid in self.rows for each in meant)
+        return bool(meant) and all(each.oid in self.logs for each in meant)
 
     def the_row(self, name: str | Shown) -> PartitionLog:
-        """Return the row of the only table that is meant."""
+        """Return the log of the only table that is meant."""
         meant = self.meant_by(name)
         if isinstance(name, Shown):
             self._refuse_replaced(name)
@@ -94,11 +94,11 @@ class _KnownPartitions:
             matches = [qualified(each) for each in meant]
             kind = f"partitions of {self.label}"
             raise AmbiguousName(kind, name, sorted(matches), sorted(clear))
-        if not meant or meant[0].oid not in self.rows:
-            known = [each for each in self.partitions if each.oid in self.rows]
+        if not meant or meant[0].oid not in self.logs:
+            known = [each for each in self.partitions if each.oid in self.logs]
             shown = [self.addresses.shown(each) for each in known]
             raise UnknownName(f"partition of {self.label}", str(name), shown)
-        return self.rows[meant[0].oid]
+        return self.logs[meant[0].oid]
 
     def _refuse_replaced(self, shown: Shown) -> None:
         if self.addresses.meant_by(shown.name) and not self.meant_by(shown):
@@ -110,9 +110,9 @@ class _KnownPartitions:
 
 
 def _read(target: Target) -> _KnownPartitions:
-    rows = target.rows()
+    logs = target.logs()
     try:
-        parent = target.read(rows)
+        parent = target.read(logs)
     except NotPartitioned:  # reconciling meets it too, and records it
         partitions: tuple[Partition, ...] = ()
     else:
@@ -121,12 +121,12 @@ def _read(target: Target) -> _KnownPartitions:
         label=target.label,
         partitions=partitions,
         addresses=Addresses(partitions),
-        rows={row.relid: row for row in rows},
+        logs={log.relid: log for log in logs},
     )
 
 
 def _refuse_unknown(report: Report) -> None:
-    """Raise where the reconcile did not get so far that what has no row does not exist."""
+    """Raise where the reconcile did not get so far that what has no log does not exist."""
     if report.outcome is Outcome.DEFERRED:
         raise OperationDeferred(report.reason, report)
     if report.outcome is Outcome.FAILED:

@@ -148,12 +148,12 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
     None, where looking at all together fails: each table's own pass meets it again, and records it.
     """
     try:
-        rows = _rows_by_config(targets)
-        parents = _read_all(alias, targets, rows)
+        logs = _logs_by_config(targets)
+        parents = _read_all(alias, targets, logs)
         idle = [
             target
             for target in targets
-            if _is_idle(target, rows.get(target.config.pk, []), parents, now)
+            if _is_idle(target, logs.get(target.config.pk, []), parents, now)
         ]
     except TIME_IS_UP:
         raise
@@ -182,21 +182,21 @@ def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> R
 
 
 def _is_off(config: PartitionConfig) -> bool:
-    rows = PartitionConfig.objects.using(config._state.db)
-    return rows.filter(pk=config.pk, enabled=False).exists()
+    known = PartitionConfig.objects.using(config._state.db)
+    return known.filter(pk=config.pk, enabled=False).exists()
 
 
 def _is_idle(
-    target: Target, rows: list[PartitionLog], parents: dict[str, Parent], now: datetime | None
+    target: Target, logs: list[PartitionLog], parents: dict[str, Parent], now: datetime | None
 ) -> bool:
     try:
         parent = usable(target, parents.get(target.model._meta.db_table))
         moment = now or parent.read_at
-        planned = plan_pass(target.plan_input(parent, rows, moment))
+        planned = plan_pass(target.plan_input(parent, logs, moment))
     except TimepartError:  # the table's own pass meets it again, and records it
         return False
-    is_right = not log_sync.repairs(rows, parent, target, moment)
-    return planned.is_empty and is_right and not outdated_comments(target, parent, rows)
+    is_right = not log_sync.repairs(logs, parent, target, moment)
+    return planned.is_empty and is_right and not outdated_comments(target, parent, logs)
 
 
 def _failed(label: str, message: str) -> Report:
@@ -241,16 +241,16 @@ def _by_database(targets: list[Target]) -> Iterator[tuple[str, list[Target]]]:
     return ((alias, list(group)) for alias, group in groupby(ordered, lambda each: each.alias))
 
 
-def _rows_by_config(targets: list[Target]) -> dict[int, list[PartitionLog]]:
+def _logs_by_config(targets: list[Target]) -> dict[int, list[PartitionLog]]:
     keys = [each.config.pk for each in targets]
     grouped: dict[int, list[PartitionLog]] = {}
-    for row in PartitionLog.objects.using(rows_alias()).filter(config__in=keys):
-        grouped.setdefault(row.config_id, []).append(row)
+    for log in PartitionLog.objects.using(rows_alias()).filter(config__in=keys):
+        grouped.setdefault(log.config_id, []).append(log)
     return grouped
 
 
 def _read_all(
-    alias: str, targets: list[Target], rows: dict[int, list[PartitionLog]]
+    alias: str, targets: list[Target], logs: dict[int, list[PartitionLog]]
 ) -> dict[str, Parent]:
     connection = connections[conf.maintenance_alias(alias)]
-    return read_tables(connection, targets, lambda target: rows.get(target.config.pk, ()))
+    return read_tables(connection, targets, lambda target: logs.get(target.config.pk, ()))

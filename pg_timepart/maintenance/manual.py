@@ -133,9 +133,9 @@ def attach(
 
     def pin(work: Work) -> None:
         """Pin under the lock: a pass that is at work may yet detach them, by what it read."""
-        for row in work.rows:
-            if not row.is_attached if names is None else row.relid in names:
-                keep(row, detach_time=detach_time)
+        for log in work.logs:
+            if not log.is_attached if names is None else log.relid in names:
+                keep(log, detach_time=detach_time)
 
     return ask(target, "attach", planner, on_locked=pin, origin=origin, now=now)
 

@@ -17,14 +17,14 @@ def dry_work(target: Target, now: datetime | None = None) -> Work:
 
     ``now`` is by default what the server's clock says. Raises NotPartitioned and InvalidPolicy.
     """
-    rows = target.rows()
-    parent = target.read(rows)
+    logs = target.logs()
+    parent = target.read(logs)
     moment = now or parent.read_at
     return Work(
         target=target,
         policy=target.policy(parent),
         parent=parent,
-        rows=rows,
+        logs=logs,
         now=moment,
         latest=moment,
         is_dry=True,

@@ -1,4 +1,4 @@
-"""Reconcile our rows with the catalog: repair the rows, and report what only a person decides."""
+"""Reconcile our logs with the catalog: repair the rows, and report what only a person decides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
 def reconcile_target(
     target: Target, *, now: datetime | None = None, origin: Origin | None = None
 ) -> Report:
-    """Bring our rows of the target in step with the catalog; of tables, touch comments alone.
+    """Bring our logs of the target in step with the catalog; of tables, touch comments alone.
 
     Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
     detached partitions of ours that have no row. What it cannot decide (a gap, a partition that

@@ -63,7 +63,7 @@ class Report:
     """What a person must decide."""
 
     repairs: tuple[Finding, ...] = ()
-    """What was wrong in our rows and was set right."""
+    """What was wrong in our logs and was set right."""
 
     notes: tuple[Finding, ...] = ()
     """What a person may like to know."""

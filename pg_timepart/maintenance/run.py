@@ -69,12 +69,12 @@ class Request:
         """Whether there is something to do under the lock, whatever the plan is."""
         return self.is_thorough or self.on_locked is not None
 
-    def plan(self, target: Target, parent: Parent, rows: list[PartitionLog], now: datetime) -> Plan:
+    def plan(self, target: Target, parent: Parent, logs: list[PartitionLog], now: datetime) -> Plan:
         """Return what should be done at ``now`` to the table as it was just read.
 
         A run plans twice, and for the same moment: the one that its actions are judged by.
         """
-        given = target.plan_input(parent, rows, now)
+        given = target.plan_input(parent, logs, now)
         return guarded_plan(target, self.planner, given, is_by_clock=self.now is None)
 
 
@@ -131,14 +131,14 @@ def run(target: Target, request: Request) -> Report:
 
 def _run(target: Target, request: Request, course: Course) -> Report:
     _require_commits(target)
-    rows = target.rows()
+    logs = target.logs()
     course.read = time.monotonic()
-    parent = target.read(rows)
+    parent = target.read(logs)
     course.started_at = parent.read_at
     now = request.now or parent.read_at
-    plan = request.plan(target, parent, rows, now)
+    plan = request.plan(target, parent, logs, now)
     is_needed = request.needs_lock or target.is_disputed or plan.actions
-    is_right = not (_drifted(rows, parent, target, now) or outdated_comments(target, parent, rows))
+    is_right = not (_drifted(logs, parent, target, now) or outdated_comments(target, parent, logs))
     if is_needed or not is_right:
         with advisory_lock(target.connection, parent, wait_seconds=request.wait_seconds) as is_held:
             plan = _run_locked(target, request, course, now, is_held)
@@ -169,13 +169,13 @@ def _run_locked(
 ) -> Plan:
     """Read and plan again, for what was read before may be done by now; do it; return the plan."""
     target.read_config()
-    rows = target.rows()
-    parent = target.read(rows)
+    logs = target.logs()
+    parent = target.read(logs)
     work = Work(
         target=target,
         policy=target.policy(parent),
         parent=parent,
-        rows=rows,
+        logs=logs,
         now=now,
         latest=by_later_clock(now, parent) if request.now is None else now,
         begun=course.read,
@@ -190,7 +190,7 @@ def _run_locked(
         course.repaired += update_comments(work)
     if request.on_locked is not None:
         request.on_locked(work)
-    plan = request.plan(target, work.parent, work.rows, now)
+    plan = request.plan(target, work.parent, work.logs, now)
     plan = config_claims.without_retirement(
         plan, target.label, work.rivals, is_by_hand=request.is_by_hand
     )
@@ -212,8 +212,8 @@ def _apply_group(work: Work, group: list[Action], course: Course) -> None:
     announce(work, course.results[begun:])
 
 
-def _drifted(rows: list[PartitionLog], parent: Parent, target: Target, now: datetime) -> bool:
-    return target.keeps_rows and bool(log_sync.repairs(rows, parent, target, now))
+def _drifted(logs: list[PartitionLog], parent: Parent, target: Target, now: datetime) -> bool:
+    return target.keeps_logs and bool(log_sync.repairs(logs, parent, target, now))
 
 
 def _ended(target: Target, request: Request, course: Course, error: Exception) -> Report:

@@ -59,8 +59,8 @@ class Target:
         return connections[conf.maintenance_alias(self.alias)]
 
     @property
-    def keeps_rows(self) -> bool:
-        """Whether there are rows to keep in step with the catalog."""
+    def keeps_logs(self) -> bool:
+        """Whether there are logs to keep in step with the catalog."""
         return not self.config._state.adding
 
     def lock_budget(self, *, is_urgent: bool = False) -> Budget:
@@ -78,7 +78,7 @@ class Target:
 
     def read_config(self) -> None:
         """Read anew what an operator wants; raises Conflict where the config is deleted."""
-        if not self.keeps_rows:
+        if not self.keeps_logs:
             return
         try:
             self.config.refresh_from_db(using=self.config._state.db)
@@ -92,14 +92,14 @@ class Target:
             parent.key_format.check_period(policy.period)
         return policy
 
-    def plan_input(self, parent: Parent, rows: Sequence[PartitionLog], now: datetime) -> PlanInput:
+    def plan_input(self, parent: Parent, logs: Sequence[PartitionLog], now: datetime) -> PlanInput:
         """Return what planning is given of the table, as it was just read; raises InvalidPolicy."""
-        known = tuple(each.known() for each in rows)
+        known = tuple(each.known() for each in logs)
         return PlanInput(parent=parent, known=known, policy=self.policy(parent), now=now)
 
     def rivals(self, parent: Parent) -> tuple[config_claims.Claim, ...]:
         """Return the claims of other configs on the table, in one query."""
-        if not self.keeps_rows and not self.is_disputed:
+        if not self.keeps_logs and not self.is_disputed:
             return ()
         return config_claims.rivals_of(self.config, parent, self.alias)
 
@@ -109,11 +109,11 @@ class Target:
             return plan
         return config_claims.without_retirement(plan, self.label, self.rivals(parent))
 
-    def rows(self) -> list[PartitionLog]:
-        """Return our rows of this table, in one query."""
-        return list(self.config.logs.all()) if self.keeps_rows else []
+    def logs(self) -> list[PartitionLog]:
+        """Return the logs of this table's partitions, in one query."""
+        return list(self.config.logs.all()) if self.keeps_logs else []
 
-    def read(self, rows: list[PartitionLog]) -> Parent:
+    def read(self, logs: list[PartitionLog]) -> Parent:
         """Return the table from the catalog, in one query; raises NotPartitioned."""
         table = self.model._meta.db_table
         parent = read_parent(
@@ -121,7 +121,7 @@ class Target:
             table,
             zone=conf.zone(),
             key_format=self.declaration.key_format,
-            detached=[each.relid for each in rows],
+            detached=[each.relid for each in logs],
         )
         return usable(self, parent)
 
@@ -219,7 +219,7 @@ def target_of(
     return Target(model=model, declaration=declaration, config=known, alias=alias)
 
 
-def target_without_rows(model: type[models.Model], using: str) -> Target:
+def target_without_logs(model: type[models.Model], using: str) -> Target:
     """Return what a run works on that keeps no rows: they are elsewhere, or not migrated yet."""
     config = PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
     return Target(model=model, declaration=_declared(model), config=config, alias=using)
@@ -230,7 +230,7 @@ def _target_elsewhere(model: type[models.Model], using: str) -> Target:
 
     It keeps no rows, and what an operator wants of the model is wanted there too.
     """
-    target, known = target_without_rows(model, using), _saved_config(model)
+    target, known = target_without_logs(model, using), _saved_config(model)
     if known is None:
         return target
     wanted = [each.attname for each in known._meta.local_concrete_fields if each.editable]
@@ -249,7 +249,7 @@ def config_of(model: type[models.Model]) -> PartitionConfig:
     target = target_of(model)
     if target.is_disputed:
         raise Conflict(str(config_claims.dispute(target.label, target.claimed_by)))
-    return target.config if target.keeps_rows else _new_config(model)
+    return target.config if target.keeps_logs else _new_config(model)
 
 
 def _first_target(model: type[models.Model], alias: str) -> Target:
@@ -258,19 +258,19 @@ def _first_target(model: type[models.Model], alias: str) -> Target:
     A table whose partitions are recorded for another config keeps that one: by defaults, it would
     be retired what an operator wanted to be kept.
     """
-    without_rows = target_without_rows(model, alias)
+    without_logs = target_without_logs(model, alias)
     try:
         parent = read_table(connections[alias], model)
     except DatabaseError:  # the run itself meets it again, and records it
         if config_claims.has_loose_configs():
-            return replace(without_rows, is_disputed=True)
-        return replace(without_rows, config=_new_config(model))
+            return replace(without_logs, is_disputed=True)
+        return replace(without_logs, config=_new_config(model))
     if parent is None:
-        return without_rows
+        return without_logs
     owner = config_claims.owner_of(model, parent, alias)
     if owner.rivals:
-        return replace(without_rows, is_disputed=True, claimed_by=owner.rivals)
-    return replace(without_rows, config=owner.config or _new_config(model))
+        return replace(without_logs, is_disputed=True, claimed_by=owner.rivals)
+    return replace(without_logs, config=owner.config or _new_config(model))
 
 
 def _new_config(model: type[models.Model]) -> PartitionConfig:
@@ -279,8 +279,7 @@ def _new_config(model: type[models.Model]) -> PartitionConfig:
 
 
 def _saved_config(model: type[models.Model]) -> PartitionConfig | None:
-    rows = configs()
-    return rows.filter(model_label=model._meta.label_lower).first()
+    return configs().filter(model_label=model._meta.label_lower).first()
 
 
 def defaults_of(model: type[models.Model]) -> dict[str, Any]:

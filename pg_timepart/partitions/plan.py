@@ -47,7 +47,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the catalog cannot know of one partition, from our rows."""
+    """What the catalog cannot know of one partition, from our logs."""
 
     oid: int
     bounds: Bounds
@@ -76,7 +76,7 @@ class PlanInput:
     """The table and its partitions, as the catalog has them."""
 
     known: Sequence[Known] = ()
-    """What our rows say of the partitions."""
+    """What our logs say of the partitions."""
 
     policy: Policy
     now: datetime
@@ -84,7 +84,7 @@ class PlanInput:
 
     @property
     def known_by_oid(self) -> dict[int, Known]:
-        """What our rows say, by the partition's OID."""
+        """What our logs say, by the partition's OID."""
         return {each.oid: each for each in self.known}
 
 

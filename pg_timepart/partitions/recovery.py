@@ -1,4 +1,4 @@
-"""Actions that end what earlier runs began, planned from our rows and the catalog. Pure."""
+"""Actions that end what earlier runs began, planned from our logs and the catalog. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def finalizations(given: PlanInput) -> Iterator[Action]:
 
 
 def interrupted(given: PlanInput) -> Iterator[Action]:
-    """Yield what began, by our rows, and has not ended, by the catalog.
+    """Yield what began, by our logs, and has not ended, by the catalog.
 
     A detach that retention asked for, and that the catalog does not know of, is for retention to
     ask for anew: the config may have been put right since.

@@ -25,7 +25,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionComment:
-    """COMMENT ON TABLE as we write it. It survives dump, restore and the loss of our rows."""
+    """COMMENT ON TABLE as we write it. It survives dump, restore and the loss of our logs."""
 
     label: str
     """The model whose partition the table is, ``app.model``."""

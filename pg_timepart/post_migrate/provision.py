@@ -17,7 +17,7 @@ from pg_timepart.errors import NotPartitioned, OperationFailed
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import provision
 from pg_timepart.maintenance.report import Report
-from pg_timepart.maintenance.target import Target, target_of, target_without_rows
+from pg_timepart.maintenance.target import Target, target_of, target_without_logs
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at
@@ -128,9 +128,9 @@ def _targets(using: str, given: Collection[str]) -> list[Target]:
         for name, parent in parents.items()
         if _is_declared(models_here[name], parent.key)
     ]
-    keeps_rows = has_rows(rows_alias())
+    keeps_logs = has_rows(rows_alias())
     return [
-        _target(each, using, keeps_rows and not is_renamed(each, using, given)) for each in here
+        _target(each, using, keeps_logs and not is_renamed(each, using, given)) for each in here
     ]
 
 
@@ -139,9 +139,9 @@ def _is_declared(model: type[models.Model], key: str | None) -> bool:
     return declaration is not None and key_column(model, declaration) == key
 
 
-def _target(model: type[models.Model], using: str, keeps_rows: bool) -> Target:
-    if not keeps_rows:
-        return target_without_rows(model, using)
+def _target(model: type[models.Model], using: str, keeps_logs: bool) -> Target:
+    if not keeps_logs:
+        return target_without_logs(model, using)
     if is_home(model, using):
         give_way(model, using)
     return target_of(model, using)

@@ -32,7 +32,7 @@ class Database:
     def disputed(self, target: Target, parent: Parent) -> list[Finding]:
         """Return which other configs claim the table, unless one will be the model's own."""
         rivals = [each for each in self.claims.get(parent.oid, []) if each.key != target.config.pk]
-        is_taken_over = not target.keeps_rows and len(rivals) == 1
+        is_taken_over = not target.keeps_logs and len(rivals) == 1
         if not rivals or (is_taken_over and is_free(rivals[0], parent, target.alias)):
             return []
         return [dispute(target.label, rivals)]
@@ -43,11 +43,11 @@ class Database:
 
 
 def read_database(
-    targets: list[Target], rows: dict[str, list[PartitionLog]], deferred: frozenset[str]
+    targets: list[Target], logs: dict[str, list[PartitionLog]], deferred: frozenset[str]
 ) -> Database:
     """Return what the database of ``targets`` says; ``rows`` and ``deferred`` are by label."""
     connection = targets[0].connection
-    parents = read_tables(connection, targets, lambda target: rows[target.label])
+    parents = read_tables(connection, targets, lambda target: logs[target.label])
     kept = [
         parents[each.model._meta.db_table]
         for each in targets
@@ -61,20 +61,20 @@ def read_database(
         figures=read_figures(connection, present),
         managers=read_other_managers(connection, parents.values()),
         holders=read_advisory_holders(connection, kept) if kept else {},
-        differences=read_differences(connection, _pairs(targets, rows, parents)),
+        differences=read_differences(connection, _pairs(targets, logs, parents)),
     )
 
 
 def _pairs(
-    targets: list[Target], rows: dict[str, list[PartitionLog]], parents: dict[str, Parent]
+    targets: list[Target], logs: dict[str, list[PartitionLog]], parents: dict[str, Parent]
 ) -> list[tuple[int, int]]:
     """Return the OIDs of each detached partition and of its parent."""
     return [
-        (parents[target.model._meta.db_table].oid, row.relid)
+        (parents[target.model._meta.db_table].oid, log.relid)
         for target in targets
         if target.model._meta.db_table in parents
-        for row in rows[target.label]
-        if not row.is_attached
+        for log in logs[target.label]
+        if not log.is_attached
     ]
 
 

@@ -25,7 +25,7 @@ class Records:
     """What our rows say, or why they do not."""
 
     targets: list[Target]
-    rows: dict[int, list[PartitionLog]]
+    logs: dict[int, list[PartitionLog]]
     timetable: Timetable | None = None
     deferred: frozenset[str] = frozenset()
     """Labels of models whose last runs all gave way."""
@@ -37,18 +37,18 @@ def read_records(chosen: Sequence[type[models.Model]]) -> Records:
     """Return what is recorded of these models; what cannot be read is a finding."""
     using = rows_alias()
     labels = [model._meta.label_lower for model in chosen]
-    rows: dict[int, list[PartitionLog]] = {}
+    logs: dict[int, list[PartitionLog]] = {}
     try:
         found = PartitionConfig.objects.using(using).filter(model_label__in=labels)
         configs = {each.model_label: each for each in found}
-        logs = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
-        for row in logs.order_by("config", "start", "schema_name", "table_name"):
-            rows.setdefault(row.config_id, []).append(row)
+        recorded = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
+        for log in recorded.order_by("config", "start", "schema_name", "table_name"):
+            logs.setdefault(log.config_id, []).append(log)
         deferred = gave_way_repeatedly(configs.values())
     except django.db.Error as error:
         trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
         return Records(
-            targets=[_target(model, {}) for model in chosen], rows={}, trouble=(trouble,)
+            targets=[_target(model, {}) for model in chosen], logs={}, trouble=(trouble,)
         )
     targets = [_target(model, configs) for model in chosen]
     try:
@@ -56,8 +56,8 @@ def read_records(chosen: Sequence[type[models.Model]]) -> Records:
     except django.db.Error as error:
         words = f"The schedules of django_celery_beat cannot be read. {in_one_line(error)}"
         trouble = Finding(Code.SCHEDULES_UNREADABLE, words)
-        return Records(targets=targets, rows=rows, deferred=deferred, trouble=(trouble,))
-    return Records(targets=targets, rows=rows, deferred=deferred, timetable=timetable)
+        return Records(targets=targets, logs=logs, deferred=deferred, trouble=(trouble,))
+    return Records(targets=targets, logs=logs, deferred=deferred, timetable=timetable)
 
 
 def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:

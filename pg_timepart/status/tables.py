@@ -80,29 +80,29 @@ def _unattended(own: Records) -> list[TableStatus]:
 
 def _statuses_in(targets: list[Target], own: Records) -> list[TableStatus]:
     """Return the statuses of the tables in one database."""
-    rows = {each.label: own.rows.get(each.config.pk, []) for each in targets}
+    logs = {each.label: own.logs.get(each.config.pk, []) for each in targets}
     try:
-        seen = read_database(targets, rows, own.deferred)
+        seen = read_database(targets, logs, own.deferred)
         if not own.trouble:
             seen.claims = read_claims(targets, seen.parents)
     except (django.db.Error, TimepartError) as error:
         away = unreadable(f"The database {targets[0].alias!r}", error)
         return [_without_table(each, [away]) for each in targets]
-    return [_status(each, seen, rows[each.label], own) for each in targets]
+    return [_status(each, seen, logs[each.label], own) for each in targets]
 
 
-def _status(target: Target, seen: Database, rows: list[PartitionLog], own: Records) -> TableStatus:
+def _status(target: Target, seen: Database, logs: list[PartitionLog], own: Records) -> TableStatus:
     try:
         parent = usable(target, seen.parents.get(target.model._meta.db_table))
     except TimepartError as error:
         return _without_table(target, [*own.trouble, no_table(error)])
-    by_oid = {row.relid: row for row in rows}
+    by_oid = {log.relid: log for log in logs}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
     names = Addresses(present)
     partitions = tuple(_partition(each, by_oid.get(each.oid), seen, names) for each in present)
     runs_out = runs_out_at(parent, parent.read_at)
     findings = [*own.trouble, *seen.beside(parent), *seen.disputed(target, parent)]
-    findings += assess(target, parent, rows, runs_out)
+    findings += assess(target, parent, logs, runs_out)
     if target.label in own.deferred:
         findings.append(gave_way(target.config, seen.holders.get(parent.oid, [])))
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
@@ -143,7 +143,7 @@ def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _partition(
-    partition: Partition, row: PartitionLog | None, seen: Database, names: Addresses
+    partition: Partition, log: PartitionLog | None, seen: Database, names: Addresses
 ) -> PartitionStatus:
     figures = seen.figures.get(partition.oid, Figures())
     return PartitionStatus(
@@ -151,13 +151,13 @@ def _partition(
         name=partition.name,
         schema=partition.schema,
         address=names.shown(partition),
-        bounds=partition.bounds or (None if partition.is_default or not row else row.bounds),
+        bounds=partition.bounds or (None if partition.is_default or not log else log.bounds),
         state=_state(partition),
         tablespace=partition.tablespace,
         **figures.figures_as_json(),
-        pinned_until=row.detach_time if row else None,
-        detached_at=row.detached_at if row else None,
-        unfinished=row.unfinished if row else "",
+        pinned_until=log.detach_time if log else None,
+        detached_at=log.detached_at if log else None,
+        unfinished=log.unfinished if log else "",
         obstacles=obstacles(partition, seen.differences.get(partition.oid, ())),
     )
 

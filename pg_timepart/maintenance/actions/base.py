@@ -91,9 +91,9 @@ class Handler(ABC):
         session.run(self.steps())
         return self.action.reason
 
-    def give_up(self, row: PartitionLog, *, may_yet_be_done: bool) -> None:  # noqa: ARG002
+    def give_up(self, log: PartitionLog, *, may_yet_be_done: bool) -> None:  # noqa: ARG002
         """Take back from the row that the action was begun: it did not happen."""
-        keep(row, unfinished="")
+        keep(log, unfinished="")
 
     def assume_done(self) -> None:  # noqa: B027  # for those that change what others plan by
         """In a dry run, go on as if the action had ended well."""

@@ -192,7 +192,7 @@ def _too_many_taken(action: Action) -> Conflict:
 
 
 def _is_known(work: Work, name: str) -> bool:
-    """Whether a partition has the name, attached or as our row of it says."""
+    """Whether a partition has the name, attached or as our log of it says."""
     there = (*work.parent.partitions, *work.parent.detached)
     return any((each.schema, each.name) == (work.parent.schema, name) for each in there)
 

@@ -34,10 +34,10 @@ class Drop(Handler):
         leaf, grace = work.own_partition(self.action), work.policy.drop_after
         if leaf.is_attached:
             raise Refused(f"{leaf.name} is attached: only what was detached first can be dropped.")
-        row = work.row_of(leaf.oid)
-        if grace and row is not None and row.detached_at:
+        log = work.log_of(leaf.oid)
+        if grace and log is not None and log.detached_at:
             _refuse_within_grace(
-                leaf, row.detached_at, grace, by_earlier_clock(work.now, work.parent)
+                leaf, log.detached_at, grace, by_earlier_clock(work.now, work.parent)
             )
 
     def steps(self) -> Iterator[Step]:

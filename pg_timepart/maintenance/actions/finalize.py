@@ -71,18 +71,18 @@ def record_detached(work: Work, action: Action, before: Partition) -> None:
 
     What is left is the move, if one is wanted.
     """
-    row = work.row_of(before.oid)
-    if row is None:
+    log = work.log_of(before.oid)
+    if log is None:
         return
-    is_called_off = row.unfinished == ActionKind.ATTACH
-    wanted = action.tablespace or ("" if is_called_off else row.wanted_tablespace)
+    is_called_off = log.unfinished == ActionKind.ATTACH
+    wanted = action.tablespace or ("" if is_called_off else log.wanted_tablespace)
     is_elsewhere = bool(wanted) and wanted != before.tablespace
-    is_asked = action.is_asked or (bool(row.unfinished) and row.is_asked)
+    is_asked = action.is_asked or (bool(log.unfinished) and log.is_asked)
     work.settle(
         action,
         is_attached=False,
-        detached_at=work.moment if before.is_attached else row.detached_at or work.moment,
-        detach_time=None if is_asked else work.pin_of(row),
+        detached_at=work.moment if before.is_attached else log.detached_at or work.moment,
+        detach_time=None if is_asked else work.pin_of(log),
         unfinished=ActionKind.MOVE.value if is_elsewhere else "",
         is_asked=is_asked,
         wanted_tablespace=wanted if is_elsewhere else "",

@@ -63,14 +63,14 @@ class Move(Handler):
         self.work.settle(self.action, wanted_tablespace="")
         return self.action.reason
 
-    def give_up(self, row: PartitionLog, *, may_yet_be_done: bool) -> None:
+    def give_up(self, log: PartitionLog, *, may_yet_be_done: bool) -> None:
         """Let a detached partition stay recorded as to be moved, for the next pass to go on.
 
         Not a move that a person asked for and that cannot be done, such as to a tablespace that is
         gone: the person has been told.
         """
-        if row.is_attached or (self.action.is_asked and not may_yet_be_done):
-            keep(row, unfinished="", wanted_tablespace="")
+        if log.is_attached or (self.action.is_asked and not may_yet_be_done):
+            keep(log, unfinished="", wanted_tablespace="")
 
 
 def move_step(leaf: Partition, tablespace: str) -> Step:
