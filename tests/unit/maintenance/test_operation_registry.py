@@ -41,7 +41,9 @@ def test_the_task_of_an_operation_is_a_name_of_the_module(operation: Operation) 
     assert task.__doc__ == operation.docstring
 
 
-@pytest.mark.parametrize("operation", [each for each in BUILT_IN if each.method])
+@pytest.mark.parametrize(
+    "operation", [each for each in BUILT_IN if each.method], ids=lambda each: each.name
+)
 def test_the_method_of_an_operation_is_written_out_with_its_arguments(
     operation: Operation,
 ) -> None:
@@ -62,7 +64,7 @@ def test_the_method_of_an_operation_is_written_out_with_its_arguments(
         {"method": "delete_partition"},
         {"arguments": ATTACH.arguments},
     ],
-    ids=str,
+    ids=["a sub-command", "a word of the command line", "a task", "a method", "a form field"],
 )
 def test_an_operation_whose_names_are_taken_is_refused(names: dict[str, Any]) -> None:
     own = {"name": "own", "task": "own", "method": "own", **names}
