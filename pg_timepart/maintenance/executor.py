@@ -14,8 +14,9 @@ from pg_timepart.errors import Deferred, InsideTransaction, Refused
 from pg_timepart.postgres.catalog import hangs_on_nothing, has_its_name
 from pg_timepart.postgres.ddl import Statement
 from pg_timepart.postgres.driver import as_text
-from pg_timepart.postgres.lock_attempts import Attempt, Budget, Waiting, bounded, wait_for_short
+from pg_timepart.postgres.lock_attempts import Attempt, bounded
 from pg_timepart.postgres.lock_holders import Holder
+from pg_timepart.postgres.lock_waits import Budget, Waiting, wait_for_short
 from pg_timepart.postgres.sqlstate import GAVE_WAY, QUERY_CANCELED, sqlstate
 from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.watchdog import guarded

@@ -20,7 +20,7 @@ from pg_timepart.partitions.key_formats.registry import formats_of, no_column_ty
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent, read_parents
-from pg_timepart.postgres.lock_attempts import Budget
+from pg_timepart.postgres.lock_waits import Budget
 from pg_timepart.schema.declaration import Declaration, declaration_of, key_column, own_key_field
 from pg_timepart.schema.registry import declared_formats, registry
 

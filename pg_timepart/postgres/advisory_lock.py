@@ -1,4 +1,16 @@
-"""The advisory lock that keeps two workers from maintaining one table at once."""
+"""Advisory lock of a table, which keeps two workers from maintaining it at once.
+
+A second connection holds it, in a transaction that stays open during the run. The working
+connection cannot: its actions are transactions of their own, and DETACH CONCURRENTLY runs in none,
+while a lock of session level would stay with a pooled server connection that somebody else gets
+next. With its connection the lock ends when the process dies, without anybody's clean-up.
+
+A run so needs two connections at once. Behind a pooler where every run has its first one and waits
+for its second, none would go on until the pooler's ``query_wait_timeout``, two minutes by default,
+and the application's queries would wait in the same pool. For that guarantee, that the application
+waits no longer than the lock budget, a timer lets go of the lock: the statement that waits has no
+server connection yet, so neither ``statement_timeout`` nor a cancel request reaches it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +35,8 @@ CHECK_SECONDS = 1.0
 SECOND_CONNECTION_SECONDS = (2.0, 4.0)
 """How long a pooler may let the working connection wait while the lock's connection has the lock.
 
-By chance in between: of two runs that wait for each other's connection, one gives up first.
+A random moment in between, so that of two runs that wait for each other's connection one gives up
+first.
 """
 
 
@@ -56,12 +69,9 @@ def advisory_lock(
 
     Gives a function that tells whether the lock is still held: its connection may be lost.
 
-    Outside a transaction, a second connection holds it at transaction level: right for statements
-    that run in autocommit and behind a pooler, and gone when this process is. Inside a
-    transaction of the caller, the same connection takes it and keeps it until that ends.
-
-    Behind a pooler that has no connection left for the work, the lock is let go again, and
-    NoSecondConnection raised: each would wait for the other.
+    Inside a transaction of the caller, ``connection`` itself takes it, and keeps it until that
+    transaction ends. Raises NoSecondConnection, and lets go of the lock, where a pooler has no
+    connection left to work with.
     """
     if connection.in_atomic_block:
         _take(connection, parent, wait_seconds)

@@ -1,4 +1,4 @@
-"""Cancelling what takes too long, by a clock that nobody sets."""
+"""Cancel requests of the driver, for statements that outlast a monotonic clock of this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_timepart.postgres.driver import driver_connection
 from pg_timepart.postgres.threads import unless_over_within
 
 GRACE_SECONDS = 0.05
-"""How long what is over may take to end by itself."""
+"""How long a statement that is over may take to end by itself, and how often it is cancelled."""
 
 IS_ACTIVE = 1
 """libpq's PQTRANS_ACTIVE, which both drivers hand on."""

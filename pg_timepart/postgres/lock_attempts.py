@@ -1,30 +1,36 @@
-"""Never a queue in front of the application.
+"""Take table locks with short timeouts and retries, so that application queries never queue long.
 
-``bounded`` runs statements that need a lock which the application's queries conflict with: it
-looks from afar while somebody holds the table for long, tries within a budget of milliseconds,
-and gives up rather than wait.
+While somebody has held a conflicting lock for long, no lock is asked for: whoever comes after a
+waiting ACCESS EXCLUSIVE lock queues behind it. Each attempt is one transaction that waits for its
+locks, and holds them, within a budget of milliseconds, and is rolled back beyond that.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.errors import Deferred
 from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres.cancel import cancelled_after
 from pg_timepart.postgres.ddl import Lock
 from pg_timepart.postgres.deferred_constraints import checked_now
 from pg_timepart.postgres.driver import as_text, driver_connection, nothing_prepared
 from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
+from pg_timepart.postgres.lock_waits import (
+    Budget,
+    HolderAges,
+    LockTimeout,
+    Waiting,
+    advice_on,
+    pause,
+)
 from pg_timepart.postgres.sqlstate import GAVE_WAY, sqlstate
 
 T = TypeVar("T")
@@ -34,102 +40,20 @@ IN_FAILED_TRANSACTION = 3
 
 IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 IDLE_SECONDS = 3
-"""How long the server lets us pause between two statements of a try: a process that is frozen while
+"""How long the server lets an attempt pause between two statements: a process that is frozen while
 it holds locks loses them then, with its connection."""
 
 HAS_TRANSACTION_TIMEOUT = 170_000
-"""From this version on. A role's would end a move that lasts longer, in each pass again."""
+"""The first server version that has ``transaction_timeout``, which is switched off: set for a role,
+it would end a move that lasts longer, in each pass again."""
 
 BACKSTOP_SECONDS = 1.0
-"""How much later than by the server's timeouts a try ends in any case."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How long others may wait for us, and we for others."""
-
-    lock_ms: int
-    wait_seconds: float
-    long_transaction_ms: int
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Counts what a run waited, for its record."""
-
-    seconds: float = 0.0
-    tries: int = 0
-    holders: list[Holder] = field(default_factory=list)
-
-
-class Watch:
-    """Tells long transactions from short ones over several looks.
-
-    A role without ``pg_read_all_stats`` does not see how old others' transactions are. What it
-    sees at its first look may be of any age, so it counts as long until it is gone; what comes
-    later is as old as the look that saw it first.
-    """
-
-    def __init__(self, limit_ms: int) -> None:
-        self._limit_seconds = limit_ms / 1000
-        self._first_seen: dict[str, float] = {}
-        self._since = float("-inf")
-        self._begun = time.monotonic()
-
-    def long(self, holders: list[Holder]) -> list[Holder]:
-        """Return those whose transactions have been open for longer than the limit."""
-        now = time.monotonic()
-        found = [each for each in holders if self._age(each, now) > self._limit_seconds]
-        self._since = now
-        return found
-
-    def saw_all_come(self, holders: Sequence[Holder]) -> bool:
-        """Return whether each of them came after the first look: nobody held it all the time."""
-        now = time.monotonic()
-        return all(self._age(each, now) < now - self._begun for each in holders)
-
-    def _age(self, holder: Holder, now: float) -> float:
-        if holder.open_seconds is not None:
-            return holder.open_seconds
-        return now - self._first_seen.setdefault(holder.transaction, self._since)
-
-
-class LockTimeout(Deferred):
-    """The locks could not be had in time; ``holders`` says who had them when last seen."""
-
-    def __init__(
-        self, what: str, waited: float, holders: Sequence[Holder], advice: str = ""
-    ) -> None:
-        last = {each.transaction: each for each in reversed(holders)}
-        who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in last.values())
-        super().__init__(
-            f"{what} gave way after {waited:.1f} s: "
-            + (who or "nobody was seen to hold it, but no try ended within the budget")
-            + f".{advice}"
-        )
-        self.holders = tuple(holders)
-
-
-def wait_for_short(
-    find_holders: Callable[[], list[Holder]], budget: Budget, waiting: Waiting, what: str
-) -> None:
-    """Wait from afar until nobody that ``find_holders`` finds has been there for long.
-
-    Raises LockTimeout when the budget's time is up.
-    """
-    deadline = time.monotonic() + budget.wait_seconds
-    watch = Watch(budget.long_transaction_ms)
-    while long := watch.long(find_holders()):
-        waiting.holders = long
-        if time.monotonic() >= deadline:
-            advice = _advice(watch, long, budget, is_queued=False)
-            raise LockTimeout(what, waiting.seconds, long, advice)
-        _pause(waiting)
+"""How much later than by the server's timeouts an attempt is cancelled by the driver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt(Generic[T]):
-    """What one try does, in one transaction."""
+    """What one attempt does, in one transaction."""
 
     what: str
     """In a few words, for the error."""
@@ -144,13 +68,13 @@ class Attempt(Generic[T]):
     """Taken in this order."""
 
     implicit_locks: Sequence[Lock] = ()
-    """What ``body`` takes by itself: its holders are looked at as those of ``locks`` are."""
+    """Locks that ``body`` takes by itself; who holds them is waited for as with ``locks``."""
 
     altered: Sequence[Relation] = ()
     """Tables whose checks a transaction of the caller must not put off any longer."""
 
     awaits_snapshots: bool = False
-    """Whether ``body`` waits for every older snapshot: who has one is looked at too."""
+    """Whether ``body`` waits for every older snapshot, whose holders are waited for first."""
 
     tablespace: str | None = None
     """Where new tables and indexes go; None leaves that to the caller's settings."""
@@ -167,20 +91,21 @@ class Attempt(Generic[T]):
 def bounded(
     connection: BaseDatabaseWrapper, attempt: Attempt[T], *, budget: Budget, waiting: Waiting
 ) -> T:
-    """Try until it succeeds, and return what the body returned.
+    """Run the attempt until it succeeds, and return what its body returned.
 
     The locks together are waited for no longer than the budget, and unless ``is_unhurried`` what
     runs under them takes no longer either; else all is rolled back and tried again. Inside a
-    transaction of the caller a try is a savepoint, the locks that succeed stay until that
-    transaction ends, and checks that it has put off for ``altered`` are made first. Raises
-    LockTimeout, a Deferred, when time is up, and IntegrityError where such a check fails.
+    transaction of the caller an attempt is a savepoint, its locks stay until that transaction ends,
+    and deferred constraints of ``altered`` are checked first. What was waited is added to
+    ``waiting``. Raises LockTimeout, a Deferred, once ``budget.wait_seconds`` are over, and
+    IntegrityError where a deferred constraint is violated.
     """
     deadline = time.monotonic() + budget.wait_seconds
-    watch = Watch(budget.long_transaction_ms)
+    ages = HolderAges(budget.long_transaction_ms)
     # Who only waits for that mode stalls nobody, unless another lock is held meanwhile.
     can_stall = any(each.mode != "SHARE UPDATE EXCLUSIVE" for each in attempt.needed)
     while True:
-        long = watch.long(_in_the_way(connection, attempt)) if can_stall else []
+        long = ages.long(_in_the_way(connection, attempt)) if can_stall else []
         waiting.holders = long
         if not long:
             try:
@@ -192,27 +117,9 @@ def bounded(
                 waiting.tries += 1
                 waiting.holders = _in_the_way(connection, attempt)
         if time.monotonic() >= deadline:
-            advice = _advice(watch, waiting.holders, budget, is_queued=not long)
+            advice = advice_on(ages, waiting.holders, budget, is_queued=not long)
             raise LockTimeout(attempt.what, waiting.seconds, waiting.holders, advice)
-        _pause(waiting)
-
-
-def _advice(watch: Watch, holders: Sequence[Holder], budget: Budget, *, is_queued: bool) -> str:
-    """Return which setting helps where others follow one upon the other, and no one stays."""
-    if not watch.saw_all_come(holders):
-        return ""
-    if is_queued:
-        return (
-            " No one held it all the time, but they left no gap: a larger LOCK_BUDGET_MS (now"
-            f" {budget.lock_ms:g} ms for all locks of a try) lets it queue for longer, and so"
-            " whoever comes after it; URGENT_LOCK_BUDGET_MS does so only for creates, when room"
-            " runs out."
-        )
-    return (
-        " No one held it all the time: where transactions of that length follow one upon the other,"
-        f" raise LONG_TRANSACTION_MS (now {budget.long_transaction_ms:g}), and LOCK_BUDGET_MS to"
-        " their length."
-    )
+        pause(waiting)
 
 
 def _in_the_way(connection: BaseDatabaseWrapper, attempt: Attempt[T]) -> list[Holder]:
@@ -300,9 +207,3 @@ def _set_local(connection: BaseDatabaseWrapper, values: Mapping[str, str]) -> No
     with connection.cursor() as cursor:
         columns = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
         cursor.execute(f"SELECT {columns}", [*chain.from_iterable(values.items())])
-
-
-def _pause(waiting: Waiting) -> None:
-    pause = random.uniform(0.02, 0.08)  # noqa: S311
-    time.sleep(pause)
-    waiting.seconds += pause

@@ -1,4 +1,4 @@
-"""Who holds what is needed: read from ``pg_locks`` and ``pg_stat_activity``."""
+"""Holders of table and advisory locks, from ``pg_locks`` and ``pg_stat_activity``."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ ORDER BY a.xact_start NULLS LAST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Somebody who has a lock that is needed."""
+    """A transaction that holds a lock, or a snapshot, that is in the way."""
 
     pid: int | None
     """Its process; None where the transaction is prepared."""

@@ -1,9 +1,17 @@
-"""A statement that can have no timeout is cancelled where it makes others wait.
+"""Watchdog for DETACH CONCURRENTLY: the server cancels it once it makes others wait for too long.
 
-What cannot be in a transaction cannot have a ``lock_timeout`` of its own: ``SET LOCAL`` needs a
-transaction, and a plain ``SET`` would outlive it on a pooled server connection. So the server is
-asked, by a second connection, to watch the statement and to cancel it once it has stopped others
-for too long. That goes on in the server, also when this process stalls or dies.
+A statement that cannot run in a transaction can have no ``lock_timeout`` of its own: ``SET LOCAL``
+needs a transaction, and a plain ``SET`` would outlive it on a pooled server connection. So a DO
+block on another connection looks at the statement every few milliseconds, and cancels it. It runs
+in the server, so that it works also while this process is frozen, or dead: a timer in this process
+alone would let the application queue behind a detach whose worker was stopped.
+
+That takes a third connection for as long as the detach lasts, beside the one that works and the one
+that holds the advisory lock. It cannot be the working one, which is busy. It cannot be the one of
+the advisory lock, whose transaction must stay open: a DO block inside it cannot COMMIT between two
+looks and keeps a snapshot throughout (``backend_xmin`` is set; tried on PostgreSQL 18), for which
+the FINALIZE of any other table waits while it holds ACCESS EXCLUSIVE; and cancelling the watchdog,
+which is how it ends, would abort that transaction and let go of the lock.
 """
 
 from __future__ import annotations
@@ -27,15 +35,15 @@ from pg_timepart.postgres.sqlstate import sentence
 from pg_timepart.postgres.threads import Thread, new_event, started
 
 LOOK_SECONDS = 0.01
-"""How often the server looks."""
+"""How often the watchdog reads what the statement holds and waits for."""
 
 BEGIN_SECONDS = 2.0
-"""How long the watch stays where the statement does not begin: who asked for it may be dead."""
+"""How long the watchdog waits for a statement to begin: the process that asked may be dead."""
 
-# Locks up to SHARE UPDATE EXCLUSIVE stop no statement of an application. Each look is a
-# transaction of its own: who looks for old snapshots shall not find one here. A role that was
-# assumed may not see, or cancel, what the session's own one runs. COMMIT undoes the path, so no
-# operator comes before it is set again.
+# Locks up to SHARE UPDATE EXCLUSIVE conflict with no statement of an application. Each look is a
+# transaction of its own, so that no snapshot is kept. A role that was assumed may not see, or
+# cancel, what the session's own one runs. COMMIT undoes the path, so no operator comes before it is
+# set again.
 WATCH = """DO {token} {quote}
 DECLARE
     begun_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
@@ -83,7 +91,7 @@ AND a.state = 'active' AND a.usename = session_user)
 
 
 class NotWatched(Deferred):
-    """The server did not begin to watch, so the statement was not begun either."""
+    """The watchdog did not begin, so the statement was not begun either."""
 
     def __init__(self, error: Error | None, *, is_blind: bool = False) -> None:
         super().__init__(
@@ -107,9 +115,10 @@ def guarded(
     """Cancel ``statement``, which the block runs on the connection, before it stalls others.
 
     It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
-    one that stops others, or has not ended in twice that; and after ``limit_seconds`` in any case.
-    Where the watch fails, or ends while the block does not, it is cancelled at once. Raises
-    NotWatched where the watch does not begin, before the block is entered.
+    one that conflicts with the application's queries, or has not ended in twice that; and after
+    ``limit_seconds`` in any case. Where the watchdog fails, or ends while the block does not, it is
+    cancelled at once. Raises NotWatched where the watchdog does not begin, before the block is
+    entered.
     """
     guard = connection.copy()
     try:

@@ -10,7 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
 from pg_timepart.errors import Deferred
-from pg_timepart.postgres.lock_attempts import Attempt, Budget, Waiting, bounded
+from pg_timepart.postgres.lock_attempts import Attempt, bounded
+from pg_timepart.postgres.lock_waits import Budget, Waiting
 from pg_timepart.postgres.search_path import fetch_all
 
 # The size of a table that somebody has locked, or waits to lock, could be had only by waiting.

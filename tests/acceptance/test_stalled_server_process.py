@@ -13,7 +13,8 @@ from threading import Event, Thread
 import pytest
 from django.db import connection
 
-from pg_timepart.postgres.lock_attempts import Attempt, Budget, Waiting, bounded
+from pg_timepart.postgres.lock_attempts import Attempt, bounded
+from pg_timepart.postgres.lock_waits import Budget, Waiting
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -12,7 +12,7 @@ from pg_timepart.models.database import keep
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition
 from pg_timepart.postgres import ddl
-from pg_timepart.postgres.lock_attempts import LockTimeout
+from pg_timepart.postgres.lock_waits import LockTimeout
 from pg_timepart.postgres.steps import ACCESS_EXCLUSIVE, Step, locked
 
 

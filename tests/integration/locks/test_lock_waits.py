@@ -21,8 +21,8 @@ from pg_timepart.maintenance.executor import Session
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.advisory_lock import advisory_lock
-from pg_timepart.postgres.lock_attempts import Budget, LockTimeout
 from pg_timepart.postgres.lock_holders import NAMESPACE
+from pg_timepart.postgres.lock_waits import Budget, LockTimeout
 from pg_timepart.postgres.steps import Step
 from tests.apps.plant.models import Measurement, Reading, Shift
 from tests.support.processes import forked, session, wait_until, wait_until_gone
