@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from pg_timepart.errors import InvalidPolicy, OperationDeferred, Refused, UnknownName
-from pg_timepart.maintenance.executor import Session
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.models import PartitionLog
-from pg_timepart.postgres.steps import Step
 from tests.apps.fleet.models import Ship
 from tests.integration.cli.test_drop import answer
 from tests.support.admin_client import entry_of
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 from tests.support.other_runs import another_run_on, short_lock_wait
+from tests.support.processes import interrupted_at, session
 
 SHIP = "fleet.ship"
 DEEDS: dict[str, Callable[[PartitionLog], Any]] = {
@@ -220,7 +220,6 @@ EXCHANGED = {
 def test_one_that_took_the_name_while_the_lock_was_waited_for_is_left_alone(
     database: Database,
     row: PartitionLog,
-    monkeypatch: pytest.MonkeyPatch,
     state: str,
     operation: str,
 ) -> None:
@@ -229,21 +228,17 @@ def test_one_that_took_the_name_while_the_lock_was_waited_for_is_left_alone(
     if state == "attached":
         row.attach()
     name = row.table_name
-    first = {"attach": f"attach {name}"}.get(operation, operation)
-    run_one = Session._run_one
 
-    def exchanged(session: Session, step: Step) -> None:
-        if step.summary.startswith(first) and not database.exists("set_aside"):
-            database.execute(f"ALTER TABLE {name} RENAME TO set_aside")
-            database.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING ALL)")
-            database.execute(
+    def exchange(_where: str, _connection: BaseDatabaseWrapper) -> None:
+        with session("stranger") as stranger:
+            stranger.execute(f"ALTER TABLE {name} RENAME TO set_aside")
+            stranger.execute(f"CREATE TABLE {name} (LIKE fleet_ship INCLUDING ALL)")
+            stranger.execute(
                 f"INSERT INTO {name} (id, sailed_at, name) VALUES (1, '2020-01-05', 'x')"
             )
-        run_one(session, step)
 
-    monkeypatch.setattr(Session, "_run_one", exchanged)
-    with pytest.raises(OperationDeferred):
-        DEEDS[operation](row)
+    ended = interrupted_at("LOCK TABLE", lambda: DEEDS[operation](row), exchange)
+    assert isinstance(ended.error, OperationDeferred), ended
     assert database.exists("set_aside")
     assert database.one(f"SELECT count(*) FROM {name}") == 1
     assert name not in database.children(Ship)
