@@ -129,7 +129,11 @@ class Settling(World):
         kept = [
             log.table_name
             for log in self.logs
-            if not log.is_attached and log.detached_at and log.detached_at + grace < self.now
+            if not log.is_attached
+            and log.detached_at
+            and log.detached_at + grace < self.now
+            # An attach that failed leaves its pin, which keeps the partition from drops as well.
+            and not (log.detach_time and log.detach_time > self.now)
         ]
         assert not kept, f"past the grace and kept: {kept}"
 
