@@ -1,4 +1,4 @@
-"""Start-up: the schema editor learns to partition, checks and ``migrate`` learn of the models."""
+"""App config: at start-up it registers the schema editor, the checks and what follows migrate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The only reader of settings, at call time, so that ``override_settings`` works."""
+"""Settings of this package, read here alone and at call time, as ``override_settings`` needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that users type."""
+"""Constants that users type and records hold: periods, outcomes, kinds of actions, states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that pg_timepart raises on purpose.
+"""Errors that pg_timepart raises on purpose.
 
 The message of each error is the sentence that a person reads: it names the wrong value and what
 would be right. Nothing in this package, and nothing in yours, needs to parse it.

@@ -1,4 +1,4 @@
-"""The logger of this package: whatever is in a name, a record of it is one line.
+"""Logger of this package: whatever is in a name, a record of it is one line.
 
 Names of tables may have line breaks in them, and a log that is read line by line would show what
 follows as a record of its own. So may what an error says, whose traceback is indented.

@@ -1,4 +1,4 @@
-"""The one beat entry that sends what is due, in place of an entry per config."""
+"""Dispatcher: one beat entry that sends what is due, in place of an entry per config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a table must be maintained."""
+"""Intervals between the passes of a table, from the size of its partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Beat's entries, and what they remember of a clock that was wrong.
+"""Beat entries that a clock in the future has stopped, and how they go on.
 
 Beat compares moments that it, or another host, has written down with its own clock. What lies in
 the future it waits for.

@@ -1,4 +1,4 @@
-"""The rows of django-celery-beat, whose models are there only where it is installed."""
+"""Entries of django-celery-beat, whose models exist only where it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the next pass of each table should come, by the entries of beat, and which one is late."""
+"""Timetable of passes: when the next one of each table is due by beat, and which is late."""
 
 from __future__ import annotations
 

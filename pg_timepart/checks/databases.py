@@ -1,4 +1,4 @@
-"""What a database says: its version, and the tables of the decorated models."""
+"""Checks of a database: the server's version, and the tables of the decorated models."""
 
 from __future__ import annotations
 

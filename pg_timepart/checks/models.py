@@ -1,4 +1,4 @@
-"""What is wrong with a decorated model, as far as its class can tell."""
+"""Checks of a decorated model, as far as its class can tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With which rights maintenance runs what the owners of tables wrote.
+"""Check of the rights with which maintenance runs what the owners of tables wrote.
 
 ATTACH, VALIDATE and TRUNCATE run functions of CHECK constraints and of index predicates, and
 triggers, as the role that maintains.

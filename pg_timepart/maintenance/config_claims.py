@@ -1,4 +1,4 @@
-"""Which config a table belongs to: the one whose rows record the partitions that hang on it.
+"""Claims of configs on a table: it belongs to the config whose logs record its partitions.
 
 A label alone does not tell. A model moves to another app and keeps its table, or a table is renamed
 to that of another model: what an operator wants of it, its pins and its history go along.

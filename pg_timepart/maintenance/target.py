@@ -1,4 +1,4 @@
-"""What a run works on: the model, its config, and where both live."""
+"""Target of a run: the model, its config, and the databases of both."""
 
 from __future__ import annotations
 

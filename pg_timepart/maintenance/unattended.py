@@ -1,4 +1,4 @@
-"""What nobody looks after any more: a config, a beat entry or a table without a decorated model.
+"""Configs, beat entries and tables that no decorated model looks after any more.
 
 A decorator that is removed or lost, or an app that is not installed, ends passes without an error,
 and the partitions run out. Reads only, in a constant number of queries for each database.

@@ -1,4 +1,4 @@
-"""Rows of this package's own tables, read where they are written."""
+"""Base of this package's models, whose rows are read where they are written."""
 
 from __future__ import annotations
 

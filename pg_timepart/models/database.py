@@ -1,4 +1,4 @@
-"""Where our rows and their tables are, and changing some columns of one row and no others."""
+"""Database alias of this package's models, and updates that keep concurrent edits of a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After ``migrate``: a config row and the first partitions, so that the first INSERT works."""
+"""Provision after ``migrate``: a config and first partitions, so that the first INSERT works."""
 
 from __future__ import annotations
 

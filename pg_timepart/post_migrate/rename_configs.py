@@ -1,4 +1,4 @@
-"""After ``migrate``: configs go with their models, as migrations renamed and removed these."""
+"""Relabel configs after ``migrate``, as migrations renamed, moved or removed their models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one database says of the partitioned tables in it, in a constant number of queries."""
+"""Catalog of one database as status needs it, read in a constant number of queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that gave way one after the other: a table that somebody else keeps to himself."""
+"""Tables whose last runs all ended ``deferred``: somebody else keeps their lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as a person reads them in a terminal: tables, sizes, durations and bounds. Pure."""
+"""Tables, sizes, durations and bounds as text for a terminal. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with one partitioned table, how urgent it is, and what to do about it."""
+"""Findings about one partitioned table: what is wrong, how urgent it is, and what to do."""
 
 from __future__ import annotations
 

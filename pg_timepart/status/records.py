@@ -1,4 +1,4 @@
-"""What our tables and beat's record of partitioned models, read in a constant number of queries."""
+"""Configs, partition logs and beat entries of models, read in a constant number of queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of tables and numbers of rows: for people to read, never for decisions."""
+"""Sizes of tables and numbers of rows, for people to read and never for decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every partitioned table is doing: for the command, the admin and a health probe.
+"""Status of every partitioned table, for the command, the admin and health probes.
 
 Reads only, takes no lock that anybody could wait for, and waits for nobody: a constant number of
 queries per database, whatever the number of tables. One table in trouble stops no other: what is

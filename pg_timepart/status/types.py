@@ -1,4 +1,4 @@
-"""The condition of a partitioned table and of its partitions, as values."""
+"""Status of a partitioned table and of its partitions, as values."""
 
 from __future__ import annotations
 
