@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pg_timepart.admin import formatting
-from pg_timepart.admin.timeline.shapes import CHART, LANE, Bar, Drawing, Lane, Mark, Span
+from pg_timepart.admin.timeline.shapes import CHART, LANE, Bar, Drawing, Lane, Marker, Span
 from pg_timepart.partitions.bounds import Bounds, by_end, in_order
 
 NARROWEST = 0.6
@@ -105,8 +105,8 @@ def whole(
         overlaps=tuple(
             _troubles(overlaps(spans), "overlap", scale, tops.get(TITLES["detached"], TOP))
         ),
-        now=_mark(scale, now, "now"),
-        edge=None if edge is None else _mark(scale, edge, "retention"),
+        now=_marker(scale, now, "now"),
+        edge=None if edge is None else _marker(scale, edge, "retention"),
         ticks=tuple(_ticks(scale)),
         sizes=tuple(sizes),
         largest=formatting.size(_largest(spans)),
@@ -239,14 +239,14 @@ def _largest(spans: Iterable[Span]) -> int:
     return max((each.size_bytes or 0 for each in spans), default=0)
 
 
-def _ticks(scale: Scale) -> Iterator[Mark]:
+def _ticks(scale: Scale) -> Iterator[Marker]:
     step = (scale.last - scale.first) / (TICKS - 1)
     is_long = step > timedelta(days=2)
     for number in range(TICKS):
         moment = min(_moved(scale.first, step * number), scale.last)
         label = formatting.day(moment) if is_long else formatting.minute(moment)
         anchor = {0: "start", TICKS - 1: "end"}.get(number, "middle")
-        yield Mark(
+        yield Marker(
             x=_percent(scale.at(moment, or_else=0)),
             label=label,
             anchor=anchor,
@@ -254,9 +254,9 @@ def _ticks(scale: Scale) -> Iterator[Mark]:
         )
 
 
-def _mark(scale: Scale, moment: datetime, label: str) -> Mark:
+def _marker(scale: Scale, moment: datetime, label: str) -> Marker:
     position = scale.at(moment, or_else=0)
-    return Mark(x=_percent(position), label=label, anchor=_anchor(position))
+    return Marker(x=_percent(position), label=label, anchor=_anchor(position))
 
 
 def _anchor(position: float) -> str:

@@ -57,7 +57,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Marker:
     """A line across all lanes at one moment, or a tick of the axis."""
 
     x: str
@@ -77,11 +77,11 @@ class Drawing:
     bars: tuple[Bar, ...]
     gaps: tuple[Bar, ...]
     overlaps: tuple[Bar, ...]
-    now: Mark
-    edge: Mark | None
+    now: Marker
+    edge: Marker | None
     """Where retention begins: what ends before it is retired."""
 
-    ticks: tuple[Mark, ...]
+    ticks: tuple[Marker, ...]
     sizes: tuple[Bar, ...]
     """The chart of sizes, in the same positions."""
 
