@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pg_timepart import conf
-from pg_timepart.beat.rows import beat_entries, is_beat_installed
+from pg_timepart.beat.entries import beat_entries, is_beat_installed
 from pg_timepart.beat.timetable import NeverDue, time_left
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.retention import Pace

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from pg_timepart import conf
 from pg_timepart.admin import drop_permission, schedule_display
-from pg_timepart.beat.rows import BEAT_APP
+from pg_timepart.beat.entries import BEAT_APP
 from pg_timepart.beat.timetable import NeverDue, time_left
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pg_timepart.beat.rows import beat_entries
+from pg_timepart.beat.entries import beat_entries
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs
 from pg_timepart.partitions.names import digest, shortened

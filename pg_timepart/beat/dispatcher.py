@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.beat import punctuality
-from pg_timepart.beat.intervals import NICE_SECONDS, default_seconds, is_due
-from pg_timepart.beat.rows import (
+from pg_timepart.beat import future_entries
+from pg_timepart.beat.entries import (
     beat_alias,
     beat_entries,
     expiry_of,
@@ -19,6 +18,7 @@ from pg_timepart.beat.rows import (
     save_new,
     seconds_of,
 )
+from pg_timepart.beat.intervals import NICE_SECONDS, default_seconds, is_due
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs
 from pg_timepart.partitions.names import free_name
@@ -69,7 +69,7 @@ def sync_dispatcher() -> list[str]:
     kept, *others = entries
     spares = [each for each in others if each.name.startswith(DISPATCHER_NAME)]
     changes = [_removed(each, f"{kept.name} does the same") for each in spares]
-    return [*changes, *_follow_shortest(kept), *punctuality.catch_up(kept, timezone.now())]
+    return [*changes, *_follow_shortest(kept), *future_entries.catch_up(kept, timezone.now())]
 
 
 def _entries() -> list[PeriodicTask]:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from pg_timepart import conf
-from pg_timepart.beat import punctuality
+from pg_timepart.beat import future_entries
 from pg_timepart.beat.config_entries import (
     MAINTAIN,
     NAME_PREFIX,
@@ -25,8 +25,7 @@ from pg_timepart.beat.config_entries import (
     free_name,
 )
 from pg_timepart.beat.dispatcher import DISPATCH, sync_dispatcher
-from pg_timepart.beat.intervals import default_seconds
-from pg_timepart.beat.rows import (
+from pg_timepart.beat.entries import (
     beat_alias,
     beat_entries,
     expiry_of,
@@ -38,6 +37,7 @@ from pg_timepart.beat.rows import (
     save_new,
     seconds_of,
 )
+from pg_timepart.beat.intervals import default_seconds
 from pg_timepart.models import PartitionConfig
 from pg_timepart.models.database import configs, keep, rows_alias
 
@@ -54,13 +54,13 @@ def sync_all() -> list[str]:
     """
     if not is_beat_installed():
         return []
-    before = punctuality.last_change(beat_alias())
+    before = future_entries.last_change(beat_alias())
     known = list(configs())
     _forget_lost(known)
     changes = [change for config in known for change in _sync_anew(config)]
     changes += [*sync_dispatcher(), *_remove_strays()]
     if changes:
-        punctuality.announce(before, beat_alias())
+        future_entries.announce(before, beat_alias())
     return changes
 
 
@@ -168,7 +168,7 @@ def _sync(config: PartitionConfig) -> list[str]:
         *_resume(config, entry),
         *_repair(config, entry),
         *_follow_period(config, entry),
-        *punctuality.catch_up(entry, timezone.now()),
+        *future_entries.catch_up(entry, timezone.now()),
     ]
 
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.beat.config_entries import MAINTAIN, TASK_PREFIX
 from pg_timepart.beat.dispatcher import DISPATCH
+from pg_timepart.beat.entries import beat_entries, is_beat_installed, seconds_of
 from pg_timepart.beat.intervals import default_seconds, patience
-from pg_timepart.beat.rows import beat_entries, is_beat_installed, seconds_of
 from pg_timepart.errors import TimepartError
 from pg_timepart.findings import Code
 from pg_timepart.models import PartitionConfig

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
-from pg_timepart.beat.rows import BEAT_APP
+from pg_timepart.beat.entries import BEAT_APP
 
 SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 

@@ -13,13 +13,13 @@ from django.db.models import F
 from pg_timepart.constants import ActionKind
 from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.config_claims import Claim
+from pg_timepart.maintenance.log_matching import detached_table_of, is_found_by_both, log_of
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import configs, keep
 from pg_timepart.partitions.tables import Parent, Partition
-from pg_timepart.postgres.catalog import read_named
 from pg_timepart.postgres.inheritance import read_links
-from pg_timepart.postgres.unattached_tables import is_owned, peculiarity, read_owned
+from pg_timepart.postgres.unattached_tables import peculiarity, read_owned
 from pg_timepart.schema.registry import registry
 
 
@@ -44,7 +44,7 @@ def repairs(
     for partition in parent.partitions:
         if partition.is_default or partition.bounds is None:
             continue
-        log = _matching(partition, left)
+        log = log_of(partition, left)
         if log is not None:
             left.remove(log)
         found += _attached_repair(log, partition, target)
@@ -151,18 +151,6 @@ def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
     return Repair(log=log, finding=Finding(Code.ROW_ADOPTED, words))
 
 
-def _matching(partition: Partition, logs: list[PartitionLog]) -> PartitionLog | None:
-    """Return the log of a partition: by OID, or after a dump and restore by name."""
-    by_oid = next((log for log in logs if log.relid == partition.oid), None)
-    if by_oid is not None and (_has_name(by_oid, partition) or by_oid.bounds == partition.bounds):
-        return by_oid
-    return next((log for log in logs if _has_name(log, partition)), by_oid)
-
-
-def _has_name(log: PartitionLog, partition: Partition) -> bool:
-    return (log.schema_name, log.table_name) == (partition.schema, partition.name)
-
-
 def _attached_repair(
     log: PartitionLog | None, partition: Partition, target: Target
 ) -> Iterator[Repair]:
@@ -210,10 +198,10 @@ def _detached_repairs(
 ) -> Iterator[Repair]:
     """Yield what differs in the logs of what is not attached: one log for each table."""
     present = {each.oid: each for each in parent.detached}
-    certain_first = sorted(logs, key=lambda log: not _is_plain(log, present))
+    certain_first = sorted(logs, key=lambda log: not is_found_by_both(log, present))
     claimed: set[int] = set()
     for log in certain_first:
-        partition = _detached_table(log, present, parent, target)
+        partition = detached_table_of(log, present, parent, target)
         if partition is None:
             yield _removal(log, f"{log.table_name} does not exist any more.")
         elif partition.oid in claimed:
@@ -255,42 +243,6 @@ def _begun_anew(log: PartitionLog) -> dict[str, object]:
     """
     is_asked_of_another = log.unfinished in {ActionKind.DROP, ActionKind.ATTACH}
     return {"unfinished": "", "wanted_tablespace": ""} if is_asked_of_another else {}
-
-
-def _detached_table(
-    log: PartitionLog, present: Mapping[int, Partition], parent: Parent, target: Target
-) -> Partition | None:
-    """Return the log's table: by OID, or after a dump and restore by name.
-
-    A stranger that took over its OID or its name is not it. One that was given to another owner is
-    still the log's; nothing is done to it.
-    """
-    by_oid = present.get(log.relid)
-    if by_oid is not None and (_has_name(log, by_oid) or _says_so(by_oid, log, parent, target)):
-        return by_oid
-    namesake = read_named(target.connection, log.schema_name, log.table_name)
-    if namesake is not None and is_owned(target.connection, parent, namesake, target.label):
-        return namesake
-    return by_oid if by_oid is not None and _is_marked(by_oid, parent, target) else None
-
-
-def _is_plain(log: PartitionLog, present: Mapping[int, Partition]) -> bool:
-    return log.relid in present and _has_name(log, present[log.relid])
-
-
-def _says_so(partition: Partition, log: PartitionLog, parent: Parent, target: Target) -> bool:
-    """Whether the table's comment says just what the log says."""
-    comment = partition.comment
-    return (
-        _is_marked(partition, parent, target)
-        and comment is not None
-        and comment.bounds == log.bounds
-    )
-
-
-def _is_marked(partition: Partition, parent: Parent, target: Target) -> bool:
-    comment = partition.comment
-    return comment is not None and (comment.names(parent) or comment.label == target.label)
 
 
 def _settled(log: PartitionLog, partition: Partition) -> dict[str, str]:

@@ -14,7 +14,7 @@ from django.db import connections, models, router
 
 from pg_timepart import conf
 from pg_timepart.beat.config_entries import TASK_PREFIX
-from pg_timepart.beat.rows import beat_entries, is_beat_installed
+from pg_timepart.beat.entries import beat_entries, is_beat_installed
 from pg_timepart.findings import Code, Finding
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, rows_alias

@@ -12,7 +12,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from pg_timepart.beat import schedules
 from pg_timepart.beat.dispatcher import DISPATCH, due_configs
-from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
+from pg_timepart.beat.entries import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.models import PartitionConfig
 from tests.support.beat_rows import (
     entries_for,

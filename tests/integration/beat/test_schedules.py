@@ -15,7 +15,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from django_celery_beat.schedulers import ModelEntry
 
 from pg_timepart.beat import config_entries, schedules
-from pg_timepart.beat.rows import SHORTEST_EXPIRY_SECONDS
+from pg_timepart.beat.entries import SHORTEST_EXPIRY_SECONDS
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from pg_timepart.post_migrate.provision import after_migrate

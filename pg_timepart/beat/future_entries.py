@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
-from pg_timepart.beat.rows import BEAT_APP, beat_alias, seconds_of
+from pg_timepart.beat.entries import BEAT_APP, beat_alias, seconds_of
 
 if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
