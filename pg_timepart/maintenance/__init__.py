@@ -1,1 +1,1 @@
-"""Lock, read, plan, apply, record: the only place that runs DDL at run time."""
+"""Maintenance runs: read, plan, apply, record. The only package that runs DDL at run time."""

@@ -39,18 +39,18 @@ class _Ending:
     detail: str
     is_passing: bool = False
     fatal: Exception | None = None
-    """What lets no other action follow."""
+    """An error after which no other action is tried."""
 
 
 def apply(work: Work, actions: Iterable[Action]) -> Iterator[ActionResult]:
-    """Do the actions in order and yield how each ended.
+    """Apply the actions in order and yield the result of each.
 
-    What follows on the same partition after an action that did not happen is left out: a
-    partition that could not be detached is not moved, but one whose foreign keys could not be
-    dropped is. Errors end in a result: those of the server, also that it is short of something, for
-    what comes next may free it; those of this package; and those that are defects of it. A lost
-    connection, and a server that takes no writes, are raised after the result that they end, and
-    the interruptions of ``work`` at once.
+    Actions on the same partition after one that did not happen are left out: a partition that could
+    not be detached is not moved, but one whose foreign keys could not be dropped is. Errors become
+    a result: those of the server (also where it lacks a resource, which may be free for the next
+    action), those of this package, and defects of it. A lost connection, and a server that takes no
+    writes, are raised after the result that they end; the interruptions of ``work`` are raised at
+    once.
     """
     for action in actions:
         if action.oid in work.stopped:
@@ -109,7 +109,7 @@ def _perform(handler: Handler, session: Session) -> _Ending:
 
 
 def _ended_by_defect(handler: Handler, error: Exception) -> _Ending:
-    """Return how it ended; where it left a connection that can do nothing, no other follows."""
+    """Return how the action ended; no other follows where the connection is unusable."""
     action = handler.action
     logger.error("%s of %s", action.kind, action.partition, exc_info=error)
     is_usable = handler.work.target.connection.is_usable()
@@ -129,7 +129,7 @@ def _ended_by_server(handler: Handler, error: DatabaseError | InterfaceError) ->
 
 
 def _remedy(work: Work, action: Action) -> str:
-    """Return what would let the role, or else the server's account, do what the action needs."""
+    """Return what the role, or the server's account, lacks for the action."""
     tablespace = action.tablespace or work.parent.tablespace
     there = (*work.parent.partitions, *work.parent.detached)
     stranger = next((each for each in there if each.oid == action.oid), work.parent)
@@ -156,9 +156,9 @@ def _refuse_unknown_tablespace(work: Work, action: Action) -> None:
 
 
 def _give_up(handler: Handler, *, may_yet_be_done: bool = True) -> None:
-    """Take back what begin() recorded, unless the operation is past the point of return.
+    """Remove what begin() recorded, unless the operation is past the point of return.
 
-    A pending detach shows in the catalog: the next pass goes on with it.
+    A pending detach shows in the catalog: the next pass finalizes it.
     """
     log = handler.work.log_of(handler.action.oid)
     if log is not None and log.unfinished == handler.action.kind.value:

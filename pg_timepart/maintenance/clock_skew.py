@@ -1,10 +1,11 @@
 """Clock-skew guard: retire nothing by policy while the server's clock is ahead of this host's.
 
-The server's clock plans. If it jumps ahead, it would retire partitions, and drop them after their
-grace, that are still needed. So while it is ahead of this host's clock by more than a minute, a
-plan loses whatever takes away, due by both clocks or not, and says so: one comparison, and no
-second plan by the other clock. Creating follows the server's clock all the same, for a partition
-too many harms nobody. A server that is behind retires late, which harms nobody either.
+Plans are made by the server's clock. If it jumps ahead, partitions that are still needed would be
+retired, and dropped after their grace. So while it is ahead of this host's clock by more than a
+minute, everything that detaches or drops by policy is removed from the plan, due by both clocks or
+not, and a problem says so: one comparison, and no second plan by the other clock. Partitions are
+created by the server's clock all the same, since one too many does no harm. Neither does a server
+that is behind, which retires late.
 
 A grace begins by the later of the two clocks and ends by the earlier one.
 """
@@ -20,14 +21,14 @@ from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.tables import Parent
 
 TOLERANCE = timedelta(minutes=1)
-"""Clocks that differ by no more count as the same."""
+"""The difference up to which the clocks count as the same."""
 
 
 def without_skewed(plan: Plan, parent: Parent) -> Plan:
-    """Return the plan without what the policy takes away, while the clocks differ.
+    """Return the plan without what the policy detaches or drops, while the clocks differ.
 
-    ``parent`` was read just before. What a person asked for stays, for the clock does not decide
-    it. What is left out is a problem of the plan: somebody must set a clock.
+    ``parent`` was read just before. What a person asked for stays, because the clock does not
+    decide it. What is left out is a problem of the plan: a person must set a clock.
     """
     due = [each for each in plan.actions if each.takes_away and not each.is_asked]
     ahead = _ahead(parent)

@@ -1,4 +1,4 @@
-"""Comments on partitions, which say whose they are: written before a detach, and after a rename."""
+"""Comments on partitions, which name their parent: written before a detach and after a rename."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pg_timepart.postgres.unattached_tables import objection
 
 
 def comment_before_detach(work: Work, leaf: Partition) -> list[Step]:
-    """Return how to comment on a partition that was made or attached by hand; none if it is right.
+    """Return the step that comments on a partition made or attached by hand; none if it is right.
 
-    Only the comment tells later whose it was, if its row is lost or it is renamed. A comment of
-    somebody else's is left alone.
+    After a detach, only the comment tells whose partition the table was, if its log is lost or the
+    table is renamed. A comment of another form is left alone.
     """
     if leaf.bounds is None or (leaf.has_comment and leaf.comment is None):
         return []
@@ -38,11 +38,11 @@ def comment_before_detach(work: Work, leaf: Partition) -> list[Step]:
 def outdated_comments(
     target: Target, parent: Parent, logs: Sequence[PartitionLog]
 ) -> list[tuple[Partition, PartitionComment]]:
-    """Return the partitions whose comments name no table, or the table or model by an old name.
+    """Return the partitions whose comments lack the table, or name table or model by an old name.
 
-    Each with what its comment should be. A detached one counts if our log knows it. Costs no query
-    unless there are such detached ones, and finds nothing inside a transaction of the caller, who
-    would keep the locks.
+    Each comes with its right comment. Detached ones count if our log knows them. Makes no query
+    unless there are such detached ones, and returns nothing inside a transaction of the caller,
+    which would keep the locks.
     """
     if target.connection.in_atomic_block:
         return []
@@ -55,10 +55,10 @@ def outdated_comments(
 
 
 def update_comments(work: Work) -> list[Finding]:
-    """Let the comments name the table and the model as they are called now; return what was done.
+    """Rewrite these comments with the present names of table and model; return what was done.
 
-    SHARE UPDATE EXCLUSIVE on each table in turn, which stops no query. A table that somebody
-    else alters at the moment keeps its old comment until the next pass.
+    Takes SHARE UPDATE EXCLUSIVE on each table in turn, which blocks no query. A table on which
+    another session holds a conflicting lock keeps its old comment until the next pass.
     """
     changes = [] if work.rivals else outdated_comments(work.target, work.parent, work.logs)
     done = [table for table, comment in changes if _is_written(work, table, comment)]

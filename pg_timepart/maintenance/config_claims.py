@@ -1,7 +1,7 @@
 """Claims of configs on a table: it belongs to the config whose logs record its partitions.
 
-A label alone does not tell. A model moves to another app and keeps its table, or a table is renamed
-to that of another model: what an operator wants of it, its pins and its history go along.
+A label is not enough: a model may move to another app and keep its table, or a table may be renamed
+to that of another model. The config, its pins and its history follow the table.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.schema.registry import registry
 
 FOLLOW = "follow"
-"""The operation, in records, of a config that follows its table to another label."""
+"""The operation of the PartitionRun that records the relabelling of a config."""
 
 _SAID = ("config_id", "config__model_label", "relid", "schema_name", "table_name", "start", "end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A config whose rows record partitions of a table."""
+    """A config whose logs record partitions of a table."""
 
     key: int
     """The config's primary key."""
 
     label: str
     oids: frozenset[int]
-    """The partitions that it records."""
+    """The partitions of the table that it records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The config of a table for whose model there is none; neither where nobody claims it."""
+    """The config of a table whose model has none; both fields are empty where none claims it."""
 
     config: PartitionConfig | None = None
     rivals: tuple[Claim, ...] = ()
-    """Configs of which only a person can say which one is right."""
+    """Several configs that claim it; a person must decide between them."""
 
 
 def claims_on(tables: Mapping[int, Sequence[Partition]], alias: str) -> dict[int, list[Claim]]:
-    """Return which configs record partitions of these tables, in one query of our rows.
+    """Return the configs that record partitions of these tables, in one query of our tables.
 
-    ``tables`` are partitions by the OID of their table, in the database ``alias``: in another one
-    the same OIDs and names can be others' tables. A row is about the partition that has its name,
-    or else its OID and its bounds.
+    ``tables`` are partitions by the OID of their table, in the database ``alias``: in another
+    database the same OIDs and names may be other tables. A log is about the partition that has its
+    name, or else its OID and its bounds.
     """
     places = _Places(tables)
     found: dict[tuple[int, int, str], set[int]] = {}
@@ -72,7 +72,7 @@ def claims_on(tables: Mapping[int, Sequence[Partition]], alias: str) -> dict[int
 
 
 def rivals_of(config: PartitionConfig, parent: Parent, alias: str) -> tuple[Claim, ...]:
-    """Return the claims of other configs on a table; ``config`` needs not be saved."""
+    """Return the claims of other configs on a table; ``config`` need not be saved."""
     there = (*parent.partitions, *parent.detached)
     return tuple(
         each for each in claims_on({parent.oid: there}, alias)[parent.oid] if each.key != config.pk
@@ -80,9 +80,9 @@ def rivals_of(config: PartitionConfig, parent: Parent, alias: str) -> tuple[Clai
 
 
 def owner_of(model: type[models.Model], parent: Parent, alias: str) -> Owner:
-    """Return whose the table of a model is that has no config, and let that one be the model's.
+    """Return the config of the table of a model that has no config, relabelled for this model.
 
-    The only config that claims it is relabelled if its own label has no model and no other table.
+    Only a single claim is relabelled, and only if its own label has no model and no other table.
     """
     found = rivals_of(PartitionConfig(), parent, alias)
     if not found:
@@ -103,9 +103,9 @@ def is_free(claim: Claim, parent: Parent, alias: str) -> bool:
 
 
 def relabel(key: int, old: str, new: str) -> PartitionConfig | None:
-    """Let the config be of the label ``new``, with its rows, its runs and its beat entry.
+    """Relabel the config to ``new``, with its logs, its runs and its beat entry.
 
-    Returns it; None where it is not of the label ``old`` any more, or ``new`` has another config.
+    Returns it; None where its label is not ``old`` any more, or ``new`` has another config.
     """
     using = rows_alias()
     try:
@@ -125,7 +125,7 @@ def relabel(key: int, old: str, new: str) -> PartitionConfig | None:
 
 
 def has_loose_configs() -> bool:
-    """Return whether there is a config without a model, which might be that of any table."""
+    """Return whether there is a config without a model: it may belong to any table."""
     return configs().exclude(model_label__in=_installed()).exists()
 
 
@@ -134,8 +134,8 @@ def without_retirement(
 ) -> Plan:
     """Return the plan without what would be retired while another config claims the table.
 
-    What a person asks to be detached is, for it can be attached again. The dispute is a problem of
-    the plan; one ``is_by_hand``, of which nothing is left out, only notes it.
+    What a person asks to detach stays, because it can be attached again. The claim is a problem of
+    the plan; where ``is_by_hand``, nothing is left out and the claim is only a note.
     """
     if not rivals:
         return plan
@@ -147,12 +147,12 @@ def without_retirement(
 
 
 def retires(plan: Plan) -> bool:
-    """Return whether a plan detaches by itself, or drops."""
+    """Return whether a plan detaches because of retention, or drops."""
     return any(each.retires for each in plan.actions)
 
 
 def dispute(label: str, rivals: Iterable[Claim]) -> Finding:
-    """Return what is wrong, and what to do, where more than one config claims a table."""
+    """Return the finding that more than one config claims the table, with what to do."""
     claims = list(rivals)
     others = " and ".join(f"{each.label}{_state(each)}" for each in claims)
     return Finding(
@@ -163,7 +163,7 @@ def dispute(label: str, rivals: Iterable[Claim]) -> Finding:
 
 
 def _way_out(label: str, rivals: list[Claim]) -> str:
-    """Return what to do; no config is to be deleted whose model is there and needs it."""
+    """Return what to do; a config whose model exists and needs it is not to be deleted."""
     installed = _installed()
     is_needed = all(each.label in installed for each in rivals)
     if is_needed and not configs().filter(model_label=label).exists():
@@ -187,7 +187,7 @@ class _Places:
     def meant_by(
         self, relid: int, schema: str, name: str, start: Any, end: Any
     ) -> Iterator[tuple[int, int]]:
-        """Yield the OIDs of the table and of its partition that a row is about, if there is one."""
+        """Yield the OIDs of the table and partition that a log is about, if there is one."""
         named, numbered = self.by_name.get((schema, name)), self.by_oid.get(relid)
         if named is not None:
             yield named[0], named[1].oid
@@ -206,7 +206,7 @@ def _rows_about(places: _Places) -> Iterable[tuple[Any, ...]]:
 
 
 def _is_about(label: str, alias: str) -> bool:
-    """Whether the config of this label is about a table in this database."""
+    """Whether the table of the config with this label is in this database."""
     model = _installed().get(label)
     if model is not None:
         return is_home(model, alias)
@@ -215,9 +215,9 @@ def _is_about(label: str, alias: str) -> bool:
 
 
 def _follow_name(model: type[models.Model], parent: Parent, alias: str) -> PartitionConfig | None:
-    """Return the config, relabelled, of a model that is gone and whose table would be so named.
+    """Return the relabelled config of a removed model whose table would have this table's name.
 
-    It records no partition of the table, which may have none attached.
+    It must record no partition of the table, which may have none attached.
     """
     name = model._meta.db_table
     for key, label in configs().values_list("pk", "model_label"):
@@ -229,7 +229,7 @@ def _follow_name(model: type[models.Model], parent: Parent, alias: str) -> Parti
 
 
 def _take_along(config: PartitionConfig, old: str) -> None:
-    """Let the history be the config's under its new label, and record the change itself."""
+    """Relabel the runs with their config, and record the relabelling itself."""
     runs = PartitionRun.objects.using(config._state.db)
     of_it = Q(config=config) | Q(config=None, model_label=old)
     runs.filter(of_it).update(model_label=config.model_label)

@@ -34,34 +34,34 @@ class Work:
     parent: Parent
     logs: list[PartitionLog]
     now: datetime
-    """The moment that is planned for: when the run began."""
+    """The moment that the plan is for: when the run began."""
 
     latest: datetime
-    """The same, by the clock that is ahead: a grace begins no earlier."""
+    """The same moment by the later of the two clocks: a grace begins no earlier."""
 
     begun: float = field(default_factory=time.monotonic)
     """The same moment, by ``time.monotonic``."""
 
     is_lock_held: Callable[[], bool] = lambda: True
-    """Whether the advisory lock is still ours; a dry run needs none."""
+    """Returns whether we still have the advisory lock; a dry run needs none."""
 
     concurrently: bool = True
-    """Whether detaching may use the form that cannot run in a transaction."""
+    """Whether DETACH CONCURRENTLY, which cannot run in a transaction, may be used."""
 
     is_dry: bool = False
-    """Whether nothing is done: what actions would change is assumed, not read."""
+    """Whether nothing is executed: the effect of actions is assumed, not read."""
 
     rivals: tuple[Claim, ...] = ()
     """Other configs that claim the table."""
 
     stopped: set[int | None] = field(default_factory=set)
-    """Partitions with an action that did not happen: what would follow on them is left out."""
+    """Partitions with an action that did not happen: later actions on them are left out."""
 
     notes: list[Finding] = field(default_factory=list)
-    """What a person may like to know of what was met on the way."""
+    """Notes for the report."""
 
     waited_seconds: float = 0.0
-    """How long the actions so far waited for locks: all share what a run may wait."""
+    """How long the actions so far have waited for locks: a run has one limit for all."""
 
     known_tablespaces: frozenset[str] = frozenset()
     interruptions: tuple[type[Exception], ...] = TIME_IS_UP
@@ -71,26 +71,26 @@ class Work:
 
     @property
     def moment(self) -> datetime:
-        """The time by now: what is done late in a long run is recorded as such."""
+        """The present moment, so that records of a long run have the time of each change."""
         return self.latest + timedelta(seconds=time.monotonic() - self.begun)
 
     def plan_input(self) -> PlanInput:
-        """Return what planning is given of the table, as last read; raises InvalidPolicy."""
+        """Return the planner's input from the table as last read; raises InvalidPolicy."""
         return self.target.plan_input(self.parent, self.logs, self.now)
 
     def template(self) -> Template:
-        """Return what new partitions must get; read once a run."""
+        """Return the template of new partitions; read once a run."""
         if self._template is None:
             newest = max(self.parent.ranged, key=lambda each: each.oid, default=None)
             self._template = read_template(self.target.connection, self.parent, newest)
         return self._template
 
     def assume_no_exclusion_checks(self) -> None:
-        """In a dry run, go on as if they were dropped, as each create and attach leaves them."""
+        """In a dry run, take these CHECKs as dropped, as each create and attach leaves them."""
         self._template = replace(self.template(), default_checks=())
 
     def after_detach(self, action: Action) -> None:
-        """Go on with the partition detached: as read anew, and in a dry run as assumed."""
+        """Take the partition as detached: read anew, or in a dry run assumed."""
         if not self.is_dry:
             self.reread()
             return
@@ -101,20 +101,20 @@ class Work:
         self.parent = replace(self.parent, partitions=left, detached=(*others, off))
 
     def forget_template(self) -> None:
-        """Have it read again: checks come and go on a default partition."""
+        """Forget the template, to be read again: CHECKs of a default partition change."""
         self._template = None
 
     def refresh(self) -> None:
-        """Read the logs and the table anew, and bring our logs in step."""
+        """Read the logs and the table anew, and update the logs from the table."""
         self.logs = self.target.logs()
         self.reread()
         self.repair()
 
     def repair(self, *, thoroughly: bool = False) -> list[Finding]:
-        """Bring our logs in step with the table as it was read; return what was repaired.
+        """Update the logs from the table as it was read; return what was repaired.
 
-        ``thoroughly`` looks for detached partitions without a log too. What is another config's
-        gets no second log, and no log goes, while both claim the table.
+        ``thoroughly`` also looks for detached partitions without a log. While another config claims
+        the table, its partitions get no second log and no log is deleted.
         """
         if not self.target.keeps_logs:
             return []
@@ -163,7 +163,7 @@ class Work:
         return self.parent.key_format.write(bounds, self.policy.zone)
 
     def begin(self, action: Action) -> None:
-        """Record that the operation begins, so that the next pass can end it if we die."""
+        """Record that the operation begins, so that the next pass can end it after a crash."""
         log = self.log_of(action.oid)
         if log is not None:
             keep(
@@ -174,19 +174,19 @@ class Work:
             )
 
     def settle(self, action: Action, **facts: object) -> None:
-        """Record that the operation has ended, and what it changed."""
+        """Record that the operation has ended, with these changes of the log."""
         log = self.log_of(action.oid)
         if log is not None:
             keep(log, **{"unfinished": "", **facts})
 
     def pin_of(self, log: PartitionLog) -> datetime | None:
-        """Return until when the partition is pinned, read anew; None where that is over."""
+        """Return the partition's pin, read anew; None where there is none, or it has passed."""
         logs = PartitionLog.objects.using(log._state.db).filter(pk=log.pk)
         found: datetime | None = logs.values_list("detach_time", flat=True).first()
         return found if is_pinned(found, self.now) else None
 
     def refuse_pinned(self, action: Action) -> None:
-        """Give way where it was pinned since the logs were read, unless a person asked for this."""
+        """Raise Deferred where it was pinned meanwhile, unless a person asked for the action."""
         log = self.log_of(action.oid)
         if log is None or action.is_asked:
             return
@@ -195,7 +195,7 @@ class Work:
             raise Deferred(f"{action.partition} is pinned until {until:%Y-%m-%d %H:%M} UTC now.")
 
     def forget(self, action: Action) -> None:
-        """Remove the log of a table that is dropped."""
+        """Delete the log of a dropped table."""
         log = self.log_of(action.oid)
         if log is not None:
             PartitionLog.objects.using(log._state.db).filter(pk=log.pk).delete()

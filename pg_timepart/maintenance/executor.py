@@ -1,4 +1,4 @@
-"""Run the steps of an action, each within the lock budget, and keep account of it."""
+"""Run the steps of an action within the lock budget; record the statements and their times."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.watchdog import guarded
 
 MOST_TOO_SLOW = 3
-"""How often a step is tried whose statements take too long by themselves."""
+"""How often a step is tried whose own statements take too long."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One action's connection and what it has run and waited so far."""
+    """The connection of one action, with the statements that it ran and the time that it waited."""
 
     connection: BaseDatabaseWrapper
     budget: Budget
     waiting: Waiting = field(default_factory=Waiting)
     statements: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    """Sentences to add to what is said of the action, however it ended."""
+    """Sentences to add to the action's reason, however it ended."""
 
     made: str | None = None
-    """The name that a new partition got, where that is not the planned one."""
+    """The name of a new partition, where it is not the planned one."""
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run each step in a transaction of its own; see ``locks.bounded`` for what is raised."""
@@ -47,11 +47,11 @@ class Session:
     def run_alone(
         self, step: Step, *, find_holders: Callable[[], list[Holder]], limit_seconds: float
     ) -> bool:
-        """Run a statement that cannot be in a transaction; return whether it ended.
+        """Run a statement that cannot be in a transaction; return whether it completed.
 
-        First waits from afar until ``find_holders`` finds nobody who has been there for long. One
-        that takes longer than ``limit_seconds`` is cancelled, and one that stops others is so
-        before they have waited longer than the budget. Raises InsideTransaction.
+        Waits first, without a lock request, until ``find_holders`` finds no long-standing holder.
+        The statement is cancelled once it takes longer than ``limit_seconds``, or before sessions
+        behind it have waited longer than the budget. Raises InsideTransaction.
         """
         if self.connection.in_atomic_block:
             raise InsideTransaction(
@@ -107,7 +107,7 @@ class Session:
         bounded(self.connection, attempt, budget=self.budget, waiting=self.waiting)
 
     def _execute_within_budget(self, statements: Iterable[Statement]) -> None:
-        """Execute them so that all together take no longer than one alone may."""
+        """Execute the statements; all together may take no longer than the limit for one."""
         begun = time.monotonic()
         for number, statement in enumerate(statements):
             if number:
@@ -134,13 +134,13 @@ def _require_same_tables(connection: BaseDatabaseWrapper, step: Step) -> None:
 
 @dataclass(slots=True)
 class _Slowness:
-    """How often the statements of one step were cut off under their locks."""
+    """Counts how often the statements of one step were cancelled under their locks."""
 
     times: int = 0
 
     @contextmanager
     def __call__(self, step: Step) -> Iterator[None]:
-        """Run the block; raise Refused where it was too slow too often, if the step says so."""
+        """Run the block; raise Refused once it was too slow too often, if the step says so."""
         try:
             yield
         except OperationalError as error:
@@ -153,9 +153,9 @@ class _Slowness:
 def open_session(
     connection: BaseDatabaseWrapper, budget: Budget, waited_seconds: float = 0.0
 ) -> Session:
-    """Return a session with what a run that has waited so long has left of its budget.
+    """Return a session with what is left of the run's limit for waiting.
 
-    When the waiting is used up, each lock is still asked for and tried once.
+    When nothing is left, each lock is still requested once.
     """
     connection.ensure_connection()
     left = max(budget.wait_seconds - waited_seconds, 0.0)

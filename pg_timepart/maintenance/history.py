@@ -22,10 +22,10 @@ from pg_timepart.text import each_text, in_ascii, printable, storable
 
 NAMES = ("started_by", "worker", "task_id")
 LONGEST_NAME = 255
-"""What the columns of these names hold."""
+"""Lengths of the columns of these names."""
 
 TIME_IS_UP: tuple[type[Exception], ...] = (SoftTimeLimitExceeded,)
-"""What Celery raises in whatever code is at work: it is no defect of that code."""
+"""Errors that Celery raises in running code at a time limit: no defects of that code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +36,19 @@ class Origin:
     """``beat``, ``task``, ``command``, ``migrate``, or a person's name."""
 
     worker: str = ""
-    """The worker that did it; this process where empty."""
+    """The worker process; this process where empty."""
 
     task_id: str = ""
-    """Celery's id of the task."""
+    """Celery's id of the task; empty outside of one."""
 
     is_scheduled: bool = False
-    """Whether a beat entry sent it: another one will come, and a disabled config is left alone."""
+    """Whether a beat entry sent the task: it leaves a disabled config alone."""
 
     interruptions: tuple[type[Exception], ...] = ()
-    """Errors by which it says that time is up: the run ends ``deferred``, the next one goes on."""
+    """Errors that mean that time is up: the run ends ``deferred``, and the next one continues."""
 
     def __post_init__(self) -> None:
-        """Show what no record can have as escapes, and cut it: a message may carry anything."""
+        """Escape what a record cannot hold, and shorten: a message may carry anything."""
         for name in NAMES:
             object.__setattr__(self, name, printable(getattr(self, name))[:LONGEST_NAME])
 
@@ -61,10 +61,10 @@ def record(
     started_at: datetime,
     seconds: float,
 ) -> PartitionRun | None:
-    """Save what a run did and return the row; None for a run that found nothing to do.
+    """Save what a run did and return the PartitionRun; None for a run that found nothing to do.
 
-    Such a run only updates ``last_checked_at``. Old records are pruned on the way. The row stands
-    alone where the config was deleted meanwhile.
+    A run with nothing to do only updates ``last_checked_at``. Old records are pruned. The
+    PartitionRun has no config where that was deleted meanwhile.
     """
     if config._state.adding:
         return None
@@ -82,9 +82,9 @@ def record_alone(
     seconds: float,
     config: PartitionConfig | None = None,
 ) -> PartitionRun:
-    """Save what a run did, also one of a model that has no config, and return the row."""
-    now = min(started_at, timezone.now())  # one of the two clocks may have jumped ahead
-    # First: what is recorded again after a lost connection is not yet.
+    """Save what a run did and return the PartitionRun, also for a model that has no config."""
+    now = min(started_at, timezone.now())  # either clock may have jumped ahead
+    # Prune first: if that loses the connection, the run is not saved yet, and not saved twice.
     prune(_alias_of(config), now)
     facts = _facts(report, origin, started_at, seconds)
     try:
@@ -94,7 +94,7 @@ def record_alone(
 
 
 def _facts(report: Report, origin: Origin, started_at: datetime, seconds: float) -> dict[str, Any]:
-    """Return what is to be recorded of a run, and of its config the reason."""
+    """Return the fields of a PartitionRun, and the reason that its config keeps."""
     return {
         "model_label": report.label,
         "operation": report.operation,
@@ -142,16 +142,16 @@ def hold_for_deletion(
     using: str,
     **_kwargs: object,
 ) -> None:
-    """Receive pre_delete of a config: let nobody refer to it any more until it is gone.
+    """Receive pre_delete of a config: lock its row until the deletion is committed.
 
-    Whoever records a run at the moment holds the row, and is waited for.
+    A run that is being recorded holds the row's lock, and is waited for.
     """
     rows = PartitionConfig.objects.using(using).select_for_update().filter(pk=instance.pk)
     rows.values_list("pk", flat=True).first()
 
 
 def is_deleted(config: PartitionConfig) -> bool:
-    """Return whether the row of a config that was saved is there no more."""
+    """Return whether a config that was saved has been deleted."""
     rows = PartitionConfig.objects.using(config._state.db)
     return not config._state.adding and not rows.filter(pk=config.pk).exists()
 
@@ -174,12 +174,12 @@ def prune(using: str | None, now: datetime) -> int:
 
 
 def touch_all(looked_at: list[PartitionConfig], now: datetime) -> None:
-    """Record in one statement that these were looked at and nothing was to do."""
+    """Record in one statement that these tables were checked and nothing was to do."""
     keys = [each.pk for each in looked_at]
     configs().filter(pk__in=keys).update(last_checked_at=now)
 
 
 def _held(config: PartitionConfig) -> PartitionConfig | None:
-    """Return the config and keep it from being deleted for now, or None where it is gone."""
+    """Return the config, its row locked against deletion, or None where it is gone."""
     rows = PartitionConfig.objects.using(config._state.db).select_for_update(no_key=True)
     return rows.filter(pk=config.pk).first()

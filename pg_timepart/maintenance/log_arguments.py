@@ -1,4 +1,4 @@
-"""PartitionLog rows as arguments: one row or an iterable of rows, checked, and refreshed after."""
+"""Partition logs as arguments: one or an iterable of them, checked, and refreshed afterwards."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Logs = PartitionLog | Iterable[PartitionLog]
 
 
 def either(logs: Logs | None, partition_log: Logs | None) -> Logs | None:
-    """Return what was given by either keyword; raises InvalidPolicy where both were."""
+    """Return the value of the keyword that was given; raises InvalidPolicy where both were."""
     if logs is not None and partition_log is not None:
         raise InvalidPolicy("logs and partition_log are the same argument: give one of them.")
     return partition_log if logs is None else logs
 
 
 def listed(model: type[models.Model], logs: Logs | None) -> list[PartitionLog]:
-    """Return the rows that were given; an iterable is read once.
+    """Return the logs that were given; an iterable is read once.
 
-    Raises InvalidPolicy where what was given is neither a row nor rows.
+    Raises InvalidPolicy where the argument is neither a PartitionLog nor an iterable of them.
     """
     rows = _each(model, logs)
     for each in rows:
@@ -42,9 +42,9 @@ def listed(model: type[models.Model], logs: Logs | None) -> list[PartitionLog]:
 
 @contextmanager
 def read_anew(rows: Sequence[PartitionLog]) -> Iterator[None]:
-    """Run an operation on the rows and refresh each, however the operation ended.
+    """Run an operation on the logs and refresh each, however the operation ended.
 
-    One that is gone by then stays as it was.
+    A log that is gone by then stays as it was.
     """
     try:
         yield
@@ -55,9 +55,9 @@ def read_anew(rows: Sequence[PartitionLog]) -> Iterator[None]:
 
 
 def names_by_oid(target: Target, logs: Sequence[PartitionLog]) -> dict[int, str]:
-    """Return the table names of these rows by OID.
+    """Return the table names of these logs by OID.
 
-    Raises UnknownName for rows of another model, and Refused for rows of another database.
+    Raises UnknownName for logs of another model, and Refused for logs of another database.
     """
     _refuse_elsewhere(target, logs)
     strangers = [each.table_name for each in logs if each.config_id != target.config.pk]
@@ -89,7 +89,7 @@ def _refresh(rows: Sequence[PartitionLog]) -> None:
 
 
 def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
-    """Raise Refused for a row that is about a table in another database than the target's."""
+    """Raise Refused for a log that is about a table in another database than the target's."""
     for each in logs:
         if not target.keeps_logs:
             raise Refused(
@@ -105,6 +105,6 @@ def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
 
 
 def _is_known(target: Target, log: PartitionLog) -> bool:
-    """Whether a row that was read from another alias, such as a replica, is there too."""
+    """Whether a log that was read from another alias, such as a replica, is there too."""
     said = ("pk", "relid", "schema_name", "table_name")
     return target.config.logs.filter(**{name: getattr(log, name) for name in said}).exists()

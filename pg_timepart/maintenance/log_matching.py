@@ -24,8 +24,8 @@ def detached_table_of(
 ) -> Partition | None:
     """Return the log's table: by OID, or after a dump and restore by name.
 
-    A stranger that took over its OID or its name is not it. One that was given to another owner is
-    still the log's; nothing is done to it.
+    A table that is not ours and has its OID or its name by now is not it. A table that was given to
+    another owner is still the log's; nothing is done to it.
     """
     by_oid = present.get(log.relid)
     if by_oid is not None and (has_name_of(log, by_oid) or _says_same(by_oid, log, parent, target)):
@@ -45,7 +45,7 @@ def has_name_of(log: PartitionLog, partition: Partition) -> bool:
 
 
 def _says_same(partition: Partition, log: PartitionLog, parent: Parent, target: Target) -> bool:
-    """Whether the table's comment says just what the log says."""
+    """Whether the table's comment names the table and bounds of the log."""
     comment = partition.comment
     return (
         _has_our_comment(partition, parent, target)

@@ -25,20 +25,20 @@ from pg_timepart.schema.registry import registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One difference between the catalog and our logs, and the log that would end it."""
+    """A difference between the catalog and our logs, and the log that ends it."""
 
     log: PartitionLog
     finding: Finding
     facts: Mapping[str, object] = field(default_factory=dict)
-    """What differs in a log that is there. People edit the rest of it."""
+    """The fields that differ in an existing log; others, which people edit, are not saved."""
     is_gone: bool = False
-    """The table does not exist any more, so neither shall the log."""
+    """Whether the table is gone, so that the log is deleted."""
 
 
 def repairs(
     logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> list[Repair]:
-    """Return what differs, without saving anything. Costs no query while every table is found."""
+    """Return what differs, without saving anything. Makes no query while every table is found."""
     left = list(logs)
     found: list[Repair] = []
     for partition in parent.partitions:
@@ -57,9 +57,9 @@ def repairs(
 def adoptions(
     logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> tuple[list[Repair], list[Finding]]:
-    """Return logs for the detached partitions of ours, by their comments, that have none.
+    """Return logs for detached partitions of ours that have none, found by their comments.
 
-    And which are not adopted for what they have of their own.
+    The second list says which are not adopted, because they have properties of their own.
     """
     known = {log.relid for log in logs}
     found: list[Repair] = []
@@ -77,7 +77,7 @@ def adoptions(
 
 
 def undisputed(found: Iterable[Repair], rivals: Iterable[Claim]) -> list[Repair]:
-    """Return the repairs that take nothing from another config which claims the table too."""
+    """Return the repairs that take no partition from another config that claims the table."""
     claimed = {oid for each in rivals for oid in each.oids}
     return [
         each
@@ -94,7 +94,7 @@ def save(found: Iterable[Repair], using: str | None) -> list[Finding]:
     old = [each.log.pk for each in changes if not each.log._state.adding]
     new = [each.log for each in changes if each.log._state.adding]
     with transaction.atomic(using=using):
-        # After a dump and restore, OIDs change places: out of each other's way first.
+        # After a dump and restore, logs exchange OIDs, which are unique: clear these first.
         PartitionLog.objects.using(using).filter(pk__in=old).update(relid=-F("pk"))
         for each in changes:
             if each.is_gone:
@@ -106,11 +106,11 @@ def save(found: Iterable[Repair], using: str | None) -> list[Finding]:
 
 
 def _left_elsewhere(logs: list[PartitionLog], parent: Parent, target: Target) -> set[int]:
-    """Return the keys of those logs whose partitions are there, and hang on another table.
+    """Return the keys of those logs whose partitions are attached to another table.
 
-    The model has another table by now, or ``search_path`` leads to one. With the logs would go the
-    pins, and the claim that keeps a config of defaults from retiring the other table. They go once
-    the model of that one has a config.
+    The model has another table by now, or ``search_path`` leads to one. Deleting the logs would
+    lose the pins, and the claim that keeps a config of defaults from retiring partitions of the
+    other table. They are deleted once the model of that table has a config.
     """
     links = [
         each
@@ -169,7 +169,7 @@ def _attached_repair(
 
 
 def _follow(log: PartitionLog, partition: Partition) -> dict[str, object]:
-    """Bring the log up to what the catalog says of an attached partition; return what differed."""
+    """Update the log of an attached partition from the catalog; return what differed."""
     assert partition.bounds is not None  # noqa: S101
     wanted = {
         "relid": partition.oid,
@@ -188,7 +188,7 @@ def _follow(log: PartitionLog, partition: Partition) -> dict[str, object]:
 
 
 def _never_began(log: PartitionLog, partition: Partition) -> bool:
-    """Whether retention wanted it detached, and the server does not know of it."""
+    """Whether a detach by retention was recorded as begun, and did not begin on the server."""
     is_begun = partition.is_pending or log.is_asked
     return log.unfinished == ActionKind.DETACH and not is_begun
 
@@ -196,7 +196,7 @@ def _never_began(log: PartitionLog, partition: Partition) -> bool:
 def _detached_repairs(
     logs: Iterable[PartitionLog], parent: Parent, target: Target, now: datetime
 ) -> Iterator[Repair]:
-    """Yield what differs in the logs of what is not attached: one log for each table."""
+    """Yield what differs in the logs of detached partitions: one log for each table."""
     present = {each.oid: each for each in parent.detached}
     certain_first = sorted(logs, key=lambda log: not is_found_by_both(log, present))
     claimed: set[int] = set()
@@ -235,18 +235,17 @@ def _detached_repair(log: PartitionLog, partition: Partition, now: datetime) -> 
 
 
 def _begun_anew(log: PartitionLog) -> dict[str, object]:
-    """Return what does not hold for a table that took another's place, its name or its OID.
+    """Return the fields to reset for a table that has the name or the OID of another one now.
 
-    Whether the rows are the same, after a restore, or others, after it was made anew, is not to be
-    known. So its grace begins anew, and what was asked for the other is not done to it; the pin
-    stays.
+    Its rows may be the same, after a restore, or others, after it was created anew: nothing tells.
+    So its grace begins anew, and the unfinished action is dropped; the pin stays.
     """
     is_asked_of_another = log.unfinished in {ActionKind.DROP, ActionKind.ATTACH}
     return {"unfinished": "", "wanted_tablespace": ""} if is_asked_of_another else {}
 
 
 def _settled(log: PartitionLog, partition: Partition) -> dict[str, str]:
-    """Return the next state of an interrupted operation whose end the catalog shows."""
+    """Return the fields after an interrupted operation whose end the catalog shows."""
     has_arrived = partition.tablespace == log.wanted_tablespace or not log.wanted_tablespace
     if log.unfinished not in {ActionKind.DETACH, ActionKind.MOVE}:
         return {}

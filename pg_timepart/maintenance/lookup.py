@@ -1,4 +1,4 @@
-"""Resolve names of partitions to PartitionLog logs, and names of tablespaces."""
+"""Resolve names of partitions to partition logs, and check names of tablespaces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pg_timepart.postgres.catalog import tablespaces
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A partition by the name and the OID that were shown: the name may be another table's now."""
+    """A partition by the name and OID that were shown: another table may have the name now."""
 
     name: str
     oid: int
@@ -65,7 +65,7 @@ def as_shown(logs: Sequence[PartitionLog]) -> list[Shown]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KnownPartitions:
-    """The partitions of a table by the names that they have now, and our logs of them."""
+    """The partitions of a table by their present names, and our logs of them."""
 
     label: str
     partitions: Sequence[Partition]
@@ -73,18 +73,18 @@ class _KnownPartitions:
     logs: dict[int, PartitionLog]
 
     def meant_by(self, name: str | Shown) -> Sequence[Relation]:
-        """Return every table that can be meant."""
+        """Return every table that the name can mean."""
         if isinstance(name, str):
             return self.addresses.meant_by(name)
         return [each for each in self.addresses.meant_by(name.name) if each.oid == name.oid]
 
     def has_rows(self, name: str | Shown) -> bool:
-        """Whether there is something of this name, and a log of all that it can mean."""
+        """Whether a partition has this name, and there is a log of each that it can mean."""
         meant = self.meant_by(name)
         return bool(meant) and all(each.oid in self.logs for each in meant)
 
     def the_row(self, name: str | Shown) -> PartitionLog:
-        """Return the log of the only table that is meant."""
+        """Return the log of the only table that the name means."""
         meant = self.meant_by(name)
         if isinstance(name, Shown):
             self._refuse_replaced(name)
@@ -113,7 +113,7 @@ def _read(target: Target) -> _KnownPartitions:
     logs = target.logs()
     try:
         parent = target.read(logs)
-    except NotPartitioned:  # reconciling meets it too, and records it
+    except NotPartitioned:  # reconciling raises it too, and records it
         partitions: tuple[Partition, ...] = ()
     else:
         partitions = (*parent.partitions, *parent.detached)
@@ -126,7 +126,7 @@ def _read(target: Target) -> _KnownPartitions:
 
 
 def _refuse_unknown(report: Report) -> None:
-    """Raise where the reconcile did not get so far that what has no log does not exist."""
+    """Raise where the reconcile ended too early to tell that the partition does not exist."""
     if report.outcome is Outcome.DEFERRED:
         raise OperationDeferred(report.reason, report)
     if report.outcome is Outcome.FAILED:

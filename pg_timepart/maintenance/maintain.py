@@ -67,11 +67,11 @@ def plan(label: str, *, now: datetime | None = None) -> Plan:
 
 
 def maintain_unattended(sent_label: object, origin: Origin) -> Report | None:
-    """Return how a pass ended that was sent for a label which no decorated model has.
+    """Return the report of a pass that was sent for a label which no decorated model has.
 
-    Where the table of its config is that of a model without one by now, that model is maintained,
-    and has the config. Else it is recorded as failed, with what to do. None for a label of which
-    nothing is known, unless a schedule goes on sending it.
+    Where the table of its config is that of a model without a config by now, that model gets the
+    config and is maintained. Else the run is recorded as failed, with what to do. None for a label
+    of which nothing is known, unless a schedule goes on sending it.
     """
     label = storable(str(sent_label).lower())[:LONGEST_NAME]
     config = configs().filter(model_label=label).first()
@@ -88,7 +88,7 @@ def maintain_unattended(sent_label: object, origin: Origin) -> Report | None:
 
 
 def _heir_of(config: PartitionConfig) -> Target | None:
-    """Return the model that gets this config, because it has its table and no config."""
+    """Return the model that takes over this config, because it has its table and no config."""
     known = _configs(registry())
     without = [each for each in registry() if each._meta.label_lower not in known]
     targets = (target_of(each) for each in without)
@@ -101,10 +101,10 @@ def _said_of(label: str) -> str:
 
 
 def maintain_all(*, now: datetime | None = None, origin: Origin | None = None) -> list[Report]:
-    """Run a pass on every enabled model, one after the other, and return how each ended.
+    """Run a pass on every enabled model, one after the other, and return their reports.
 
-    Looks at all tables of a database in one query and touches only those with something to do.
-    One that fails stops no other.
+    Reads all tables of a database in one query and runs only on those with something to do. An
+    error in one stops no other.
     """
     targets, reports = _enabled_targets()
     for alias, group in _by_database(targets):
@@ -118,7 +118,7 @@ def enabled_labels() -> list[str]:
 
 
 def provision(target: Target, *, origin: Origin | None = None, wait_seconds: float = 0.0) -> Report:
-    """Make the table accept rows, now and ``premake`` periods ahead; retire nothing.
+    """Create partitions for now and ``premake`` periods ahead; retire nothing.
 
     Waits for so long while another run has the table.
     """
@@ -143,9 +143,10 @@ def _maintain_database(
 
 
 def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[Target]:
-    """Return those with nothing to do, and note that they were looked at.
+    """Return those with nothing to do, and record that they were checked.
 
-    None, where looking at all together fails: each table's own pass meets it again, and records it.
+    None where reading all of them together fails: the pass of each table meets the error again, and
+    records it.
     """
     try:
         logs = _logs_by_config(targets)
@@ -157,7 +158,7 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
         ]
     except TIME_IS_UP:
         raise
-    except Exception:  # noqa: BLE001  # what one table has stops no other
+    except Exception:  # noqa: BLE001  # an error of one table stops no other
         renew(connection_of_rows())
         renew(connections[conf.maintenance_alias(alias)])
         return []
@@ -168,9 +169,9 @@ def _idle_ones(alias: str, targets: list[Target], now: datetime | None) -> list[
 
 
 def _maintain_guarded(target: Target, now: datetime | None, origin: Origin) -> Report:
-    """Run a pass; a connection lost on the way ends it, and the next table gets a new one.
+    """Run a pass; where it loses the connection, the next table gets a new one.
 
-    Not where the config was switched off while another table was at work.
+    Does nothing where the config was disabled while another table was maintained.
     """
     try:
         if _is_off(target.config):
@@ -208,7 +209,7 @@ def _unchanged(target: Target) -> Report:
 
 
 def _enabled_targets() -> tuple[list[Target], list[Report]]:
-    """Return what to maintain, and how it ended for models whose config row cannot be made."""
+    """Return the targets, and the reports of models whose config cannot be made."""
     targets: list[Target] = []
     broken: list[Report] = []
     for model, config in _enabled_models():

@@ -1,8 +1,8 @@
-"""Single operations, as a person or a program asks for them: create, detach, attach, move, drop.
+"""Manual operations on one table: create, detach, attach, move, drop, truncate.
 
-Each waits its turn while another run has the table, for as long as the settings let it wait for
-locks. Each returns a report if all went well, and raises OperationDeferred or OperationFailed,
-which carry the report, if not. ``now`` is the moment to plan for, by default the server's clock.
+Each waits for the table's advisory lock while another run has it, up to LOCK_WAIT_SECONDS. Each
+returns a report if all went well, and otherwise raises OperationDeferred or OperationFailed, which
+carry the report. ``now`` is the moment to plan for, by default the server's clock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def create_range(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Create what is missing in ``[start, end)``, widened to whole periods."""
+    """Create the missing partitions of ``[start, end)``, widened to whole periods."""
     _refuse_no_moment("start", start)
     _refuse_no_moment("end", end)
 
@@ -77,7 +77,7 @@ def detach_expired(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Detach everything past retention; the fuse is for passes and does not hold here."""
+    """Detach everything past retention; the fuse is for passes and does not apply."""
     return ask(target, "detach", plan_retirement, concurrently=concurrently, origin=origin, now=now)
 
 
@@ -89,9 +89,9 @@ def detach(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Detach these partitions; what is detached already stays so, and is not put back any more.
+    """Detach these partitions; a recorded attach of one that is detached already is called off.
 
-    Of that the foreign keys are dropped which an earlier try left, if the config wants it so.
+    Foreign keys that an earlier detach left on them are dropped, if the config asks for it.
     """
     names = names_by_oid(target, logs)
 
@@ -115,9 +115,9 @@ def attach(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Attach these, or all that are detached; ``detach_time`` pins them until then.
+    """Attach these, or all detached partitions, and pin them until ``detach_time``.
 
-    What is attached already is pinned too, once no other run is at work on the table.
+    Those that are attached already are pinned too, once we have the advisory lock.
     """
     if detach_time is not None:
         _refuse_no_moment("detach_time", detach_time)
@@ -132,7 +132,7 @@ def attach(
         return replace(plan, problems=_gone(given.parent, names or {}))
 
     def pin(work: Work) -> None:
-        """Pin under the lock: a pass that is at work may yet detach them, by what it read."""
+        """Pin under the advisory lock: a running pass may yet detach them, by the logs it read."""
         for log in work.logs:
             if not log.is_attached if names is None else log.relid in names:
                 keep(log, detach_time=detach_time)
@@ -162,7 +162,7 @@ def drop(
     origin: Origin | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Drop these tables, which must be detached, and for as long as the config's grace says."""
+    """Drop these tables, which must be detached and past the grace of the config."""
     return ask(target, "drop", _each(target, logs, ActionKind.DROP), origin=origin, now=now)
 
 
@@ -271,7 +271,7 @@ def _gone(parent: Parent, names: Mapping[int, str]) -> tuple[Finding, ...]:
 
 
 def _dropped_before(parent: Parent, names: Mapping[int, str]) -> tuple[Finding, ...]:
-    """Return which are gone; another table may have the name by now, so the OID is told."""
+    """Return those that are gone, each with its OID: another table may have the name by now."""
     return tuple(
         Finding(Code.DROPPED_BEFORE, f"{names[oid]}, OID {oid}, {ABSENT}")
         for oid in _absent(parent, names)
@@ -284,7 +284,7 @@ def _absent(parent: Parent, oids: Iterable[int]) -> list[int]:
 
 
 def _is_off(partition: Partition, known: Known) -> bool:
-    """Whether attaching has something to do: also a begun detach is ended or called off."""
+    """Whether there is something to attach; also a begun detach is finalized or called off."""
     is_begun = known.unfinished is ActionKind.DETACH
     return not partition.is_attached or partition.is_pending or is_begun
 

@@ -1,4 +1,4 @@
-"""Plan of the next pass, and the dry run that makes it."""
+"""Plan of the next pass, and the dry-run context (Work) that it is made in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pg_timepart.partitions.planner import plan_pass
 
 
 def dry_work(target: Target, now: datetime | None = None) -> Work:
-    """Return the table as it is, for a run that does nothing and takes no lock.
+    """Return a Work of the table as it is, for a dry run: it takes no lock.
 
-    ``now`` is by default what the server's clock says. Raises NotPartitioned and InvalidPolicy.
+    ``now`` is by default the server's clock. Raises NotPartitioned and InvalidPolicy.
     """
     logs = target.logs()
     parent = target.read(logs)
@@ -32,16 +32,16 @@ def dry_work(target: Target, now: datetime | None = None) -> Work:
 
 
 def plan_of(work: Work, now: datetime | None = None) -> Plan:
-    """Return what a pass would do; ``now`` as given to ``dry_work``."""
+    """Return what a pass would do; ``now`` as in ``dry_work``."""
     plan = guarded_plan(work.target, plan_pass, work.plan_input(), is_by_clock=now is None)
     return work.target.agreed(plan, work.parent)
 
 
 def guarded_plan(target: Target, planner: Planner, given: PlanInput, *, is_by_clock: bool) -> Plan:
-    """Return the plan without what another tool at work, or clocks that differ, forbid.
+    """Return the plan without what clock skew, or another tool that manages the table, forbids.
 
-    The table was read just before. ``is_by_clock`` is false of a plan for a moment that somebody
-    gave, in which clocks have no say.
+    The table was read just before. ``is_by_clock`` is false for a plan at a given moment, which no
+    clock decides.
     """
     plan = planner(given)
     if is_by_clock:

@@ -1,4 +1,4 @@
-"""Leave tables that another tool manages to it: each of the two would fail on the other's work."""
+"""Refuse to plan for a table that another tool manages: each would fail on the other's work."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pg_timepart.postgres.other_tools import read_other_managers
 
 
 def without_managed(plan: Plan, parent: Parent, connection: BaseDatabaseWrapper) -> Plan:
-    """Return the plan without what another tool, such as pg_partman, does to the table by itself.
+    """Return the plan without what another tool, such as pg_partman, does to the table too.
 
-    Partitions are not created, not even by hand, and none is retired or moved that nobody asked
-    for. That is a problem of the plan: somebody must say which of the two it shall be. One query,
-    and none where the plan holds no such action.
+    No partition is created, not even by hand; none is retired, and none is moved unless a person
+    asked. The plan gets a problem: a person must choose one of the two tools. One query, and none
+    where the plan holds no such action.
     """
     left = [each for each in plan.actions if _is_left_to_it(each)]
     if not left:

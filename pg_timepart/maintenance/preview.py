@@ -1,7 +1,8 @@
 """Preview of a plan: its actions with the SQL that a pass would send and the locks it would take.
 
-Nothing is executed but reads of the catalog. The steps are those of the handlers that apply the
-plan, for the table as it is now; what depends on how an earlier action ends says so.
+Nothing is executed but reads of the catalog. The steps are made by the same handlers that apply the
+plan, for the table as it is now; where a step depends on how an earlier action ends, its note says
+so.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class StepPreview:
 
     summary: str
     locks: tuple[str, ...]
-    """What it locks, in this order: ``ACCESS EXCLUSIVE on schema.table``."""
+    """The locks that it takes, in this order: ``ACCESS EXCLUSIVE on schema.table``."""
 
     is_alone: bool
     """Whether its one statement must run outside a transaction block."""
@@ -105,7 +106,7 @@ def preview_pass(target: Target, *, now: datetime | None = None) -> Preview:
 
 
 def preview_plan(work: Work, plan: Plan) -> Preview:
-    """Return the statements of a plan that was made for ``work``, which is of a dry run."""
+    """Return the steps of a plan that was made for ``work``, which is of a dry run."""
     work.target.connection.ensure_connection()
     return Preview(label=work.target.label, plan=plan, actions=tuple(_previews(work, plan)))
 
@@ -129,7 +130,7 @@ def _previews(work: Work, plan: Plan) -> Iterator[ActionPreview]:
 
 
 def _steps_of(handler: Handler) -> tuple[tuple[StepPreview, ...], str]:
-    """Return what would be sent, and why it would not get further; empty where it would."""
+    """Return the steps, and the reason why no more would follow; empty where all would."""
     shown: list[StepPreview] = []
     try:
         handler.check()

@@ -25,12 +25,12 @@ def reconcile(label: str, *, now: datetime | None = None, origin: Origin | None 
 def reconcile_target(
     target: Target, *, now: datetime | None = None, origin: Origin | None = None
 ) -> Report:
-    """Bring our logs of the target in step with the catalog; of tables, touch comments alone.
+    """Update our logs of the target from the catalog; of tables, change comments alone.
 
-    Follows what was made, attached, detached, renamed, moved or dropped by hand, and finds
-    detached partitions of ours that have no row. What it cannot decide (a gap, a partition that
-    is not aligned with the period, a default partition) it says in the report's notes.
-    Everything ends in the report.
+    Records what was created, attached, detached, renamed, moved or dropped by hand, and makes logs
+    for detached partitions of ours that have none. What a person must decide (a gap, a partition
+    that is not aligned with the period, a default partition) is in the report's notes. Errors are
+    in the report too.
     """
     request = Request(
         operation="reconcile",
@@ -44,7 +44,7 @@ def reconcile_target(
 
 
 def questions(parent: Parent, policy: Policy) -> Iterator[Finding]:
-    """Yield what only a person may decide about the table as it is."""
+    """Yield the findings on the table that only a person can decide."""
     yield from (_gap(each) for each in gaps(parent))
     yield from (_unaligned(each) for each in parent.ranged if not _is_aligned(each, policy))
     if parent.default is not None:

@@ -26,13 +26,13 @@ class ActionResult:
     """How much of it was waiting for locks."""
 
     detail: str = ""
-    """Why it was done, or why it was not."""
+    """The reason why it was done, or why not."""
 
     oid: int | None = None
-    """The partition's; None of one that was created."""
+    """The partition's OID; None for one that was created."""
 
     is_passing: bool = False
-    """Whether it failed for want of something that the server may soon have again."""
+    """Whether it failed because the server lacked a resource, which it may soon have again."""
 
     statements: tuple[str, ...] = ()
     """The SQL that ran, without the taking of locks."""
@@ -63,20 +63,20 @@ class Report:
     """What a person must decide."""
 
     repairs: tuple[Finding, ...] = ()
-    """What was wrong in our logs and was set right."""
+    """Changes that our logs needed."""
 
     notes: tuple[Finding, ...] = ()
-    """What a person may like to know."""
+    """Findings that need nobody to act."""
 
     message: str = ""
-    """One sentence where the run as a whole gave way or failed."""
+    """One sentence where the run as a whole was deferred or failed."""
 
     is_taken: bool = False
-    """Whether it gave way because another run has the table."""
+    """Whether it was deferred because another run has the table."""
 
     @property
     def is_passing(self) -> bool:
-        """Whether an action failed for want of something that the server may soon have again."""
+        """Whether an action failed because the server lacked a resource for the moment."""
         return any(each.is_passing for each in self.actions)
 
     @property

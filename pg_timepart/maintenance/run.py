@@ -39,7 +39,7 @@ from pg_timepart.postgres.sqlstate import defect, ends_the_run, in_words, renew
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked for, by whom, and on whose terms."""
+    """Request of a run: the operation, its planner, who asked, and how long it may wait."""
 
     operation: str
     """Its name in records: ``maintain``, ``create``, ..."""
@@ -47,32 +47,32 @@ class Request:
     planner: Planner
     origin: Origin = field(default_factory=Origin)
     now: datetime | None = None
-    """The moment to plan for; the server's clock by default, so that hosts may disagree."""
+    """The moment to plan for; by default the server's clock, so that all hosts agree."""
 
     wait_seconds: float = 0.0
     """How long to wait while another run has the table."""
 
     concurrently: bool = True
-    """Whether detaching may use the form that cannot run in a transaction."""
+    """Whether DETACH CONCURRENTLY, which cannot run in a transaction, may be used."""
 
     is_thorough: bool = False
-    """Whether to look for detached partitions without a row, which a pass leaves to reconcile."""
+    """Whether to look for detached partitions without a log, which only reconcile does."""
 
     is_by_hand: bool = False
-    """Whether it was asked for just this: what else is wrong with the table does not fail it."""
+    """Whether a person asked for this operation: other problems of the table do not fail it."""
 
     on_locked: Callable[[Work], None] | None = None
-    """What to do first once no other run is at work; it asks for the lock, plan or no plan."""
+    """Called first under the advisory lock, which it requires whatever the plan is."""
 
     @property
     def needs_lock(self) -> bool:
-        """Whether there is something to do under the lock, whatever the plan is."""
+        """Whether the advisory lock is needed whatever the plan is."""
         return self.is_thorough or self.on_locked is not None
 
     def plan(self, target: Target, parent: Parent, logs: list[PartitionLog], now: datetime) -> Plan:
-        """Return what should be done at ``now`` to the table as it was just read.
+        """Return the plan at ``now`` for the table as it was just read.
 
-        A run plans twice, and for the same moment: the one that its actions are judged by.
+        A run plans twice, for the same moment, by which its actions are judged too.
         """
         given = target.plan_input(parent, logs, now)
         return guarded_plan(target, self.planner, given, is_by_clock=self.now is None)
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """How far a run has come, for its record, however it ends."""
+    """Progress of a run, for its record, however it ends."""
 
     started_at: datetime | None = None
     """By the server's clock, whatever moment was planned for."""
@@ -94,7 +94,7 @@ class Course:
 
 
 def run(target: Target, request: Request) -> Report:
-    """Do what was asked and return how it ended; it is recorded, whatever it was.
+    """Run the request, record the run and return its report.
 
     Errors end in the report, also those that are defects of this package. A lost connection, and
     a server that takes no writes, are recorded if that is still possible, and raised as the errors
@@ -118,7 +118,7 @@ def run(target: Target, request: Request) -> Report:
         report = _ended(target, request, course, gone)
     except TIME_IS_UP:
         raise
-    except Exception as error:  # a defect of ours is recorded, and stops no table
+    except Exception as error:  # a defect of ours is recorded, and stops no other table
         logger.error("%s of %s", request.operation, target.label, exc_info=error)
         _renew_connections(target)
         report = replace(_ended(target, request, course, error), message=defect(error))
@@ -154,7 +154,7 @@ def _run(target: Target, request: Request, course: Course) -> Report:
 
 
 def _require_commits(target: Target) -> None:
-    """Raise Refused where a connection waits for somebody to commit what a run does on it."""
+    """Raise Refused where a connection has no autocommit and is not in ``atomic()``."""
     for each in (target.connection, connection_of_rows()):
         if not each.in_atomic_block and not each.get_autocommit():
             raise Refused(
@@ -167,7 +167,7 @@ def _require_commits(target: Target) -> None:
 def _run_locked(
     target: Target, request: Request, course: Course, now: datetime, is_held: Callable[[], bool]
 ) -> Plan:
-    """Read and plan again, for what was read before may be done by now; do it; return the plan."""
+    """Read and plan again under the lock, since the first reading may be out of date; apply."""
     target.read_config()
     logs = target.logs()
     parent = target.read(logs)
@@ -186,7 +186,7 @@ def _run_locked(
         rivals=target.rivals(parent),
     )
     course.repaired += work.repair(thoroughly=request.is_thorough)
-    if not work.rivals:  # the comments say whose the partitions are
+    if not work.rivals:  # comments name the parent that a partition belongs to
         course.repaired += update_comments(work)
     if request.on_locked is not None:
         request.on_locked(work)
@@ -200,7 +200,7 @@ def _run_locked(
 
 
 def _apply_group(work: Work, group: list[Action], course: Course) -> None:
-    """Do these actions and tell of those that were done, also if the run is cut short."""
+    """Apply these actions and send the signals of those that were done, also if interrupted."""
     begun = len(course.results)
     try:
         for result in apply(work, group):
@@ -235,7 +235,7 @@ def _lost_its_config(target: Target, error: Exception) -> bool:
 
 
 def _announce_anyhow(work: Work, results: list[ActionResult]) -> None:
-    """Send the signals of what is committed though the run is cut short, if its rows are there."""
+    """Send the signals of committed actions of an interrupted run, if the logs can be read."""
     _renew_connections(work.target)
     with suppress(DatabaseError, InterfaceError, TimepartError):
         if work.is_lock_held():
@@ -253,7 +253,7 @@ def _record(target: Target, request: Request, course: Course, report: Report) ->
 
 
 def _record_anyhow(target: Target, request: Request, course: Course, report: Report) -> None:
-    """Record what was done; by a new connection where the one for it is lost by now."""
+    """Record what was done; over a new connection where the old one is lost."""
     try:
         _record(target, request, course, report)
     except (DatabaseError, InterfaceError) as error:
@@ -266,20 +266,20 @@ def _record_anyhow(target: Target, request: Request, course: Course, report: Rep
 def _record_lost(
     target: Target, request: Request, course: Course, error: DatabaseError | InterfaceError
 ) -> None:
-    """Record a run whose connection was lost, by a new one if the server takes it."""
+    """Record a run whose connection was lost, over a new one if the server accepts it."""
     report = _ended(target, request, course, error)
     logger.error("%s of %s: %s", request.operation, target.label, report.message)
     if target.connection.in_atomic_block:
         return
     _renew_connections(target)
     course.started_at = course.started_at or timezone.now()  # there may be no server to ask
-    # Our rows may be away too: the caller gets the first error.
+    # The database of our records may be down too: the caller gets the first error.
     with suppress(DatabaseError, InterfaceError):
         _record(target, request, course, report)
 
 
 def _renew_connections(target: Target) -> None:
-    """Leave no lost connection behind: the next table, and this run's record, get new ones."""
+    """Close lost connections: the next table, and this run's record, get new ones."""
     renew(target.connection)
     renew(connection_of_rows())
 

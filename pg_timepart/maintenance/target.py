@@ -29,21 +29,21 @@ CONFIG_IS_GONE = "Its config was deleted while the run was at work."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One partitioned model, ready to be worked on."""
+    """One partitioned model with its config and databases."""
 
     model: type[models.Model]
     declaration: Declaration
     config: PartitionConfig
-    """Not saved where our tables or the model's own are not migrated: no rows are kept then."""
+    """The config; not saved where our tables or the model's own are not migrated: no logs then."""
 
     alias: str
     """The database of the table, through which statements run."""
 
     claimed_by: tuple[config_claims.Claim, ...] = ()
-    """Configs that claim the table of a model that has none, where none can be relabelled."""
+    """Configs that claim the table of a model without a config, none of which can be relabelled."""
 
     is_disputed: bool = False
-    """Whether it is not known which config the table has, so that none is made."""
+    """Whether it is unknown which config the table has, so that none is made."""
 
     @property
     def label(self) -> str:
@@ -52,7 +52,7 @@ class Target:
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
-        """The connection that runs the DDL: the caller's own while it is in a transaction."""
+        """The connection that runs the DDL: the caller's own while that is in a transaction."""
         own = connections[self.alias]
         if own.in_atomic_block:
             return own
@@ -64,9 +64,9 @@ class Target:
         return not self.config._state.adding
 
     def lock_budget(self, *, is_urgent: bool = False) -> Budget:
-        """Return how long others may wait for a run on the table, and the run for others.
+        """Return how long a run may wait for a lock, and make others wait.
 
-        What is urgent may make others wait for longer, where the settings allow it.
+        Urgent actions may make others wait for longer, where the settings allow it.
         """
         options = conf.options()
         urgent_ms = options.URGENT_LOCK_BUDGET_MS if is_urgent else None
@@ -77,7 +77,7 @@ class Target:
         )
 
     def read_config(self) -> None:
-        """Read anew what an operator wants; raises Conflict where the config is deleted."""
+        """Read the config anew; raises Conflict where it is deleted."""
         if not self.keeps_logs:
             return
         try:
@@ -86,14 +86,14 @@ class Target:
             raise Conflict(CONFIG_IS_GONE) from error
 
     def policy(self, parent: Parent) -> Policy:
-        """Return what is wanted, checked against the kind of key; raises InvalidPolicy."""
+        """Return the policy, checked against the key format; raises InvalidPolicy."""
         policy = self.config.policy()
         if parent.key_format is not None:
             parent.key_format.check_period(policy.period)
         return policy
 
     def plan_input(self, parent: Parent, logs: Sequence[PartitionLog], now: datetime) -> PlanInput:
-        """Return what planning is given of the table, as it was just read; raises InvalidPolicy."""
+        """Return the planner's input for the table as it was just read; raises InvalidPolicy."""
         known = tuple(each.known() for each in logs)
         return PlanInput(parent=parent, known=known, policy=self.policy(parent), now=now)
 
@@ -104,7 +104,7 @@ class Target:
         return config_claims.rivals_of(self.config, parent, self.alias)
 
     def agreed(self, plan: Plan, parent: Parent) -> Plan:
-        """Return what of a plan may be done: nothing is retired while others claim the table."""
+        """Return the plan, without retirement while other configs claim the table."""
         if not config_claims.retires(plan):
             return plan
         return config_claims.without_retirement(plan, self.label, self.rivals(parent))
@@ -146,7 +146,7 @@ def usable(target: Target, parent: Parent | None) -> Parent:
 
 
 def _otherwise(parent: Parent, wanted: str | None, declared: KeyFormat | None) -> str:
-    """Return how the table is partitioned, and how the model wants it to be."""
+    """Return the sentence on how the table is partitioned, and how the model declares it."""
     if parent.key == wanted:
         types = no_column_type_of(formats_of(declared))
         return f"is partitioned by {wanted}, which is {types}"
@@ -156,7 +156,7 @@ def _otherwise(parent: Parent, wanted: str | None, declared: KeyFormat | None) -
 
 
 def read_table(connection: BaseDatabaseWrapper, model: type[models.Model]) -> Parent | None:
-    """Return the table of a partitioned model, as it is attached; None where there is none."""
+    """Return the table of a partitioned model with its attached partitions, or None."""
     declared = _declared(model).key_format
     return read_parent(connection, model._meta.db_table, zone=conf.zone(), key_format=declared)
 
@@ -168,7 +168,7 @@ def read_tables(
 ) -> dict[str, Parent]:
     """Return the tables of these targets in the connection's database, by name, in one query.
 
-    With what was detached from each, as ``logs`` has it. Two models may have one table, while a
+    Each with its detached partitions, as ``logs`` has them. Two models may have one table, while a
     model moves to another app.
     """
     models_there = {each.model._meta.db_table: each.model for each in targets}
@@ -195,20 +195,19 @@ def decorated(label: str) -> type[models.Model]:
 
 
 def target_named(label: str, config: PartitionConfig | None = None) -> Target:
-    """Return what a run on the model ``label`` works on; see target_of(). Raises UnknownName."""
+    """Return the target of the model ``label``; see target_of(). Raises UnknownName."""
     return target_of(decorated(label), config=config)
 
 
 def target_of(
     model: type[models.Model], using: str | None = None, config: PartitionConfig | None = None
 ) -> Target:
-    """Return what a run on ``model`` works on.
+    """Return the target of ``model``.
 
-    Where no config is given or there, its row is made, unless the table is not there either: a
+    Where no config is given or saved, one is made, unless the table does not exist either: a
     message that outlives its model shall not bring back what ``migrate`` removed with the table.
-
     ``using`` is the alias of the table's database; the routers' answer for writes by default. In
-    any other database the table has no rows of ours: those are about the one that they name.
+    any other database the table has no logs: ours are about the one that the routers name.
     """
     declaration, alias = _declared(model), using or router.db_for_write(model)
     if not is_home(model, alias):
@@ -220,15 +219,15 @@ def target_of(
 
 
 def target_without_logs(model: type[models.Model], using: str) -> Target:
-    """Return what a run works on that keeps no rows: they are elsewhere, or not migrated yet."""
+    """Return the target of a model without logs: they are elsewhere, or not migrated yet."""
     config = PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
     return Target(model=model, declaration=_declared(model), config=config, alias=using)
 
 
 def _target_elsewhere(model: type[models.Model], using: str) -> Target:
-    """Return the table of the model in a database that the routers do not name.
+    """Return the target of the model's table in a database that the routers do not name.
 
-    It keeps no rows, and what an operator wants of the model is wanted there too.
+    It has no logs, and the policy of the model's config applies there too.
     """
     target, known = target_without_logs(model, using), _saved_config(model)
     if known is None:
@@ -239,9 +238,9 @@ def _target_elsewhere(model: type[models.Model], using: str) -> Target:
 
 
 def config_of(model: type[models.Model]) -> PartitionConfig:
-    """Return the config row, made from the decorator's defaults if there is none.
+    """Return the config, made from the decorator's defaults if there is none.
 
-    Raises Conflict where other configs claim the table, and only a person can say whose it is.
+    Raises Conflict where other configs claim the table, and only a person can decide.
     """
     found = _saved_config(model)
     if found is not None:
@@ -253,15 +252,15 @@ def config_of(model: type[models.Model]) -> PartitionConfig:
 
 
 def _first_target(model: type[models.Model], alias: str) -> Target:
-    """Return what a run works on for whose model there is no config yet.
+    """Return the target of a model for which there is no config yet.
 
-    A table whose partitions are recorded for another config keeps that one: by defaults, it would
-    be retired what an operator wanted to be kept.
+    A table whose partitions are recorded for another config keeps that one: a config of defaults
+    might retire partitions that an operator wanted to keep.
     """
     without_logs = target_without_logs(model, alias)
     try:
         parent = read_table(connections[alias], model)
-    except DatabaseError:  # the run itself meets it again, and records it
+    except DatabaseError:  # the run itself raises it again, and records it
         if config_claims.has_loose_configs():
             return replace(without_logs, is_disputed=True)
         return replace(without_logs, config=_new_config(model))

@@ -12,13 +12,13 @@ from pg_timepart.maintenance.lookup import Shown
 from pg_timepart.partitions.time_zones import representable
 
 Partitions = Sequence[str | dict[str, Any]]
-"""Names, or names with the OIDs that they were shown with."""
+"""Names, or names with the OIDs that were shown with them."""
 
 Names = Sequence[str | Shown]
 
 
 def names_in(partitions: Partitions) -> Names:
-    """Return what the entries mean; raises InvalidPolicy."""
+    """Return the partitions that the entries name; raises InvalidPolicy."""
     if isinstance(partitions, list | tuple):
         found = [_name(each) for each in partitions]
         known = [each for each in found if each is not None]
@@ -31,14 +31,15 @@ def names_in(partitions: Partitions) -> Names:
 
 
 def without(names: Names, tables: Collection[str]) -> Names:
-    """Return the names but for those, given without an OID, of these tables."""
+    """Return the names, except those of these tables that come without an OID."""
     return [each for each in names if isinstance(each, Shown) or not _is_one_of(each, tables)]
 
 
 def moment_in(text: str) -> datetime:
-    """Return the moment that ISO 8601 text says; raises InvalidPolicy.
+    """Return the moment of an ISO 8601 text; raises InvalidPolicy.
 
-    Without an offset it is read in ``PARTITION_TIMEZONE``, and it must be one that can be kept.
+    Without an offset it is read in ``PARTITION_TIMEZONE``. Moments that cannot be stored are
+    refused.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -50,7 +51,7 @@ def moment_in(text: str) -> datetime:
 
 
 def _name(entry: object) -> str | Shown | None:
-    """Return what one entry means, or None where it is no partition."""
+    """Return the partition that one entry names, or None where the entry is malformed."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict) or entry.keys() != {"name", "oid"}:

@@ -1,7 +1,7 @@
-"""Configs, beat entries and tables that no decorated model looks after any more.
+"""Unattended labels: configs, beat entries and tables without a decorated model.
 
-A decorator that is removed or lost, or an app that is not installed, ends passes without an error,
-and the partitions run out. Reads only, in a constant number of queries for each database.
+Where a decorator is removed or lost, or an app is not installed, passes end without an error, and
+the partitions run out. Reads only, in a constant number of queries for each database.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Unattended:
     """A label that no decorated model has, with what is left of it."""
 
     label: str
-    """The model, as our rows, beat or the comments on partitions name it."""
+    """The label, as our configs, beat or the comments on partitions have it."""
 
     config: PartitionConfig | None = None
     entries: list[str] = field(default_factory=list)
@@ -42,17 +42,17 @@ class Unattended:
     """The database of its table; of our rows where there is none."""
 
     tables: list[Parent] = field(default_factory=list)
-    """What nothing extends."""
+    """Tables to which nothing adds partitions."""
 
     heir: str = ""
-    """The decorated model that has its table by now."""
+    """The label of the decorated model that has its table by now."""
 
     is_installed: bool = False
-    """Whether the model is there, and has another table by now."""
+    """Whether the label is that of a decorated model, which has another table by now."""
 
     @property
     def sentence(self) -> str:
-        """What it is and what to do, for a person."""
+        """The sentence for a person: what it is and what to do."""
         return " ".join(self._said())
 
     @property
@@ -95,9 +95,9 @@ class Unattended:
 
 
 def unattended() -> list[Unattended]:
-    """Return all that nobody looks after, in the order of the labels.
+    """Return all unattended labels, in order.
 
-    Raises the database's error where our rows, beat's or a catalog cannot be read.
+    Raises the database's error where our tables, beat's or a catalog cannot be read.
     """
     return _Search().run()
 
@@ -111,7 +111,7 @@ class _Search:
         self.recorded: dict[Relation, str] = {}
 
     def run(self) -> list[Unattended]:
-        """Read our rows and beat's, then the catalog of each database."""
+        """Read our tables and beat's, then the catalog of each database."""
         for config in configs().exclude(model_label__in=self.installed):
             self._of(config.model_label).config = config
         for label, name in _entries():

@@ -30,8 +30,8 @@ from pg_timepart.signals import post_attach_partition
 class Attach(Handler):
     """Handler of ``attach``.
 
-    A pending detach is ended first. Moving, bringing it in step with the parent, building indexes
-    and checking rows come next, under locks that stop nobody who uses the parent.
+    A pending detach is finalized first. The move, the alignment with the parent, index builds and
+    the validation of rows follow, under locks that block no query of the parent.
     """
 
     verb = "attach"
@@ -39,13 +39,13 @@ class Attach(Handler):
     signal = post_attach_partition
 
     alignment: Alignment | None = field(default=None, init=False)
-    """What the steps change on the table, once they have come to that."""
+    """What the alignment with the parent changes on the table; known once its step is made."""
 
     details: Leaf | None = field(default=None, init=False)
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds that it gets."""
+        """The bounds to attach the table with."""
         assert self.action.bounds is not None  # noqa: S101
         return self.action.bounds
 
@@ -60,10 +60,10 @@ class Attach(Handler):
                 )
 
     def steps(self) -> Iterator[Step]:
-        """Yield nothing where it is attached.
+        """Yield the steps; none where the table is attached already.
 
-        Raises Conflict where the table has triggers, rules or row security of its own, or columns
-        or rows of it are not as the parent has them and only a person may change that.
+        Raises Conflict where the table has triggers, rules or row security of its own, or where its
+        columns or rows differ from what the parent needs in a way that only a person may change.
         """
         work, leaf = self.work, self.work.own_partition(self.action)
         if leaf.is_attached and not leaf.is_pending:
@@ -96,7 +96,7 @@ class Attach(Handler):
         return "was attached" if is_there else self.action.reason
 
     def assume_done(self) -> None:
-        """Go on without exclusion CHECKs on the default partition."""
+        """Take the exclusion CHECKs on the default partition as dropped."""
         self.work.assume_no_exclusion_checks()
 
     def _read_alignment(self, leaf: Partition) -> Alignment:
@@ -122,7 +122,7 @@ class Attach(Handler):
             raise Conflict(f"{leaf.name} cannot be attached. {sentence(error)} {found}") from error
 
     def _rows_refused(self, leaf: Partition, state: str | None, name: str) -> str | None:
-        """Return which rows a constraint refuses and what to do, where there is more to say."""
+        """Return which rows a constraint refuses and what to do; None for other errors."""
         if state == FOREIGN_KEY_VIOLATION:
             return orphaned_rows.described(self.work.target.connection, leaf, name)
         not_nulls = self.alignment.not_nulls if self.alignment else ()

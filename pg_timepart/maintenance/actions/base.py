@@ -19,7 +19,7 @@ from pg_timepart.postgres.steps import Step
 
 
 class Urgency(IntEnum):
-    """When an action's turn comes within its plan, for each action can wait for locks."""
+    """Order of actions within a plan: most urgent first, since each can wait for locks."""
 
     CLEARS_THE_WAY = 0
     MAKES_ROOM = 1
@@ -34,17 +34,17 @@ class Handler(ABC):
     """
 
     verb: ClassVar[str]
-    """What it does to a partition, as in "failed to ``verb`` shop_event_20240501_20240601"."""
+    """The verb, as in "failed to ``verb`` shop_event_20240501_20240601"."""
 
     past: ClassVar[str]
-    """The same in the past: "``past`` shop_event_20240501_20240601"."""
+    """The participle: "``past`` shop_event_20240501_20240601"."""
 
     urgency: ClassVar[Urgency] = Urgency.THE_REST
     signal: ClassVar[Signal | None] = None
-    """Sent once it is done and committed."""
+    """The signal that is sent once the action is committed."""
 
     is_rotation: ClassVar[bool] = False
-    """Whether any other manager of partitions does the same by itself, so that two would clash."""
+    """Whether tools such as pg_partman do the same by themselves, so that both would conflict."""
 
     stops_what_follows: ClassVar[bool] = True
     """Whether, if it does not happen, later actions on the same partition are left out."""
@@ -59,12 +59,12 @@ class Handler(ABC):
 
     @property
     def is_urgent(self) -> bool:
-        """Whether INSERTs soon fail without it, so that the urgent lock budget holds."""
+        """Whether INSERTs soon fail without the action, so that the urgent lock budget applies."""
         return False
 
     @property
     def note(self) -> str:
-        """What may turn out otherwise than ``steps`` said; empty where nothing may."""
+        """Return what may turn out otherwise than ``steps`` said; empty where nothing may."""
         return ""
 
     def check(self) -> None:
@@ -76,13 +76,13 @@ class Handler(ABC):
 
     @abstractmethod
     def steps(self) -> Iterator[Step]:
-        """Yield what is sent, each step once the one before was; raises as ``check`` does.
+        """Yield the steps, each made after the one before was executed; raises as ``check`` does.
 
-        In a dry run no step is executed, and the table is taken to be as the step leaves it.
+        In a dry run no step is executed; the table is assumed to be as the step would leave it.
         """
 
     def perform(self, session: Session) -> str:
-        """Do it and record it; return why, in words.
+        """Execute the steps and record the change; return how it was done, in words.
 
         Raises a TimepartError, or the database's error.
         """
@@ -92,8 +92,8 @@ class Handler(ABC):
         return self.action.reason
 
     def give_up(self, log: PartitionLog, *, may_yet_be_done: bool) -> None:  # noqa: ARG002
-        """Take back from the row that the action was begun: it did not happen."""
+        """Remove from the log that the action was begun: it did not happen."""
         keep(log, unfinished="")
 
     def assume_done(self) -> None:  # noqa: B027  # for those that change what others plan by
-        """In a dry run, go on as if the action had ended well."""
+        """In a dry run, change the table as last read as the action would have."""

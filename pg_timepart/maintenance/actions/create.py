@@ -29,7 +29,7 @@ from pg_timepart.signals import post_create_partition
 
 DUPLICATE_TABLE = "42P07"
 DUPLICATE_OBJECT = "42710"
-"""What the server says of a type that has the name."""
+"""SQLSTATEs of a name that a table or a type has already."""
 
 UNIQUE_VIOLATION = "23505"
 MAX_NAMES = 20
@@ -41,7 +41,7 @@ class Place:
 
     name: str
     note: str
-    """Why that is not the planned one; empty where it is."""
+    """Why the name is not the planned one; empty where it is."""
 
     unfinished: Partition | None = None
     """The table of this name that an interrupted run of ours made and did not attach."""
@@ -51,8 +51,8 @@ class Place:
 class Create(Handler):
     """Handler of ``create``.
 
-    A table of ours that was made and never attached is attached, if it is empty. Whatever else has
-    the name, ours or not, keeps it, and the new partition gets another.
+    An empty table of ours that was made and never attached is attached. Any other table with the
+    planned name keeps it, and the new partition gets another name.
     """
 
     verb = "create"
@@ -62,17 +62,17 @@ class Create(Handler):
     is_rotation = True
 
     place: Place | None = field(default=None, init=False)
-    """Where the steps make it."""
+    """The place that the steps use."""
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds that it gets."""
+        """The bounds of the new partition."""
         assert self.action.bounds is not None  # noqa: S101
         return self.action.bounds
 
     @property
     def is_urgent(self) -> bool:
-        """Whether without it INSERTs fail within one period from now."""
+        """Whether INSERTs fail within one period from now without the partition."""
         work = self.work
         if work.parent.default is not None:
             return False
@@ -82,7 +82,7 @@ class Create(Handler):
 
     @property
     def note(self) -> str:
-        """Say why it gets another name, and what depends on a table that is there already."""
+        """Return why the partition gets another name, and what depends on a table that exists."""
         if self.place is None:
             return ""
         said = [f"{self.place.note}."] if self.place.note else []
@@ -102,7 +102,7 @@ class Create(Handler):
                 )
 
     def steps(self) -> Iterator[Step]:
-        """Yield how to make it in the place that was chosen, else in the first that there is.
+        """Yield the steps that make it in the chosen place, else in the first possible one.
 
         Raises Conflict where too many names are taken.
         """
@@ -136,11 +136,11 @@ class Create(Handler):
         raise _too_many_taken(self.action)
 
     def assume_done(self) -> None:
-        """Go on without exclusion CHECKs on the default partition."""
+        """Take the exclusion CHECKs on the default partition as dropped."""
         self.work.assume_no_exclusion_checks()
 
     def _is_created(self, name: str, session: Session) -> bool:
-        """Create it, unless somebody has just taken the name."""
+        """Create the partition; return False where another session has just taken the name."""
         try:
             with beside_default(self.work, session):
                 session.run(self.steps())
@@ -155,14 +155,14 @@ class Create(Handler):
         return True
 
     def _is_lost(self, name: str, error: DatabaseError) -> bool:
-        """Whether the name went to somebody else since it was chosen."""
+        """Whether another session has taken the name since it was chosen."""
         if sqlstate(error) not in (DUPLICATE_TABLE, DUPLICATE_OBJECT):
             return False
         return is_taken(self.work.target.connection, self.work.parent.schema, name)
 
 
 def places(work: Work, action: Action) -> Iterator[Place]:
-    """Yield where the partition may be made, best first: each as the catalog is by then."""
+    """Yield possible places for the partition, best first, each by the catalog at that moment."""
     note = ""
     for name in _names(work, action):
         if not is_taken(work.target.connection, work.parent.schema, name):
@@ -198,7 +198,7 @@ def _is_known(work: Work, name: str) -> bool:
 
 
 def _is_unfinished(work: Work, action: Action, found: Partition) -> bool:
-    """Whether we made the table for this, as it is: its comment, its owner, nothing of its own."""
+    """Whether the table is ours and made for these bounds: comment, owner, nothing added."""
     connection, parent = work.target.connection, work.parent
     return (
         found.comment is not None

@@ -50,7 +50,7 @@ def _is_broken_by(default: Relation, error: BaseException) -> bool:
 def _drop_checks(work: Work, default: Relation, session: Session) -> None:
     """Drop the exclusion CHECK, which keeps rows of the range out of the default partition.
 
-    Where that cannot be done now, the failure that led here is still what there is to say first.
+    An error in doing so is not raised: the failure that led here is the one to report.
     """
     try:
         left = read_template(work.target.connection, work.parent).default_checks

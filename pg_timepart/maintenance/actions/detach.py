@@ -39,17 +39,17 @@ class Detach(Handler):
 
     @property
     def note(self) -> str:
-        """Say that a concurrent detach can be cut short."""
+        """Return that a concurrent detach can be interrupted."""
         return _MAY_BE_CANCELLED if is_concurrent(self.work) else ""
 
     def check(self) -> None:
-        """Raise Conflict where it is gone, and Deferred beside a pending detach."""
+        """Raise Conflict where the partition is gone, and Deferred beside a pending detach."""
         leaf = self.work.partition(self.action)
         if leaf.is_attached and not leaf.is_pending:
             _refuse_beside_pending(self.work)
 
     def steps(self) -> Iterator[Step]:
-        """Yield nothing where it is detached."""
+        """Yield the steps; none where the partition is detached already."""
         work, leaf = self.work, self.work.partition(self.action)
         if leaf.is_pending:
             yield finalize_step(work.parent, work.template(), leaf)
@@ -58,7 +58,7 @@ class Detach(Handler):
             yield detach_step(work.parent, work.template(), leaf, concurrently=is_concurrent(work))
 
     def perform(self, session: Session) -> str:
-        """Detach the partition and record it; what is left is the move, if one is wanted."""
+        """Detach the partition and record it; a wanted move stays recorded for later."""
         self.work.reread()
         self.check()
         leaf = self.work.partition(self.action)
@@ -75,15 +75,15 @@ class Detach(Handler):
         return self.action.reason
 
     def assume_done(self) -> None:
-        """Go on with the partition detached."""
+        """Take the partition as detached."""
         self.work.after_detach(self.action)
 
     def _detach_concurrently(self, step: Step, leaf: Partition, session: Session) -> None:
-        """Detach while others use the table; where that was cut short, end it in small tries.
+        """Detach concurrently; where that was interrupted, finalize in short transactions.
 
-        It waits for those who use the parent while nobody waits for it. Then it locks the
-        partition, and the targets of foreign keys, whose users would queue behind it: where that
-        is not had within the lock budget, FINALIZE does the rest.
+        DETACH CONCURRENTLY waits for the transactions that use the parent, with no query queued
+        behind it. Then it locks the partition and the targets of foreign keys, whose users would
+        queue: where these locks are not had within the lock budget, FINALIZE does the rest.
         """
         work = self.work
 
@@ -112,7 +112,7 @@ def is_concurrent(work: Work) -> bool:
 
 
 def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurrently: bool) -> Step:
-    """Return how to detach."""
+    """Return the step that detaches."""
     if not concurrently:
         return Step(
             summary=f"detach {leaf.name} in a transaction",
@@ -135,7 +135,7 @@ def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurre
 
 
 def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
-    """Return who could stop either phase: holders of the tables, and with foreign keys snapshots.
+    """Return who blocks either phase: holders of the tables and, with foreign keys, of snapshots.
 
     FINALIZE, which ends what a foreign key cuts short, waits for every older snapshot.
     """

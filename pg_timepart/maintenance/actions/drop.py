@@ -1,4 +1,4 @@
-"""Drop a detached table, and forget it."""
+"""Drop a detached table and delete its log."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Drop(Handler):
             )
 
     def steps(self) -> Iterator[Step]:
-        """Yield the dropping of each foreign key, whose target needs a lock, then of the table."""
+        """Yield a step for each foreign key, whose target needs a lock, then one for the table."""
         leaf = self.work.partition(self.action)
         yield from unlink_steps(leaf, read_foreign_keys(self.work.target.connection, leaf))
         yield unhurried(leaf, f"drop {leaf.name}", ddl.drop_table(leaf))
 
     def perform(self, session: Session) -> str:
-        """Drop the table and delete its row."""
+        """Drop the table and delete its log."""
         self.work.reread()
         self.check()
         if self.action.is_asked:
-            # Else, after a crash, the config says anew whether it shall go.
+            # After a crash, the next pass decides by the config whether to drop it.
             self.work.begin(self.action)
         session.run(self.steps())
         self.work.forget(self.action)

@@ -34,24 +34,24 @@ class Finalize(Handler):
         self.work.partition(self.action)
 
     def steps(self) -> Iterator[Step]:
-        """Yield nothing where the detach has ended."""
+        """Yield the step; none where the detach has ended."""
         leaf = self.work.partition(self.action)
         if leaf.is_pending:
             yield finalize_step(self.work.parent, self.work.template(), leaf)
 
     def perform(self, session: Session) -> str:
-        """End the detach and record it."""
+        """Finalize the detach and record it."""
         reason = super().perform(session)
         record_detached(self.work, self.action, self.work.partition(self.action))
         return reason
 
     def assume_done(self) -> None:
-        """Go on with the partition detached."""
+        """Take the partition as detached."""
         self.work.after_detach(self.action)
 
 
 def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
-    """Return how to end a pending detach. The leaf comes first: nobody waits for it any more.
+    """Return the step that finalizes a detach; the leaf, which nobody uses, is locked first.
 
     FINALIZE waits for every older snapshot and only then locks the targets of foreign keys. Were
     they locked before, their writers would queue all that time, and it would wait for the

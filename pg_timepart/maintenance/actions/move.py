@@ -25,7 +25,7 @@ class Move(Handler):
 
     @classmethod
     def destination(cls, action: Action) -> str:
-        """Return where it goes."""
+        """Return the tablespace, as " to ..."."""
         return f" to {action.tablespace}"
 
     def check(self) -> None:
@@ -38,14 +38,14 @@ class Move(Handler):
 
     def steps(self) -> Iterator[Step]:
         """Yield one step."""
-        assert self.action.tablespace is not None  # noqa: S101  # check() has seen to it
+        assert self.action.tablespace is not None  # noqa: S101  # check() has made sure
         yield move_step(self.work.partition(self.action), self.action.tablespace)
 
     def perform(self, session: Session) -> str:
         """Move the table and all its indexes.
 
-        A detached one moves in a transaction of its own, however long that takes. An attached one
-        moves only if the copy fits into the lock budget, for its readers wait meanwhile.
+        A detached table moves in a transaction without a limit of time. An attached one moves only
+        if the copy fits into the lock budget, because its readers wait meanwhile.
         """
         self.work.reread()
         self.check()
@@ -64,17 +64,17 @@ class Move(Handler):
         return self.action.reason
 
     def give_up(self, log: PartitionLog, *, may_yet_be_done: bool) -> None:
-        """Let a detached partition stay recorded as to be moved, for the next pass to go on.
+        """Keep the move of a detached partition recorded, so that the next pass tries again.
 
-        Not a move that a person asked for and that cannot be done, such as to a tablespace that is
-        gone: the person has been told.
+        A move that a person asked for and that is impossible, such as to a missing tablespace, is
+        not kept: the person has been told.
         """
         if log.is_attached or (self.action.is_asked and not may_yet_be_done):
             keep(log, unfinished="", wanted_tablespace="")
 
 
 def move_step(leaf: Partition, tablespace: str) -> Step:
-    """Return how to move a table with its indexes: at leisure once detached, else within budget."""
+    """Return the step that moves a table: without a limit once detached, else within the budget."""
     statements = [ddl.set_index_tablespaces(leaf, tablespace)]
     if leaf.tablespace != tablespace:
         statements.insert(0, ddl.set_tablespace(leaf, tablespace))

@@ -18,7 +18,7 @@ class Release(Handler):
     urgency = Urgency.CLEARS_THE_WAY
 
     def steps(self) -> Iterator[Step]:
-        """Yield nothing where there is no such CHECK any more."""
+        """Yield the step; none where there is no such CHECK any more."""
         default = self.work.partition(self.action)
         if default.exclusion_checks:
             yield drop_exclusion_checks(default, default.exclusion_checks)
@@ -30,5 +30,5 @@ class Release(Handler):
         return reason
 
     def assume_done(self) -> None:
-        """Go on without the CHECKs."""
+        """Take the CHECKs as dropped."""
         self.work.assume_no_exclusion_checks()

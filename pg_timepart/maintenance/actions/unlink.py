@@ -1,4 +1,4 @@
-"""Drop the foreign keys of a detached table, so that what it refers to can be deleted."""
+"""Drop the foreign keys of a detached table, so that rows that it refers to can be deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Unlink(Handler):
 
 
 def unlink_steps(leaf: Relation, foreign_keys: Sequence[tuple[str, Relation]]) -> Iterator[Step]:
-    """Yield how to drop the foreign keys of a detached table, each of which locks its target."""
+    """Yield a step for each foreign key of a detached table; each locks its target."""
     for name, target in foreign_keys:
         yield Step(
             summary=f"drop the foreign key {name} of {leaf.name}",

@@ -8,7 +8,7 @@ from pg_timepart.maintenance.operation_registry.built_in import BUILT_IN
 from pg_timepart.maintenance.operation_registry.operation import Operation
 
 RESERVED_FIELDS = frozenset({"operation", "partitions", "typed"})
-"""Fields that the form behind the admin's buttons has for every operation."""
+"""Fields of the form behind the admin's buttons that belong to no operation."""
 
 RESERVED_NAMES = frozenset({"status", "plan"})
 """Words of the command line that run no operation."""
@@ -18,10 +18,10 @@ _followers: list[Callable[[Operation], object]] = []
 
 
 def register(operation: Operation) -> None:
-    """Offer an operation everywhere; raises ValueError where a name of it is taken.
+    """Register an operation for tasks, command, manager and admin.
 
-    To be called when Django has started, such as in ``ready()`` of an app: workers know a task
-    only if it was registered in them too.
+    Raises ValueError where a name of it is taken. Call it when Django has started, such as in
+    ``ready()`` of an app: a worker knows the task only if it was registered there too.
     """
     taken = _names(operation) & {name for each in _operations.values() for name in _names(each)}
     taken |= {each.name for each in operation.form_fields} & RESERVED_FIELDS
@@ -34,7 +34,7 @@ def register(operation: Operation) -> None:
 
 
 def unregister(name: str) -> None:
-    """Offer the operation no more. Its task stays known to Celery."""
+    """Remove the operation from command, manager and admin. Its task stays known to Celery."""
     del _operations[name]
 
 
