@@ -1,0 +1,1 @@
+"""Drift proof: after any manual SQL, ``reconcile`` and a pass put everything right."""

@@ -1,4 +1,4 @@
-"""What holds between the catalog and our rows once a run has looked."""
+"""Compare PartitionLog rows with the catalog, after a run has synchronised them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.bounds import Bounds
-from proof.drift.ledger import Ledger
-from proof.drift.observed_tables import Sight, Table
+from proof.drift.expected_state import ExpectedState
+from proof.drift.observed_tables import Table, TableSnapshot
 
 Facts = tuple[int, str, str, object, object, bool]
 
 
-def lost(there: Sight, logs: Sequence[PartitionLog], label: str) -> list[str]:
+def lost(there: TableSnapshot, logs: Sequence[PartitionLog], label: str) -> list[str]:
     """Return the detached tables that are ours by their comments and have no row.
 
     Looking for them is what ``reconcile`` does and a pass does not.
@@ -23,12 +23,14 @@ def lost(there: Sight, logs: Sequence[PartitionLog], label: str) -> list[str]:
     return [each.name for each in there.loose if is_marked(each, label) and each.oid not in known]
 
 
-def disagreements(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> list[str]:
+def disagreements(
+    there: TableSnapshot, logs: Sequence[PartitionLog], expected: ExpectedState
+) -> list[str]:
     """Return in what our rows differ from the catalog, and from what we knew before."""
-    return [*_attached(there, logs), *_loose(there, logs, ledger)]
+    return [*_attached(there, logs), *_loose(there, logs, expected)]
 
 
-def _attached(there: Sight, logs: Sequence[PartitionLog]) -> Iterator[str]:
+def _attached(there: TableSnapshot, logs: Sequence[PartitionLog]) -> Iterator[str]:
     wanted = {_facts_of_table(each) for each in there.ranged}
     found = [_facts_of_row(each) for each in logs if each.is_attached]
     if len(found) != len(set(found)):
@@ -37,7 +39,9 @@ def _attached(there: Sight, logs: Sequence[PartitionLog]) -> Iterator[str]:
     yield from (f"a row says {each}" for each in set(found) - wanted)
 
 
-def _loose(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> Iterator[str]:
+def _loose(
+    there: TableSnapshot, logs: Sequence[PartitionLog], expected: ExpectedState
+) -> Iterator[str]:
     loose = {each.oid: each for each in there.loose}
     for log in logs:
         if log.is_attached:
@@ -49,8 +53,8 @@ def _loose(there: Sight, logs: Sequence[PartitionLog], ledger: Ledger) -> Iterat
             yield f"the row of {table.name} calls it {log.schema_name}.{log.table_name}"
         elif log.detached_at is None:
             yield f"the row of {table.name} does not say since when it is detached"
-        elif log.bounds != ledger.bounds.get(log.relid, log.bounds):
-            yield f"the row of {table.name} has forgotten {ledger.bounds[log.relid]}"
+        elif log.bounds != expected.bounds.get(log.relid, log.bounds):
+            yield f"the row of {table.name} has forgotten {expected.bounds[log.relid]}"
 
 
 def is_marked(table: Table, label: str) -> bool:
@@ -60,8 +64,8 @@ def is_marked(table: Table, label: str) -> bool:
 
 def marked_bounds(table: Table) -> Bounds:
     """Return the bounds that the comment of a table of ours tells."""
-    told = json.loads((table.comment or "").removeprefix("pg_timepart "))
-    start, end = (told[side] and datetime.fromisoformat(told[side]) for side in ("from", "to"))
+    found = json.loads((table.comment or "").removeprefix("pg_timepart "))
+    start, end = (found[side] and datetime.fromisoformat(found[side]) for side in ("from", "to"))
     return Bounds(start=start, end=end)
 
 

@@ -1,4 +1,4 @@
-"""What is really there: the table, all that looks like a partition of it, and where the rows are.
+"""Snapshot of the table, of all that looks like a partition of it, and of where the rows are.
 
 Read by queries of its own, so that a mistake in ``postgres.catalog`` cannot hide itself.
 """
@@ -58,7 +58,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class TableSnapshot:
     """Everything at one moment."""
 
     tables: tuple[Table, ...] = ()
@@ -97,7 +97,7 @@ class Sight:
         return next((each for each in self.tables if each.is_default), None)
 
 
-def look(model: type[models.Model]) -> Sight:
+def take_snapshot(model: type[models.Model]) -> TableSnapshot:
     """Return what is there now; fail if a row is in two tables, or twice in one."""
     with connection.cursor() as cursor:
         cursor.execute(TABLES, {"parent": model._meta.db_table})
@@ -111,7 +111,9 @@ def look(model: type[models.Model]) -> Sight:
                 values[oid].append(value)
     everywhere = [value for group in values.values() for value in group]
     assert len(everywhere) == len(set(everywhere)), "a row is there twice"
-    return Sight(tables=tuple(replace(each, values=frozenset(values[each.oid])) for each in found))
+    return TableSnapshot(
+        tables=tuple(replace(each, values=frozenset(values[each.oid])) for each in found)
+    )
 
 
 def visible(model: type[models.Model]) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Rules by which our own operations run, each allowed what it was asked for and no more."""
+"""Rules of our operations, each allowed to change what it was asked to and no more."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pg_timepart.constants import Outcome
 from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
+from proof.drift.base_machine import LENGTHS, PICKS, QUARTERS, BaseMachine, one_of
 from proof.drift.observed_tables import Table
-from proof.drift.permitted_changes import Allowed
-from proof.drift.second_places import elsewhere
-from proof.drift.settle_rules import Settling
-from proof.drift.state import LENGTHS, PICKS, QUARTERS, World, one_of
+from proof.drift.other_locations import elsewhere
+from proof.drift.permitted_changes import AllowedChanges
+from proof.drift.settled_rules import SettledRules
 
 PAUSES = st.sampled_from([4, 1, 5, 8, 12, 40])
 """In quarters of a period."""
@@ -24,7 +24,7 @@ PAUSES = st.sampled_from([4, 1, 5, 8, 12, 40])
 GRACES = st.sampled_from([None, None, timedelta(0), timedelta(hours=30), timedelta(days=40)])
 
 
-class Ours(Settling, World):
+class OperationRules(SettledRules, BaseMachine):
     """Passes, operations by hand, and changes of what is wanted."""
 
     @rule()
@@ -44,16 +44,18 @@ class Ours(Settling, World):
 
     @rule(days=st.integers(0, 3))
     def our_create_next(self, days: int) -> None:
-        report = self.ours(lambda: manual.create_next(self.target, days, now=self.now), Allowed())
+        report = self.run_operation(
+            lambda: manual.create_next(self.target, days, now=self.now), AllowedChanges()
+        )
         self.note("our create", report)
 
     @rule(quarters=QUARTERS, length=LENGTHS, odd=st.booleans())
     def our_create_range(self, quarters: int, length: int, odd: bool) -> None:
         start = self.moment(quarters, odd)
         end = start + length * self.quarter
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.create_range(self.target, start, end, now=self.now),
-            Allowed(),
+            AllowedChanges(),
         )
         self.note("our create of a range", report)
 
@@ -61,9 +63,9 @@ class Ours(Settling, World):
     @precondition(lambda self: self.logs)
     def our_detach(self, pick: int, plain: bool) -> None:
         log = self.a_log(pick)
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.detach(self.target, [log], concurrently=not plain, now=self.now),
-            Allowed(detach=frozenset([log.relid])),
+            AllowedChanges(detach=frozenset([log.relid])),
         )
         self.note("our detach", report)
 
@@ -71,9 +73,9 @@ class Ours(Settling, World):
     @precondition(lambda self: self.policy.interval)
     def our_detach_of_expired(self) -> None:
         allowed = [each.oid for each in (*self.late(), *self.there.pending)]
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.detach_expired(self.target, now=self.now),
-            Allowed(detach=frozenset(allowed)),
+            AllowedChanges(detach=frozenset(allowed)),
         )
         assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report.reason
         self.note("our detach of expired", report)
@@ -97,11 +99,11 @@ class Ours(Settling, World):
         log = self.a_log(pick)
         there = self.there.by_oid.get(log.relid)
         home = there is None or there.tablespace == "pg_default"
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.move(
                 self.target, [log], elsewhere() if home else "pg_default", now=self.now
             ),
-            Allowed(),
+            AllowedChanges(),
         )
         self.note("our move", report)
 
@@ -112,10 +114,10 @@ class Ours(Settling, World):
         grace = self.policy.drop_after
         there = self.there.by_oid.get(log.relid)
         may = there is not None and not there.is_attached
-        may = may and self.ledger.is_past_grace(log.relid, grace, self.now)
-        report = self.ours(
+        may = may and self.expected.is_past_grace(log.relid, grace, self.now)
+        report = self.run_operation(
             lambda: manual.drop(self.target, [log], now=self.now),
-            Allowed(drop=frozenset([log.relid] if may else [])),
+            AllowedChanges(drop=frozenset([log.relid] if may else [])),
         )
         self.note("our drop", report)
 
@@ -123,19 +125,19 @@ class Ours(Settling, World):
     @precondition(lambda self: self.logs)
     def our_truncate(self, pick: int) -> None:
         log = self.a_log(pick)
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.truncate(self.target, [log], now=self.now),
-            Allowed(empty=frozenset([log.relid])),
+            AllowedChanges(empty=frozenset([log.relid])),
         )
         self.note("our truncate", report)
 
     @rule()
-    @precondition(lambda self: len(self.ledger.rows) > 3)
+    @precondition(lambda self: len(self.expected.rows) > 3)
     def our_truncate_of_all(self) -> None:
         attached = [each.oid for each in self.there if each.is_attached]
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.truncate_all(self.target, now=self.now),
-            Allowed(empty=frozenset(attached)),
+            AllowedChanges(empty=frozenset(attached)),
         )
         self.note("our truncate of all", report)
 
@@ -144,9 +146,9 @@ class Ours(Settling, World):
         if self.try_policy(period=period, periods_per_partition=count):
             self.did("our period")
 
-    @rule(interval=st.none() | st.integers(1, 12), fuse=st.sampled_from([1, 3, 31, 31, 31]))
-    def our_interval(self, interval: int | None, fuse: int) -> None:
-        if self.try_policy(interval=interval, max_retire_per_pass=fuse):
+    @rule(interval=st.none() | st.integers(1, 12), max_retire=st.sampled_from([1, 3, 31, 31, 31]))
+    def our_interval(self, interval: int | None, max_retire: int) -> None:
+        if self.try_policy(interval=interval, max_retire_per_pass=max_retire):
             self.did("our interval")
 
     @rule(premake=st.integers(1, 5))
@@ -210,9 +212,9 @@ class Ours(Settling, World):
         oids = asked if logs is None else [each.relid for each in logs]
         must = self._must_attach([loose[each] for each in oids])
         pinnable = [each.relid for each in self.logs if not each.is_attached]
-        report = self.ours(
+        report = self.run_operation(
             lambda: manual.attach(self.target, logs, detach_time=pin, now=self.now),
-            Allowed(attach=frozenset(oids), detach=frozenset()),
+            AllowedChanges(attach=frozenset(oids), detach=frozenset()),
         )
         self.note_pins(pinnable if logs is None else oids, pin)
         refused = [each for each in must if not self.there.by_oid[each.oid].is_attached]
@@ -222,23 +224,23 @@ class Ours(Settling, World):
     def note_pins(self, oids: Iterable[int], pin: datetime | None) -> None:
         """Enter what an attach was told."""
         for oid in oids:
-            self.ledger.unsure.discard(oid)
-            self.ledger.pins.pop(oid, None)
+            self.expected.unsure.discard(oid)
+            self.expected.pins.pop(oid, None)
             if pin is not None:
-                self.ledger.pins[oid] = pin
+                self.expected.pins[oid] = pin
 
     def _must_attach(self, tables: list[Table]) -> list[Table]:
         """Return the only table of an attach, if nothing stands in its way."""
         if len(tables) != 1:
             return []
-        table, bounds = tables[0], self.ledger.bounds.get(tables[0].oid)
+        table, bounds = tables[0], self.expected.bounds.get(tables[0].oid)
         default = self.there.default
         if bounds is None:
             return []
         if any(each.bounds and bounds.overlaps(each.bounds) for each in self.there.ranged):
             return []
-        if any(not bounds.contains(self.ledger.rows[each]) for each in table.values):
+        if any(not bounds.contains(self.expected.rows[each]) for each in table.values):
             return []
-        if default and any(bounds.contains(self.ledger.rows[each]) for each in default.values):
+        if default and any(bounds.contains(self.expected.rows[each]) for each in default.values):
             return []
         return tables

@@ -1,4 +1,4 @@
-"""Rules behind our back: names and schemas of partitions, and strangers that have their names."""
+"""Rules of manual SQL: renamed and moved partitions, and other objects that take their names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from proof.drift.agreement import is_marked
+from proof.drift.base_machine import PICKS, BaseMachine, one_of
 from proof.drift.observed_tables import Table
-from proof.drift.second_places import ASIDE
-from proof.drift.state import PICKS, World, one_of
+from proof.drift.other_locations import ASIDE
 
 OBSTACLES = {
     "VIEW": "CREATE VIEW {name} AS SELECT 1 AS one",
@@ -18,7 +18,7 @@ OBSTACLES = {
 }
 
 
-class Renaming(World):
+class RenameRules(BaseMachine):
     """Names are for people, and people change them."""
 
     @rule(pick=PICKS, attached=st.booleans())
@@ -42,7 +42,7 @@ class Renaming(World):
         if one.oid == other.oid or one.schema != other.schema:
             return
         between = self.new_name()
-        swapped = self.by_hand(
+        swapped = self.run_sql(
             f"ALTER TABLE {one.sql} RENAME TO {between}",
             f'ALTER TABLE {other.sql} RENAME TO "{one.name}"',
             f'ALTER TABLE "{one.schema}".{between} RENAME TO "{other.name}"',
@@ -56,7 +56,7 @@ class Renaming(World):
     def their_change_of_schema(self, pick: int) -> None:
         table = one_of(self.there.tables, pick)
         schema = ASIDE if table.schema == "public" else "public"
-        if self.by_hand(f"ALTER TABLE {table.sql} SET SCHEMA {schema}"):
+        if self.run_sql(f"ALTER TABLE {table.sql} SET SCHEMA {schema}"):
             self.lose_track(table)
             self.did("their change of schema")
 
@@ -64,7 +64,7 @@ class Renaming(World):
     @precondition(lambda self: len(self.obstacles) < 2)
     def their_obstacle(self, kind: str, ahead: int) -> None:
         name = self.next_name(ahead)
-        if self.by_hand(OBSTACLES[kind].format(name=name, table=self.table)):
+        if self.run_sql(OBSTACLES[kind].format(name=name, table=self.table)):
             if kind != "TABLE":
                 self.obstacles[name] = kind
             self.did(f"their {kind.lower()} in the way")
@@ -73,12 +73,12 @@ class Renaming(World):
     @precondition(lambda self: self.obstacles)
     def their_end_of_an_obstacle(self) -> None:
         name, kind = self.obstacles.popitem()
-        self.by_hand(f"DROP {kind} {name}")
+        self.run_sql(f"DROP {kind} {name}")
         self.did("their end of an obstacle")
 
     def rename(self, table: Table, name: str) -> bool:
         """Rename by hand."""
-        if not self.by_hand(f'ALTER TABLE {table.sql} RENAME TO "{name}"'):
+        if not self.run_sql(f'ALTER TABLE {table.sql} RENAME TO "{name}"'):
             return False
         self.lose_track(table)
         return True
@@ -88,4 +88,4 @@ class Renaming(World):
         a stranger that took over the OID."""
         for each in tables:
             if not each.is_attached and not is_marked(each, self.label):
-                self.ledger.doubt(each.oid)
+                self.expected.doubt(each.oid)

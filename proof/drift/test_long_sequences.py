@@ -1,4 +1,4 @@
-"""Random sequences of our operations and of what people do by hand, for as long as is wanted."""
+"""Drift proof: random sequences of operations and manual SQL, for as long as is wanted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import seed
 from hypothesis.stateful import run_state_machine_as_test
 
-from proof.drift import profiles
-from proof.drift.machine import Drift
-from proof.drift.second_places import place
+from proof.drift import search_settings
+from proof.drift.other_locations import other_locations_made
+from proof.drift.state_machine import DriftMachine
 
 REQUIRED = {
     "their partition",
@@ -36,17 +36,17 @@ pytestmark = pytest.mark.usefixtures("committing")
 
 
 @pytest.fixture(autouse=True)
-def second_places(committing: None) -> Iterator[None]:
-    Drift.tally.clear()
-    with place():
+def other_locations(committing: None) -> Iterator[None]:
+    DriftMachine.tally.clear()
+    with other_locations_made():
         yield
 
 
 def test_many_sequences() -> None:
     try:
-        for number in profiles.rounds(profiles.SECONDS, profiles.SEED):
+        for number in search_settings.rounds(search_settings.SECONDS, search_settings.SEED):
             print(f"\nDRIFT_SEED={number}", flush=True)
-            run_state_machine_as_test(seed(number)(Drift), settings=profiles.LONG)
+            run_state_machine_as_test(seed(number)(DriftMachine), settings=search_settings.LONG)
     finally:
-        print(profiles.told(Drift.tally))
-    assert REQUIRED - set(Drift.tally) == set()
+        print(search_settings.tally_lines(DriftMachine.tally))
+    assert REQUIRED - set(DriftMachine.tally) == set()

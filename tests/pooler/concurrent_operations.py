@@ -15,7 +15,7 @@ from pg_timepart.maintenance import manual
 from pg_timepart.maintenance.report import Report
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
-from proof.drift.observed_tables import look
+from proof.drift.observed_tables import take_snapshot
 from tests.apps.plant.models import Measurement
 from tests.pooler.table import DAY, NOW, OLD, Model, execute, insert, label_of, run_pass
 from tests.support.processes import session, wait_until
@@ -100,7 +100,7 @@ def reported(work: Work, model: Model) -> Report:
 def rows_of(model: Model) -> dict[tuple[bool, str], set[int]]:
     """Return where the rows are, by whether that is attached, and its tablespace."""
     found: dict[tuple[bool, str], set[int]] = {}
-    for each in look(model):
+    for each in take_snapshot(model):
         found.setdefault((each.is_attached, each.tablespace), set()).update(each.values)
     return found
 

@@ -7,30 +7,30 @@ from collections.abc import Iterator
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from proof.drift import profiles
-from proof.drift.machine import Drift
-from proof.drift.second_places import place
-from proof.drift.state import STARTS
-from proof.drift.steps import CHAPTERS, rules_of
+from proof.drift import search_settings
+from proof.drift.base_machine import STARTS
+from proof.drift.fixed_sequences import SEQUENCES, rules_of
+from proof.drift.other_locations import other_locations_made
+from proof.drift.state_machine import DriftMachine
 from tests.apps.plant.models import Measurement
 
 pytestmark = pytest.mark.usefixtures("committing")
 
 
 @pytest.fixture(autouse=True)
-def second_places(committing: None) -> Iterator[None]:
-    Drift.tally.clear()
-    with place():
+def other_locations(committing: None) -> Iterator[None]:
+    DriftMachine.tally.clear()
+    with other_locations_made():
         yield
 
 
 def test_a_few_sequences() -> None:
-    run_state_machine_as_test(Drift, settings=profiles.SHORT)
+    run_state_machine_as_test(DriftMachine, settings=search_settings.SHORT)
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_every_rule_takes_effect(chapter: str) -> None:
-    machine = Drift()
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_every_rule_takes_effect(name: str) -> None:
+    machine = DriftMachine()
     try:
         machine.begin(
             model=Measurement,
@@ -38,14 +38,14 @@ def test_every_rule_takes_effect(chapter: str) -> None:
             period="Day",
             interval=None,
             grace=None,
-            fuse=31,
+            max_retire=31,
         )
-        for each in CHAPTERS[chapter]:
+        for each in SEQUENCES[name]:
             each.take(machine)
     finally:
         machine.teardown()
 
 
 def test_no_rule_is_left_out() -> None:
-    there = {each.function.__name__ for each in Drift.setup_state().rules}
-    assert rules_of(CHAPTERS.values()) == there
+    there = {each.function.__name__ for each in DriftMachine.setup_state().rules}
+    assert rules_of(SEQUENCES.values()) == there

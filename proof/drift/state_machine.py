@@ -1,4 +1,4 @@
-"""The whole machine: our operations and theirs, in any order, on one table."""
+"""State machine of the drift proof: operations and manual SQL, in any order, on one table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 
 from hypothesis.stateful import invariant
 
-from proof.drift.manual_rules import Theirs
-from proof.drift.operation_rules import Ours
-from proof.drift.rename_rules import Renaming
-from proof.drift.row_rules import Tampering
-from proof.drift.spoil_rules import Spoiling
+from proof.drift.detached_table_rules import DetachedTableRules
+from proof.drift.log_row_rules import LogRowRules
+from proof.drift.manual_sql_rules import ManualSqlRules
+from proof.drift.operation_rules import OperationRules
+from proof.drift.rename_rules import RenameRules
 
 
-class Drift(Ours, Theirs, Renaming, Spoiling, Tampering):
+class DriftMachine(OperationRules, ManualSqlRules, RenameRules, DetachedTableRules, LogRowRules):
     """After any sequence, ``reconcile`` and a pass put everything right."""
 
     @invariant()

@@ -1,4 +1,4 @@
-"""What must be, whoever did what: the model that the state machine compares the server with."""
+"""Expected state of the table: the model that the state machine compares the server with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Policy
-from proof.drift.observed_tables import Sight, Table
+from proof.drift.observed_tables import Table, TableSnapshot
 
 
 @dataclass(slots=True, kw_only=True)
-class Ledger:
+class ExpectedState:
     """What was accepted, and what we were told about each table, by its OID."""
 
     rows: dict[int, datetime] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Ledger:
         self.is_left(oid, now)
         self.pins.pop(oid, None)
 
-    def is_seen(self, there: Sight) -> None:
+    def is_seen(self, there: TableSnapshot) -> None:
         """Note what a run of ours has seen, and so recorded."""
         for each in there.ranged:
             if each.bounds is not None:
@@ -64,7 +64,7 @@ class Ledger:
         return oid in self.since and self.since[oid] + grace <= now
 
 
-def expired(there: Sight, policy: Policy, now: datetime) -> list[Table]:
+def expired(there: TableSnapshot, policy: Policy, now: datetime) -> list[Table]:
     """Return what is past retention, judged by its end alone."""
     if policy.interval is None:
         return []
@@ -102,7 +102,7 @@ def holes(
         yield open_since, end
 
 
-def span(there: Sight) -> tuple[datetime, datetime] | None:
+def span(there: TableSnapshot) -> tuple[datetime, datetime] | None:
     """Return the first and the last moment that a partition names, or None."""
     sides = [each.bounds for each in there.ranged if each.bounds is not None]
     moments = [side for each in sides for side in (each.start, each.end) if side is not None]

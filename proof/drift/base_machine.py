@@ -1,4 +1,4 @@
-"""The place where it happens: a table, a moment, and the ledger of what must be there."""
+"""Base of the state machine: the table, the time, the expected state, and how steps are run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pg_timepart.maintenance.target import Target, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.names import partition_name
 from pg_timepart.partitions.plan import Policy
-from proof.drift.ledger import Ledger, window
-from proof.drift.observed_tables import Sight, Table, look
-from proof.drift.permitted_changes import Allowed, judge
-from proof.drift.second_places import clear
+from proof.drift.expected_state import ExpectedState, window
+from proof.drift.observed_tables import Table, TableSnapshot, take_snapshot
+from proof.drift.other_locations import clear
+from proof.drift.permitted_changes import AllowedChanges, check_changes
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.table_state import change_policy, reset_table
 
@@ -55,7 +55,7 @@ PATIENT = {"LOCK_BUDGET_MS": 20_000, "LOCK_WAIT_SECONDS": 20}
 """Nobody else is there, so what gives way is a defect, however slow the machine is."""
 
 
-class World(RuleBasedStateMachine):
+class BaseMachine(RuleBasedStateMachine):
     """One table, from its first partition on; the rules are in the classes that inherit this."""
 
     tally: ClassVar[Counter[str]] = Counter()
@@ -65,8 +65,8 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.model: type[models.Model] = Reading
         self.now = STARTS[0]
-        self.there = Sight()
-        self.ledger = Ledger()
+        self.there = TableSnapshot()
+        self.expected = ExpectedState()
         self.obstacles: dict[str, str] = {}
         self.numbers = count(1)
         self._zone = self._settings("UTC")
@@ -77,7 +77,7 @@ class World(RuleBasedStateMachine):
         period=st.sampled_from(["Day", "Hour", "Week", "Month"]),
         interval=st.sampled_from([4, None, 2]),
         grace=st.sampled_from([None, timedelta(days=3), timedelta(0)]),
-        fuse=st.sampled_from([31, 1]),
+        max_retire=st.sampled_from([31, 1]),
     )
     def begin(
         self,
@@ -86,7 +86,7 @@ class World(RuleBasedStateMachine):
         period: str,
         interval: int | None,
         grace: timedelta | None,
-        fuse: int,
+        max_retire: int,
     ) -> None:
         """Start with partitions around now, two of them detached, and a row in each."""
         self.model, self.now = model, start
@@ -95,12 +95,16 @@ class World(RuleBasedStateMachine):
         self.see()
         self.tally["sequences"] += 1
         for first, last in ((0, 8), (-16, 0)):
-            self.ours(partial(self._create, self.moment(first), self.moment(last)), Allowed())
+            self.run_operation(
+                partial(self._create, self.moment(first), self.moment(last)), AllowedChanges()
+            )
         for each in self.there.firm:
             self.insert(self.table, _start_of(each))
         for log in self.logs[:2]:
-            self.ours(partial(self._detach, log), Allowed(detach=frozenset([log.relid])))
-        change_policy(model, interval=interval, drop_after=grace, max_retire_per_pass=fuse)
+            self.run_operation(
+                partial(self._detach, log), AllowedChanges(detach=frozenset([log.relid]))
+            )
+        change_policy(model, interval=interval, drop_after=grace, max_retire_per_pass=max_retire)
 
     def _create(self, start: datetime, end: datetime) -> Report:
         return manual.create_range(self.target, start, end, now=self.now)
@@ -155,9 +159,9 @@ class World(RuleBasedStateMachine):
 
     def see(self) -> None:
         """Look at the server; every row that was accepted must be somewhere, once."""
-        self.there = look(self.model)
+        self.there = take_snapshot(self.model)
         found = {value for each in self.there for value in each.values}
-        assert found == set(self.ledger.rows), "rows were lost, or came back"
+        assert found == set(self.expected.rows), "rows were lost, or came back"
 
     def did(self, what: str) -> None:
         """Count that a rule took effect."""
@@ -207,8 +211,8 @@ class World(RuleBasedStateMachine):
         found = [each for each in self.there if each.is_attached == attached]
         return found or list(self.there)
 
-    def by_hand(self, *statements: str, losing: frozenset[int] = frozenset()) -> bool:
-        """Run statements behind our back, in one transaction; return whether the server took them.
+    def run_sql(self, *statements: str, losing: frozenset[int] = frozenset()) -> bool:
+        """Run SQL as a person would, in one transaction; return whether the server took them.
 
         ``losing`` are the rows that they remove.
         """
@@ -218,12 +222,12 @@ class World(RuleBasedStateMachine):
                     cursor.execute(each)
         except DatabaseError:
             return False
-        self.ledger.forget(losing)
+        self.expected.forget(losing)
         self.see()
         return True
 
     def insert(self, table: str, at: datetime) -> bool:
-        """Insert a row, and enter it in the ledger if the server took it."""
+        """Insert a row, and expect it from now on if the server took it."""
         value = next(self.numbers)
         machine = Machine.objects.get_or_create(name="press")[0].pk
         columns, more = ("", "") if self.model is Reading else (", machine_id", f", {machine}")
@@ -231,22 +235,22 @@ class World(RuleBasedStateMachine):
             f"INSERT INTO {table} (id, at, value{columns})"
             f" VALUES ({value}, '{at.isoformat()}', {value}{more})"
         )
-        self.ledger.rows[value] = at
-        if self.by_hand(statement):
+        self.expected.rows[value] = at
+        if self.run_sql(statement):
             return True
-        del self.ledger.rows[value]
+        del self.expected.rows[value]
         return False
 
-    def ours(self, work: Callable[[], Report], allowed: Allowed) -> Report:
+    def run_operation(self, work: Callable[[], Report], allowed: AllowedChanges) -> Report:
         """Run an operation of ours; it may do what is allowed and nothing else."""
         before = self.there
         try:
             report = work()
         except (OperationFailed, OperationDeferred) as error:
             report = cast("Report", error.report)
-        judge(before, look(self.model), allowed, self.ledger, self.now)
+        check_changes(before, take_snapshot(self.model), allowed, self.expected, self.now)
         self.see()
-        self.ledger.is_seen(self.there)
+        self.expected.is_seen(self.there)
         return report
 
     def try_policy(self, **policy: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Every rule of the machine once, in an order in which each has something to do."""
+"""Fixed sequences of steps: every rule of the machine once, where it has something to do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from proof.drift.machine import Drift
 from proof.drift.observed_tables import Table
+from proof.drift.state_machine import DriftMachine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +19,16 @@ class Step:
     effect: str
     arguments: dict[str, Any]
 
-    def take(self, machine: Drift) -> None:
+    def take(self, machine: DriftMachine) -> None:
         """Apply the rule; fail if it may not be applied, or had no effect."""
         (rule,) = (each for each in machine.rules if each.function.__name__ == self.rule)
         assert all(each(machine) for each in rule.preconditions), f"{self.rule} was not possible"
         before = machine.tally[self.effect]
-        told = {
+        arguments = {
             name: given(machine) if callable(given) else given
             for name, given in self.arguments.items()
         }
-        getattr(machine, self.rule)(**told)
+        getattr(machine, self.rule)(**arguments)
         assert machine.tally[self.effect] > before, f"{self.rule} had no effect"
         machine.every_row_is_somewhere()
 
@@ -37,32 +37,32 @@ def step(rule: str, effect: str, **arguments: Any) -> Step:
     return Step(rule=rule, effect=effect, arguments=arguments)
 
 
-def an_attached_row(machine: Drift) -> int:
+def an_attached_row(machine: DriftMachine) -> int:
     """Return the pick of the row of the oldest attached partition that has rows in it."""
     return _pick_of_row(machine, lambda each: each.is_attached and bool(each.values))
 
 
-def a_detached_row(machine: Drift) -> int:
+def a_detached_row(machine: DriftMachine) -> int:
     return _pick_of_row(machine, lambda each: not each.is_attached)
 
 
-def made_by_hand(machine: Drift) -> int:
+def made_by_hand(machine: DriftMachine) -> int:
     """Return the pick of the row of a partition that we did not make."""
     return _pick_of_row(machine, lambda each: each.is_attached and each.comment is None)
 
 
-def _pick_of_row(machine: Drift, is_wanted: Callable[[Table], bool]) -> int:
+def _pick_of_row(machine: DriftMachine, is_wanted: Callable[[Table], bool]) -> int:
     there = {each.oid for each in machine.there if is_wanted(each)}
     found = [number for number, log in enumerate(machine.logs) if log.relid in there]
     return min(found, key=lambda number: str(machine.logs[number].start))
 
 
-SETTLING = step("our_settling", "our settling")
+SETTLE = step("our_settling", "our settling")
 
-OURS = (
+OPERATIONS = (
     step("our_attach", "our attach", pick=0, pin=None),
     step("our_attach_of_all", "our attach", pin=2),
-    SETTLING,
+    SETTLE,
     step("our_create_next", "our create", days=3),
     step("our_create_range", "our create of a range", quarters=32, length=4, odd=False),
     step("our_truncate", "our truncate", pick=an_attached_row),
@@ -72,9 +72,9 @@ OURS = (
     step("our_drop", "our drop", pick=a_detached_row),
     step("row_at_a_moment", "row", quarters=1, odd=True),
     step("row_at_a_bound", "row at a bound", pick=1, side="end", before=True),
-    SETTLING,
+    SETTLE,
     step("our_tablespaces", "our tablespaces", attached=True, detached=True),
-    step("our_interval", "our interval", interval=2, fuse=31),
+    step("our_interval", "our interval", interval=2, max_retire=31),
     step("our_detach_of_expired", "our detach of expired"),
     step("our_grace", "our grace", grace=timedelta(hours=30)),
     step("time_passes", "time passes", pause=8, is_idle=True),
@@ -83,11 +83,11 @@ OURS = (
     step("our_premake", "our premake", premake=3),
     step("our_zone", "our zone", zone="Europe/Berlin"),
     step("our_period", "our period", period="Week", count=2),
-    SETTLING,
+    SETTLE,
     step("our_truncate_of_all", "our truncate of all"),
 )
 
-THEIRS = (
+MANUAL_SQL = (
     step("their_attach", "their attach", pick=0, shift=0),
     step("their_attach", "their attach", pick=0, shift=0),
     step("their_partition", "their partition", pick=1, quarters=24, length=4, side=""),
@@ -101,10 +101,10 @@ THEIRS = (
         length=4,
         rows=True,
     ),
-    SETTLING,
+    SETTLE,
     step("our_detach", "our detach", pick=made_by_hand, plain=False),
     step("loss_of_a_row", "loss of a row", pick=a_detached_row),
-    SETTLING,
+    SETTLE,
     step("their_detach", "their detach", pick=2),
     step("their_move", "their move", pick=2),
     step("their_concurrent_detach", "their concurrent detach", pick=2),
@@ -112,16 +112,16 @@ THEIRS = (
     step("their_pending_detach", "their pending detach", pick=2),
     step("their_finalize", "their finalize"),
     step("their_pending_detach", "their pending detach", pick=2),
-    SETTLING,
+    SETTLE,
     step("their_drop", "their drop", pick=0, attached=False, again=False),
     step("their_drop", "their drop and another of the name", pick=0, attached=True, again=True),
-    SETTLING,
+    SETTLE,
     step("their_default", "their default partition", pick=0),
-    SETTLING,
+    SETTLE,
     step("their_end_of_the_default", "their end of the default partition", empty=False),
 )
 
-NAMES = (
+RENAMES = (
     step("our_attach_of_all", "our attach", pin=None),
     step("our_detach", "our detach", pick=an_attached_row, plain=False),
     step("our_detach", "our detach", pick=an_attached_row, plain=True),
@@ -136,20 +136,20 @@ NAMES = (
     ),
     step("their_swap_of_names", "their swap of names", first=1, second=3),
     step("their_change_of_schema", "their change of schema", pick=2),
-    SETTLING,
+    SETTLE,
     step("their_obstacle", "their view in the way", kind="VIEW", ahead=1),
     step("time_passes", "time passes", pause=8, is_idle=False),
     step("their_end_of_an_obstacle", "their end of an obstacle"),
-    SETTLING,
+    SETTLE,
     step("their_spoiling", "their spoiling of all", pick=0, what="all"),
     step("their_not_valid_check", "their additions", pick=1),
     step("their_comment", "their comment", pick=2, words="'kept for the auditors'"),
     step("our_attach_of_all", "our attach", pin=None),
 )
 
-ROWS = tuple(
+LOG_ROWS = tuple(
     each
-    for spoiling in (
+    for damage in (
         step("loss_of_a_row", "loss of a row", pick=a_detached_row),
         step("wrong_bounds", "wrong bounds in a row", pick=an_attached_row, field="both", hours=5),
         step("wrong_name", "wrong name in a row", pick=an_attached_row, other=3),
@@ -159,24 +159,24 @@ ROWS = tuple(
         step("second_row", "second row", pick=an_attached_row, oid=3),
         step("loss_of_all_rows", "loss of all rows"),
     )
-    for each in (spoiling, SETTLING)
+    for each in (damage, SETTLE)
 )
 
 OTHER_BOUNDS = (
     step("their_attach", "their attach with other bounds", pick=1, shift=-1),
     step("row_at_a_moment", "row", quarters=3, odd=False),
-    SETTLING,
+    SETTLE,
 )
 
-CHAPTERS = {
-    "ours": OURS,
-    "theirs": THEIRS,
+SEQUENCES = {
+    "operations": OPERATIONS,
+    "manual SQL": MANUAL_SQL,
     "other bounds": OTHER_BOUNDS,
-    "names": NAMES,
-    "rows": ROWS,
+    "renames": RENAMES,
+    "log rows": LOG_ROWS,
 }
 
 
-def rules_of(chapters: Iterable[tuple[Step, ...]]) -> set[str]:
+def rules_of(sequences: Iterable[tuple[Step, ...]]) -> set[str]:
     """Return the names of the rules that are taken."""
-    return {each.rule for chapter in chapters for each in chapter}
+    return {each.rule for steps in sequences for each in steps}

@@ -1,4 +1,4 @@
-"""What must hold after a pass, and after ``reconcile`` and a pass."""
+"""Checks of what must hold after a pass, and after ``reconcile`` and a pass."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pg_timepart.maintenance.report import ActionResult, Report
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import partition_name
 from proof.drift.agreement import disagreements, is_marked, lost
-from proof.drift.ledger import expired, holes, span, window
+from proof.drift.base_machine import BaseMachine
+from proof.drift.expected_state import expired, holes, span, window
 from proof.drift.observed_tables import Table, visible
-from proof.drift.permitted_changes import Allowed
-from proof.drift.state import World
+from proof.drift.permitted_changes import AllowedChanges
 from tests.support.command_line import timepart
 
 UNTIMELY = "past retention, more than"
-"""What a pass says of the fuse."""
+"""What a pass says that has more to retire than its limit."""
 
 
-class Settling(World):
+class SettledRules(BaseMachine):
     """Passes and their proof."""
 
     def run_pass(self) -> Report:
         """Run a pass; it makes room, retires what is past retention, and nothing else."""
         late = self.late()
         wanted = {each.partition: each.bounds for each in plan(self.label, now=self.now).actions}
-        report = self.ours(lambda: maintain(self.label, now=self.now), self._allowed(late))
+        report = self.run_operation(lambda: maintain(self.label, now=self.now), self._allowed(late))
         failed = [each for each in report.actions if each.outcome not in ("done", "unchanged")]
         unexplained = [each for each in failed if not self._is_explained(each, wanted)]
         assert not unexplained, unexplained
@@ -45,7 +45,7 @@ class Settling(World):
     def run_reconcile(self) -> Report:
         """Run reconcile; it touches no table, mends our rows, and names what it leaves."""
         before = self.there
-        report = self.ours(lambda: reconcile(self.label, now=self.now), Allowed())
+        report = self.run_operation(lambda: reconcile(self.label, now=self.now), AllowedChanges())
         assert self.there == before, "reconcile touched a table"
         assert report.outcome in (Outcome.DONE, Outcome.UNCHANGED), report
         self._assert_agreement()
@@ -73,23 +73,23 @@ class Settling(World):
     def late(self) -> list[Table]:
         """Return what is past retention and, as far as is known, not pinned."""
         found = expired(self.there, self.policy, self.now)
-        return [each for each in found if self.ledger.pins.get(each.oid, self.now) <= self.now]
+        return [each for each in found if self.expected.pins.get(each.oid, self.now) <= self.now]
 
-    def _allowed(self, late: list[Table]) -> Allowed:
+    def _allowed(self, late: list[Table]) -> AllowedChanges:
         grace = self.policy.drop_after
         retired = {each.oid for each in late}
-        sure = retired - self.ledger.unsure
+        sure = retired - self.expected.unsure
         if len(sure) > self.policy.max_retire:
             retired = set()
         dropped = {
             each.oid
             for each in self.there.loose
             if grace is not None
-            and each.oid in self.ledger.since
-            and self.ledger.since[each.oid] + grace <= self.now
+            and each.oid in self.expected.since
+            and self.expected.since[each.oid] + grace <= self.now
         }
         pending = {each.oid for each in self.there.pending}
-        return Allowed(detach=frozenset(retired | pending), drop=frozenset(dropped))
+        return AllowedChanges(detach=frozenset(retired | pending), drop=frozenset(dropped))
 
     def _is_explained(self, result: ActionResult, wanted: dict[str, Bounds | None]) -> bool:
         """Whether only a person can decide about what stood in the way, and it is named."""
@@ -97,7 +97,7 @@ class Settling(World):
         if result.kind is not ActionKind.CREATE or bounds is None:
             return False
         default = self.there.default
-        is_full = default and any(bounds.contains(self.ledger.rows[v]) for v in default.values)
+        is_full = default and any(bounds.contains(self.expected.rows[v]) for v in default.values)
         return bool(default and is_full and f"{default.name} holds rows" in result.detail)
 
     def _assert_room(self, failed: list[ActionResult]) -> None:
@@ -114,11 +114,11 @@ class Settling(World):
         return partition_name(self.table, bounds, self.policy.zone)
 
     def _assert_retired(self, late: list[Table], report: Report) -> None:
-        sure = [each for each in late if each.oid not in self.ledger.unsure]
-        fuse = self.policy.max_retire
-        if len(sure) > fuse:
+        sure = [each for each in late if each.oid not in self.expected.unsure]
+        max_retire = self.policy.max_retire
+        if len(sure) > max_retire:
             assert UNTIMELY in sentences(report.problems), report
-        elif len(late) <= fuse:
+        elif len(late) <= max_retire:
             kept = [each.name for each in sure if self.there.by_oid[each.oid].is_attached]
             assert not kept, f"past retention and kept: {kept}"
 
@@ -138,7 +138,7 @@ class Settling(World):
         assert not kept, f"past the grace and kept: {kept}"
 
     def _assert_agreement(self) -> None:
-        found = disagreements(self.there, self.logs, self.ledger)
+        found = disagreements(self.there, self.logs, self.expected)
         assert not found, found
 
     def _assert_notes(self, notes: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Rules behind our back: what people do to partitions with SQL of their own."""
+"""Rules of manual SQL: partitions made, attached, detached, moved and dropped by people."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from django.db import OperationalError, connection
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from proof.drift.base_machine import LENGTHS, PICKS, QUARTERS, BaseMachine, one_of
+from proof.drift.detached_table_rules import REMOVALS
 from proof.drift.observed_tables import Table
-from proof.drift.second_places import elsewhere
-from proof.drift.spoil_rules import SPOILS
-from proof.drift.state import LENGTHS, PICKS, QUARTERS, World, one_of
+from proof.drift.other_locations import elsewhere
 from tests.support.processes import session
 
-CHECKS = SPOILS["checks"]
+DROP_CHECKS = REMOVALS["checks"]
 """A detach leaves a CHECK of the old bounds, which must go where others are wanted."""
 
 
-class Theirs(World):
+class ManualSqlRules(BaseMachine):
     """Partitions made, attached, detached and dropped by hand."""
 
     @rule(
@@ -26,7 +26,7 @@ class Theirs(World):
         start = self.edge_or_moment(pick, quarters)
         lower = "MINVALUE" if side == "min" else f"'{start.isoformat()}'"
         upper = "MAXVALUE" if side == "max" else f"'{self.later(start, length)}'"
-        made = self.by_hand(
+        made = self.run_sql(
             f"CREATE TABLE {self.new_name()} PARTITION OF {self.table}"
             f" FOR VALUES FROM ({lower}) TO ({upper})"
         )
@@ -36,7 +36,7 @@ class Theirs(World):
     @rule(pick=PICKS, quarters=QUARTERS, length=LENGTHS)
     def their_sub_partitioned(self, pick: int, quarters: int, length: int) -> None:
         start, name = self.edge_or_moment(pick, quarters), self.new_name()
-        made = self.by_hand(
+        made = self.run_sql(
             f"CREATE TABLE {name} PARTITION OF {self.table} FOR VALUES"
             f" FROM ('{start.isoformat()}') TO ('{self.later(start, length)}')"
             " PARTITION BY RANGE (at)",
@@ -48,7 +48,7 @@ class Theirs(World):
     @rule(pick=PICKS, quarters=QUARTERS, length=LENGTHS, rows=st.booleans())
     def their_attach_of_a_new_one(self, pick: int, quarters: int, length: int, rows: bool) -> None:
         start, name = self.edge_or_moment(pick, quarters), self.new_name()
-        if not self.by_hand(f"CREATE TABLE {name} (LIKE {self.table} INCLUDING INDEXES)"):
+        if not self.run_sql(f"CREATE TABLE {name} (LIKE {self.table} INCLUDING INDEXES)"):
             return
         if rows:
             self.insert(name, start)
@@ -59,12 +59,12 @@ class Theirs(World):
     @precondition(lambda self: self.attachable)
     def their_attach(self, pick: int, shift: int) -> None:
         table = one_of(self.attachable, pick)
-        bounds = self.ledger.bounds.get(table.oid)
+        bounds = self.expected.bounds.get(table.oid)
         if bounds is None or bounds.start is None or bounds.end is None:
             return
         start = self.later(bounds.start, shift)
         if shift:
-            self.by_hand(CHECKS.replace("{sql}", table.sql))
+            self.run_sql(DROP_CHECKS.replace("{sql}", table.sql))
         if self.attach(table.sql, f"'{start}'", f"'{self.later(bounds.end, max(shift, 0))}'"):
             self.did("their attach" if not shift else "their attach with other bounds")
 
@@ -72,8 +72,8 @@ class Theirs(World):
     @precondition(lambda self: self.there.firm)
     def their_detach(self, pick: int) -> None:
         table = one_of(self.there.firm, pick)
-        if self.by_hand(f"ALTER TABLE {self.table} DETACH PARTITION {table.sql}"):
-            self.ledger.is_left(table.oid, self.now)
+        if self.run_sql(f"ALTER TABLE {self.table} DETACH PARTITION {table.sql}"):
+            self.expected.is_left(table.oid, self.now)
             self.did("their detach")
 
     @rule(pick=PICKS)
@@ -81,7 +81,7 @@ class Theirs(World):
     def their_concurrent_detach(self, pick: int) -> None:
         table = one_of(self.there.firm, pick)
         if self.autocommitted(f"{self.alter(table)} CONCURRENTLY"):
-            self.ledger.is_left(table.oid, self.now)
+            self.expected.is_left(table.oid, self.now)
             self.did("their concurrent detach")
 
     @rule(pick=PICKS)
@@ -102,8 +102,8 @@ class Theirs(World):
     @precondition(lambda self: self.there.pending)
     def their_finalize(self) -> None:
         table = self.there.pending[0]
-        if self.by_hand(f"{self.alter(table)} FINALIZE"):
-            self.ledger.is_left(table.oid, self.now)
+        if self.run_sql(f"{self.alter(table)} FINALIZE"):
+            self.expected.is_left(table.oid, self.now)
             self.did("their finalize")
 
     @rule(pick=PICKS, attached=st.booleans(), again=st.booleans())
@@ -113,20 +113,20 @@ class Theirs(World):
         statements = [f"DROP TABLE {table.sql}"]
         if again:
             statements.append(f"CREATE TABLE {table.sql} (LIKE {self.table} INCLUDING INDEXES)")
-        if self.by_hand(*statements, losing=table.values):
+        if self.run_sql(*statements, losing=table.values):
             self.did("their drop" if not again else "their drop and another of the name")
 
     @rule(pick=PICKS)
     @precondition(lambda self: self.there.tables)
     def their_move(self, pick: int) -> None:
         table = one_of(self.there.tables, pick)
-        if self.by_hand(f"ALTER TABLE {table.sql} SET TABLESPACE {elsewhere()}"):
+        if self.run_sql(f"ALTER TABLE {table.sql} SET TABLESPACE {elsewhere()}"):
             self.did("their move")
 
     @rule(pick=PICKS)
     @precondition(lambda self: not self.there.default)
     def their_default(self, pick: int) -> None:
-        if self.by_hand(f"CREATE TABLE {self.new_name()} PARTITION OF {self.table} DEFAULT"):
+        if self.run_sql(f"CREATE TABLE {self.new_name()} PARTITION OF {self.table} DEFAULT"):
             self.did("their default partition")
 
     @rule(empty=st.booleans())
@@ -135,7 +135,7 @@ class Theirs(World):
         default = self.there.default
         assert default is not None
         end = f"DROP TABLE {default.sql}" if empty else self.alter(default)
-        if self.by_hand(end, losing=default.values if empty else frozenset()):
+        if self.run_sql(end, losing=default.values if empty else frozenset()):
             self.did("their end of the default partition")
 
     @rule(pick=PICKS, quarters=QUARTERS)
@@ -146,7 +146,7 @@ class Theirs(World):
 
     def attach(self, name: str, lower: str, upper: str) -> bool:
         """Attach by hand."""
-        return self.by_hand(
+        return self.run_sql(
             f"ALTER TABLE {self.table} ATTACH PARTITION {name}"
             f" FOR VALUES FROM ({lower}) TO ({upper})"
         )

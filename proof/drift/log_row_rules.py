@@ -1,4 +1,4 @@
-"""Rules behind our back: our own rows, lost and spoiled."""
+"""Rules that damage our own records: PartitionLog rows deleted, doubled and falsified."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis.stateful import precondition, rule
 
 from pg_timepart.models import PartitionLog
 from proof.drift.agreement import is_marked, marked_bounds
-from proof.drift.state import PICKS, World, one_of
+from proof.drift.base_machine import PICKS, BaseMachine, one_of
 
 
-class Tampering(World):
+class LogRowRules(BaseMachine):
     """Our rows are no truth, so nothing may depend on them that the catalog knows."""
 
     has_not_lost_all_rows = True
@@ -128,7 +128,7 @@ class Tampering(World):
 
     def spoiled(self, log: PartitionLog) -> None:
         """Note that what only this row could know may be lost."""
-        self.ledger.doubt(log.relid)
+        self.expected.doubt(log.relid)
         for each in self.there:
             if (each.schema, each.name) == (log.schema_name, log.table_name):
-                self.ledger.doubt(each.oid)
+                self.expected.doubt(each.oid)

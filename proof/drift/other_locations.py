@@ -1,4 +1,4 @@
-"""Where it happens: a second schema, a second tablespace, and how all is taken away again."""
+"""Other locations of partitions: a second schema and a second tablespace, and the clean-up."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def elsewhere() -> str:
 
 
 @contextmanager
-def place() -> Iterator[None]:
+def other_locations_made() -> Iterator[None]:
     """Make the schema and the tablespace, and drop them at the end, when they must be empty."""
     with tablespaces_named(elsewhere()), connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {ASIDE}")

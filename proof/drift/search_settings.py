@@ -1,4 +1,4 @@
-"""How long to search."""
+"""Settings of the random search: how many steps and sequences, how long, from which seed."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def rounds(seconds: float, seed: int) -> Iterator[int]:
         yield seed
 
 
-def told(tally: Counter[str]) -> str:
+def tally_lines(tally: Counter[str]) -> str:
     """Return how often each rule did something, a line each."""
     return "\n".join(f"{count:9,}  {what}" for what, count in tally.most_common())

@@ -1,11 +1,11 @@
-"""Rules behind our back: what a detached partition needs to be attached again, taken away."""
+"""Rules of manual SQL: detached tables lose constraints and indexes that an attach needs."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from proof.drift.state import PICKS, World, one_of
+from proof.drift.base_machine import PICKS, BaseMachine, one_of
 
 INDEXES = """
 DO $$ DECLARE each regclass; BEGIN
@@ -20,7 +20,7 @@ FOR each IN SELECT conname FROM pg_constraint
 LOOP EXECUTE format('ALTER TABLE {sql} DROP CONSTRAINT %I', each); END LOOP; END $$
 """
 
-SPOILS = {
+REMOVALS = {
     "indexes": INDEXES,
     "keys": CONSTRAINTS.replace("{kinds}", "'p', 'u'"),
     "checks": CONSTRAINTS.replace("{kinds}", "'c'"),
@@ -29,21 +29,21 @@ SPOILS = {
 }
 
 
-class Spoiling(World):
+class DetachedTableRules(BaseMachine):
     """An attach has to build anew what is missing."""
 
-    @rule(pick=PICKS, what=st.sampled_from(sorted(SPOILS)))
+    @rule(pick=PICKS, what=st.sampled_from(sorted(REMOVALS)))
     @precondition(lambda self: self.there.loose)
     def their_spoiling(self, pick: int, what: str) -> None:
         table = one_of(self.there.loose, pick)
-        if self.by_hand(SPOILS[what].replace("{sql}", table.sql)):
+        if self.run_sql(REMOVALS[what].replace("{sql}", table.sql)):
             self.did(f"their spoiling of {what}")
 
     @rule(pick=PICKS)
     @precondition(lambda self: self.there.loose)
     def their_not_valid_check(self, pick: int) -> None:
         table = one_of(self.there.loose, pick)
-        if self.by_hand(
+        if self.run_sql(
             f"ALTER TABLE {table.sql} ADD CONSTRAINT odd CHECK (value > 0) NOT VALID",
             f"CREATE INDEX ON {table.sql} (at, value)",
         ):
@@ -53,5 +53,5 @@ class Spoiling(World):
     @precondition(lambda self: self.there.tables)
     def their_comment(self, pick: int, words: str) -> None:
         table = one_of(self.there.tables, pick)
-        if self.by_hand(f"COMMENT ON TABLE {table.sql} IS {words}"):
+        if self.run_sql(f"COMMENT ON TABLE {table.sql} IS {words}"):
             self.did("their comment")
