@@ -15,6 +15,11 @@ def register(key_format: KeyFormat) -> None:
     _registered[key_format.name] = key_format
 
 
+def unregister(name: str) -> None:
+    """Let the decorator's ``key_format`` name it no more."""
+    del _registered[name]
+
+
 def key_format_named(name: str) -> KeyFormat:
     """Return the format of this name; raises UnknownName."""
     try:

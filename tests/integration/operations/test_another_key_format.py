@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
@@ -46,10 +47,10 @@ class EpochKey(KeyFormat):
 
 
 @pytest.fixture
-def epoch(monkeypatch: pytest.MonkeyPatch) -> EpochKey:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+def epoch() -> Iterator[EpochKey]:
     registry.register(EpochKey())
-    return EpochKey()
+    yield EpochKey()
+    registry.unregister("epoch")
 
 
 @pytest.fixture(params=[models.BigIntegerField, models.IntegerField])
