@@ -142,6 +142,23 @@ def interrupted_at(point: int | str, work: Callable[[], Any], act: Act) -> Inter
     return Interruption(place=places[0] if places else None, error=error)
 
 
+def die_at(words: str, work: Callable[[], Any]) -> None:
+    """Do ``work``, and leave it as a dying worker does, at the first statement that has the words.
+
+    What it wrote before is committed, and what a transaction had open is rolled back. In this
+    process: cheaper than ``killed_at``, but blocks that clean up are run.
+    """
+
+    def die(_where: str, _connection: BaseDatabaseWrapper) -> None:
+        raise SystemExit(words)
+
+    try:
+        interrupted_at(words, work, die)
+    except SystemExit:
+        return
+    raise AssertionError(f"the work did not get to {words!r}")
+
+
 def wait_until(condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
     """Return the first true answer of ``condition``; fail if there is none in time."""
     deadline = time.monotonic() + timeout_seconds

@@ -13,7 +13,7 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
 from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, at, failure, outcomes, rolled_back
-from tests.support.processes import session
+from tests.support.processes import die_at, session
 
 MAY = "2024-05-15 10:30"
 JANUARY = "fleet_ship_20240101_20240201"
@@ -198,15 +198,7 @@ def test_what_somebody_attaches_while_we_wait_is_not_dropped(database: Database)
 
 def test_what_a_crash_left_is_dropped_only_if_the_config_still_says_so(database: Database) -> None:
     log = detached_ship(database, drop_after=timedelta(days=30))
-    died = SystemExit("as if the worker died")
-
-    def die(execute: Any, statement: str, *rest: Any) -> Any:
-        if statement.startswith("DROP TABLE"):
-            raise died
-        return execute(statement, *rest)
-
-    with database.connection.execute_wrapper(die), pytest.raises(SystemExit):
-        maintain("fleet.ship", now=at(MAY))
+    die_at("DROP TABLE", lambda: maintain("fleet.ship", now=at(MAY)))
     database.configure(Ship, drop_after=None)
     assert maintain("fleet.ship", now=at(MAY)).outcome == "unchanged"
     assert database.exists(JANUARY)

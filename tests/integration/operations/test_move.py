@@ -8,6 +8,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, rolled_back
+from tests.support.processes import die_at
 
 CARGO = "fleet_cargo_20240101_20240201"
 
@@ -83,8 +84,8 @@ def test_a_move_that_was_interrupted_is_ended_by_the_next_pass(
     log = database.log(Ship, "2024-01-01")
     log.detach()
     log.refresh_from_db()
-    log.unfinished, log.is_asked, log.wanted_tablespace = "move", True, tablespaces.cold
-    log.save()
+    die_at("SET TABLESPACE", lambda: log.set_tablespace(tablespaces.cold))
+    assert database.tablespaces(log.table_name) == {"pg_default"}
     report = maintain("fleet.ship", now=at("2024-05-15"))
     assert ("move", "done") in outcomes(report)
     assert database.tablespaces(log.table_name) == {tablespaces.cold}

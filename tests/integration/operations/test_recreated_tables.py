@@ -20,7 +20,7 @@ from tests.support.admin_client import entry_of
 from tests.support.celery_messages import CeleryInMemory
 from tests.support.database import Database
 from tests.support.other_runs import another_run_on, short_lock_wait
-from tests.support.processes import interrupted_at, session
+from tests.support.processes import die_at, interrupted_at, session
 
 SHIP = "fleet.ship"
 DEEDS: dict[str, Callable[[PartitionLog], Any]] = {
@@ -63,7 +63,9 @@ def test_what_was_begun_with_the_other_is_not_done_to_it(
     database: Database, row: PartitionLog, unfinished: str
 ) -> None:
     database.configure(Ship, drop_after=None)
-    PartitionLog.objects.filter(pk=row.pk).update(unfinished=unfinished, is_asked=True)
+    die_at("LOCK TABLE", lambda: DEEDS[unfinished](row))
+    row.refresh_from_db()
+    assert row.unfinished == unfinished
     database.make_anew(row.table_name)
     maintain(SHIP)
     maintain(SHIP)
