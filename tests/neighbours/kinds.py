@@ -110,4 +110,4 @@ GREEN = (
 
 NEIGHBOURS = (*WATCHERS, *BACKENDS, *GREEN)
 SAMPLE = ("zero-downtime",)
-"""Run in every ``make test``."""
+"""Run in every ``make acceptance``."""
