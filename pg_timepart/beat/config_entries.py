@@ -20,7 +20,7 @@ MAX_NAME = 200
 
 
 def find_entry(config: PartitionConfig) -> PeriodicTask | None:
-    """Return the entry that the config remembers, or else one of ours that no config does."""
+    """Return the entry whose id the config has, or else one of its label that no config has."""
     ours = beat_entries().filter(task=MAINTAIN)
     by_key = ours.filter(pk=config.schedule_id).first() if config.schedule_id else None
     if by_key is not None:
@@ -38,7 +38,7 @@ def entry_name(label: str) -> str:
 
 
 def free_name(label: str) -> str:
-    """Return the plain name, or where an entry that is not this label's has it, a second one."""
+    """Return the plain name, or another where an entry for something else has it."""
     name = entry_name(label)
     return _digested_name(label) if beat_entries().filter(name=name).exists() else name
 

@@ -1,4 +1,4 @@
-"""Dispatcher: one beat entry that sends what is due, in place of an entry per config."""
+"""Dispatcher: one beat entry that sends the pass of every config that is due."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ DISPATCH = "pg_timepart.dispatch"
 DISPATCHER_NAME = "pg_timepart: send what is due"
 LONGEST_SECONDS = 60
 OWN_SECONDS = frozenset(each for each in NICE_SECONDS if each <= LONGEST_SECONDS)
-"""Intervals that we choose for the entry; one that has another was changed by a person."""
+"""Intervals that we set; an entry with another one was changed by a person."""
 
 
 def due_configs(now: datetime) -> list[PartitionConfig]:
-    """Return the enabled configs that were last looked at about their interval ago, or longer.
+    """Return the enabled configs whose last check was about their interval ago, or longer.
 
-    A pass begins a moment after it was sent. So what is due before half of the time until the next
-    dispatch is over is due now: or else it would be looked at every other time only.
+    A pass begins a moment after it was sent. So a config counts as due if it will be within half of
+    the dispatch interval: otherwise it would be checked only every other time.
     """
     early = dispatcher_seconds() / 2
     return [each for each in _enabled_configs() if is_due(each, now, early)]
 
 
 def dispatcher_seconds() -> int:
-    """Return how often to dispatch: as often as an enabled config asks for, at least once a minute.
+    """Return the dispatch interval: the shortest of the enabled configs, at most a minute.
 
     A person may have chosen another interval for the entry.
     """
@@ -58,8 +58,8 @@ def dispatcher_seconds() -> int:
 def sync_dispatcher() -> list[str]:
     """Make the dispatcher's entry where the settings want it, and remove it where they do not.
 
-    It comes as often as the enabled configs ask for, unless a person chose its schedule.
-    Returns a sentence for each change. Beat must be installed.
+    Its interval is the shortest of the enabled configs, unless a person chose its schedule. Returns
+    a sentence for each change. Beat must be installed.
     """
     entries = _entries()
     if not conf.options().DISPATCHER:
@@ -73,7 +73,7 @@ def sync_dispatcher() -> list[str]:
 
 
 def _entries() -> list[PeriodicTask]:
-    """Return what sends the dispatcher's task, the one to keep first: it is switched on."""
+    """Return the entries of the dispatcher's task, the one to keep (an enabled one) first."""
     return list(beat_entries().filter(task=DISPATCH).order_by("-enabled", "pk"))
 
 
@@ -106,9 +106,9 @@ def _removed(entry: PeriodicTask, reason: str) -> str:
 
 
 def _free_name() -> str:
-    """Return the plain name, or where a person's entry for something else has it, a numbered one.
+    """Return the plain name, or a numbered one where an entry for another task has it.
 
-    A dispatcher that another process makes meanwhile has the same name: only one gets through.
+    Two processes that make one at once choose the same name: only one succeeds.
     """
     others = beat_entries().filter(name__startswith=DISPATCHER_NAME).exclude(task=DISPATCH)
     taken = set(others.values_list("name", flat=True))

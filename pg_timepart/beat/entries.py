@@ -39,7 +39,7 @@ def beat_alias() -> str:
 
 
 def beat_entries() -> Any:
-    """Return all entries of beat, those of others too, with their schedules, where written."""
+    """Return all entries of beat, also those that are not ours, with their schedules."""
     rows = periodic_task()._default_manager.using(beat_alias())
     return rows.select_related("interval", "crontab", "solar", "clocked")
 
@@ -47,9 +47,10 @@ def beat_entries() -> Any:
 def save_new(
     entry: PeriodicTask, find: Callable[[], PeriodicTask | None]
 ) -> tuple[PeriodicTask, bool]:
-    """Save an entry and return it, or what ``find`` returns where another process was quicker.
+    """Save an entry; where another process was quicker, return the one that ``find`` finds.
 
-    The second of the pair is whether it was saved. Raises what the save did where nothing is found.
+    Returns the entry, and whether it was saved here. Raises the error of the save where nothing is
+    found.
     """
     try:
         with transaction.atomic(using=beat_alias()):
@@ -63,7 +64,7 @@ def save_new(
 
 
 def interval_of(seconds: int) -> Any:
-    """Return a schedule row of this length; there may be several, and any will do."""
+    """Return an IntervalSchedule of this length; where there are several, any of them."""
     rows = apps.get_model(BEAT_APP, "IntervalSchedule")._default_manager.using(beat_alias())
     size, unit = next(each for each in UNITS if seconds % each[0] == 0)
     wanted = {"every": seconds // size, "period": unit}
@@ -71,14 +72,14 @@ def interval_of(seconds: int) -> Any:
 
 
 def seconds_of(entry: PeriodicTask) -> float | None:
-    """Return how often an entry is due, or None where that is no interval."""
+    """Return the interval of an entry in seconds, or None for another kind of schedule."""
     if entry.interval is None:
         return None
     return float(entry.interval.schedule.run_every.total_seconds())
 
 
 def expiry_of(seconds: int) -> int:
-    """Return after how many seconds a message of an entry that is due so often expires."""
+    """Return after how many seconds a message of an entry with this interval expires."""
     return max(seconds, SHORTEST_EXPIRY_SECONDS)
 
 

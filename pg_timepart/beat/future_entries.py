@@ -1,7 +1,7 @@
-"""Beat entries that a clock in the future has stopped, and how they go on.
+"""Repair of beat entries whose last_run_at lies in the future, because a clock was wrong.
 
-Beat compares moments that it, or another host, has written down with its own clock. What lies in
-the future it waits for.
+Beat compares moments that it, or another host, has saved by its own clock: an entry is not due
+before a ``last_run_at`` in the future.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from django_celery_beat.models import PeriodicTask
 
 CLOSE = timedelta(minutes=1)
-"""What lies no further in the future was written by a clock that is right."""
+"""Up to this difference, the clocks count as the same."""
 
 
 def catch_up(entry: PeriodicTask, now: datetime) -> list[str]:
-    """Make an entry due that was last sent, or made, in the future; return a sentence if it was."""
+    """Make an entry due whose last run or creation lies in the future; return a sentence if so."""
     since = entry.last_run_at or entry.date_changed
     if not entry.enabled or since is None or since <= now + CLOSE:
         return []
@@ -31,14 +31,14 @@ def catch_up(entry: PeriodicTask, now: datetime) -> list[str]:
 
 
 def announce(before: datetime | None, using: str) -> None:
-    """Have beat read its schedule anew also where the change ``before`` was by a clock ahead."""
+    """Make beat read its schedule again, also where its last change lies in the future."""
     after = last_change(using)
     if before is not None and after is not None and after <= before:
         _changes(using).filter(ident=1).update(last_update=before + timedelta(milliseconds=1))
 
 
 def last_change(using: str) -> datetime | None:
-    """Return what beat compares to know that its schedule has changed."""
+    """Return ``PeriodicTasks.last_update``, by which beat notices a changed schedule."""
     found: datetime | None = _changes(using).values_list("last_update", flat=True).first()
     return found
 

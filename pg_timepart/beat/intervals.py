@@ -9,14 +9,14 @@ from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.periods import Period
 
 NICE_SECONDS = (15, 30, 60, 300, 900, 1_800, 3_600, 21_600, 43_200, 86_400)
-"""Intervals that are offered; the longest is a day, so that trouble shows within one."""
+"""Possible intervals in seconds; at most a day, so that a failure shows within one."""
 
 
 def default_seconds(config: PartitionConfig) -> int:
-    """Return how often to maintain a table, in seconds.
+    """Return the interval between the passes of a table, in seconds.
 
-    At least twice a partition, and often enough that the runway stays above half of ``premake``
-    even if a run is missed. A config that cannot be used is looked at once an hour.
+    At least two passes a period, and enough that the runway stays above half of ``premake`` even if
+    a run is missed. A config that cannot be used is checked once an hour.
     """
     try:
         policy = config.policy()
@@ -28,9 +28,9 @@ def default_seconds(config: PartitionConfig) -> int:
 
 
 def patience(config: PartitionConfig) -> timedelta:
-    """Return how long a table may go without a pass where no schedule of ours says how often.
+    """Return how long a table may go without a pass where beat has no schedule for it.
 
-    The span of two partitions, and two days at least. A config that cannot be used has these.
+    Two periods, and two days at least. A config that cannot be used has the two days.
     """
     try:
         policy = config.policy()
@@ -41,9 +41,9 @@ def patience(config: PartitionConfig) -> timedelta:
 
 
 def is_due(config: PartitionConfig, now: datetime, early_seconds: float = 0.0) -> bool:
-    """Return whether the table was last looked at longer ago than its default interval.
+    """Return whether the last check of the table is longer ago than its default interval.
 
-    What will be within ``early_seconds`` is due too.
+    Also if it will be within ``early_seconds``.
     """
     if config.last_checked_at is None or config.last_checked_at > now:
         return True

@@ -1,9 +1,9 @@
 """Beat entries of configs: one for each enabled config, which operators may change as they like.
 
-What django-celery-beat demands of whoever makes its rows: save them one by one, so that beat
-hears of it; never save what has not changed, since that restarts the clock of an entry that has
-not run; never delete a schedule row, since others may use it and the entries cascade.
-https://django-celery-beat.readthedocs.io/
+Rules of django-celery-beat for code that makes its entries: save them one by one, so that beat
+notices; never save one that has not changed, since that restarts the interval of an entry that has
+not run; never delete a schedule (IntervalSchedule, ...), since other entries may use it and are
+deleted with it. https://django-celery-beat.readthedocs.io/
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def sync_all() -> list[str]:
 
 
 def retire_all() -> None:
-    """Leave nothing that sends our tasks, where our own tables are there no more.
+    """Remove or disable every entry that sends our tasks, once our own tables are removed.
 
-    Entries that maintain a table and the dispatcher are removed; those of a person that send
-    another task of ours are switched off. Does nothing without beat.
+    Entries that maintain a table and the dispatcher are removed; entries that a person made for
+    another task of ours are disabled. Does nothing without beat.
     """
     if not is_beat_installed() or has_table(rows_alias(), PartitionConfig._meta.db_table):
         return
@@ -81,9 +81,9 @@ def retire_all() -> None:
 
 
 def sync(config: PartitionConfig) -> list[str]:
-    """Make, repair or pause the beat entry of one config, as its row is by now; see sync_all().
+    """Make, repair or pause the beat entry of one config, which is read anew; see sync_all().
 
-    Of several processes that do so for one config, each sees what those before it did.
+    Processes that do so for one config at the same time wait for each other.
     """
     if not is_beat_installed():
         return []
@@ -113,7 +113,7 @@ def after_config_saved(
     raw: bool = False,
     **_kwargs: Any,
 ) -> None:
-    """Receive post_save of a config, and follow once it is committed."""
+    """Receive post_save of a config: sync its entry after the commit."""
     if not raw:
         transaction.on_commit(lambda: sync(instance) and None, using=using)
 
@@ -124,7 +124,7 @@ def after_config_deleted(
     using: str,
     **_kwargs: Any,
 ) -> None:
-    """Receive post_delete of a config, and remove its entry once that is committed."""
+    """Receive post_delete of a config: remove its entry after the commit."""
     transaction.on_commit(lambda: remove(instance), using=using)
 
 
@@ -134,10 +134,11 @@ def entry_of(config: PartitionConfig) -> PeriodicTask | None:
 
 
 def _have_its_interval(config: PartitionConfig) -> None:
-    """Make the schedule row that the entry will need, before the entry is locked.
+    """Make the IntervalSchedule that the entry will need, before the entry is locked.
 
-    Who saves an entry writes it first, and what tells beat of a change after it. A new schedule row
-    is told of too: in one transaction that would be the other way round, and could be a deadlock.
+    Saving an entry locks it first, and then PeriodicTasks, which tells beat of a change; saving a
+    new schedule locks PeriodicTasks too. In one transaction the order would be reversed, which
+    could be a deadlock.
     """
     row = _rows_of(config).first()
     if row is not None and _has_entry(row) and row.schedule_seconds != default_seconds(row):
@@ -150,7 +151,7 @@ def _has_entry(config: PartitionConfig) -> bool:
 
 
 def _sync_anew(config: PartitionConfig) -> list[str]:
-    """Sync a config that was read a while ago, and wait for nobody who has its row."""
+    """Sync a config that was read a while ago, without locking its row."""
     row = _rows_of(config).first()
     return [] if row is None else _sync(row)
 
@@ -173,7 +174,7 @@ def _sync(config: PartitionConfig) -> list[str]:
 
 
 def _sync_wanted_dispatcher() -> list[str]:
-    """Let the dispatcher follow a config at once; where none is wanted, sync_all() removes it."""
+    """Sync the dispatcher at once; where none is wanted, sync_all() removes it."""
     return sync_dispatcher() if conf.options().DISPATCHER else []
 
 
@@ -194,7 +195,7 @@ def _make(config: PartitionConfig) -> list[str]:
 
 
 def _pause(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
-    """Switch an entry off and keep the operator's schedule for when its config is enabled."""
+    """Disable an entry and keep the operator's schedule for when its config is enabled."""
     if not entry.enabled:
         return []
     entry.enabled = False
@@ -204,7 +205,7 @@ def _pause(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
 
 
 def _resume(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
-    """Switch on what _pause() switched off; leave alone what an operator did."""
+    """Enable an entry that _pause() disabled, but not one that an operator disabled."""
     if not config.is_schedule_paused:
         return []
     keep(config, is_schedule_paused=False)
@@ -216,13 +217,13 @@ def _resume(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
 
 
 def _repair(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
-    """Set right what only we may decide: which task the entry sends, and for which model."""
+    """Correct the entry's task and label, which operators do not choose."""
     args = json.dumps([config.model_label])
     has_schedule = any((entry.interval_id, entry.crontab_id, entry.solar_id, entry.clocked_id))
     if entry.args == args and entry.kwargs in {"", "{}"} and has_schedule:
         return []
     if not (is_json(entry.args) and is_json(entry.kwargs)):
-        entry.enabled = True  # beat itself switched it off when it could not read them
+        entry.enabled = True  # beat disables an entry whose arguments it cannot read
     entry.args, entry.kwargs = args, "{}"
     if not has_schedule:
         entry.interval = interval_of(default_seconds(config))
@@ -231,7 +232,7 @@ def _repair(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
 
 
 def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
-    """Follow a change of the config's period, unless a person chose the schedule."""
+    """Set the interval anew after a change of the config's period, unless a person chose it."""
     seconds, before = default_seconds(config), config.schedule_seconds
     if seconds == before:
         return []
@@ -246,10 +247,11 @@ def _follow_period(config: PartitionConfig, entry: PeriodicTask) -> list[str]:
 
 
 def _remove_strays() -> list[str]:
-    """Remove entries of ours that no config has, by the number that configs remember.
+    """Remove entries of ours that belong to no config, by the ids that configs keep.
 
-    The entries are read first, and then all configs: one that was made meanwhile counts too. A
-    config whose own entry is not there may be about to remember the one with its label.
+    The entries are read first, and then all configs: one that was made meanwhile counts too. An
+    entry with the label of a config whose own entry is missing is left: that config may be about to
+    take it.
     """
     entries = list(beat_entries().filter(task=MAINTAIN))
     keys = dict(configs().values_list("model_label", "schedule_id"))
@@ -266,9 +268,9 @@ def _remove_strays() -> list[str]:
 
 
 def _forget_lost(known: Sequence[PartitionConfig]) -> None:
-    """Forget the numbers of entries that are there no more.
+    """Clear the ids of entries that do not exist any more.
 
-    Once beat's tables are made anew, the entries of other configs get them.
+    When beat's tables are made anew, the entries of other configs get the same ids.
     """
     there = {None, *beat_entries().filter(task=MAINTAIN).values_list("pk", flat=True)}
     for config in known:

@@ -1,4 +1,4 @@
-"""Timetable of passes: when the next one of each table is due by beat, and which is late."""
+"""Timetable of passes: when the next one of each table is due by beat, and which are late."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 MAINTAIN_ALL = f"{TASK_PREFIX}maintain_all"
 SHORTEST_GRACE = timedelta(minutes=5)
 LONGEST_GRACE = timedelta(hours=1)
-"""So much later than it is due a pass may come, for workers have other tasks too."""
+"""The delay in which a due pass is not late yet: workers have other tasks too."""
 
 WRITTEN_WITHIN = timedelta(minutes=5)
-"""Beat writes down what it has sent every three minutes, and when it ends."""
+"""The interval in which beat saves last_run_at, which it also does when it ends."""
 
 
 class NeverDue(TimepartError):
-    """A schedule has no next time."""
+    """Raised where a schedule has no next time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """A table whose next pass does not come, or has not come in time."""
+    """A scheduled pass of a table that is late, or that will never come."""
 
     code: Code
-    """Why no pass has come, as far as beat's entries tell."""
+    """The code of the finding that says why, as far as beat's entries tell."""
 
     due_at: datetime | None = None
-    """When the pass should have come; None where no schedule says."""
+    """When the pass was due; None where no schedule tells."""
 
     sent_at: datetime | None = None
-    """When beat last sent one; None where it never did."""
+    """When beat last sent a pass; None where it never did."""
 
     queue: str = ""
-    """Where beat sends it."""
+    """The queue that beat sends it to."""
 
     entry: str = ""
-    """The name of the entry."""
+    """The name of the beat entry."""
 
 
 class Timetable:
@@ -73,9 +73,9 @@ class Timetable:
                 self._for_all.append(each)
 
     def delay(self, config: PartitionConfig, now: datetime) -> Delay | None:
-        """Return what is late of this table at ``now``, by the clock of its server; or None.
+        """Return the late pass of this table at ``now``, by the clock of its server; or None.
 
-        Nothing is late of a config that is switched off, or that has no row. Makes no query.
+        None for a config that is disabled or not saved. Makes no query.
         """
         if not config.enabled or config._state.adding:
             return None
@@ -86,7 +86,7 @@ class Timetable:
         return _longest(senders, config, now) if senders else _unscheduled(entries)
 
     def _entries_of(self, config: PartitionConfig) -> list[PeriodicTask]:
-        if conf.options().DISPATCHER:  # which pauses the tables' own
+        if conf.options().DISPATCHER:  # which pauses the entries of single tables
             return self._for_all
         named = self._by_arguments.get(json.dumps([config.model_label]), [])
         own = self._by_key.get(config.schedule_id or 0)
@@ -103,9 +103,9 @@ def read_timetable() -> Timetable:
 
 
 def time_left(scheduled: Any, since: datetime) -> timedelta:
-    """Return how long from now until a beat entry, or a schedule row, that ran then is due.
+    """Return how long from now until a beat entry or schedule that last ran ``since`` is due.
 
-    Raises NeverDue for the 30th of February and its like, which beat itself leaves out in silence.
+    Raises NeverDue for the 30th of February and the like, for which beat logs no error.
     """
     try:
         left: timedelta = scheduled.schedule.remaining_estimate(since)
@@ -127,9 +127,9 @@ def _unscheduled(entries: list[PeriodicTask]) -> Delay:
 
 
 def _unseen(config: PartitionConfig, now: datetime) -> Delay | None:
-    """Return whether passes that something else runs, such as cron, have not come for long.
+    """Return a delay where passes of another scheduler, such as cron, have not come for long.
 
-    Nobody knows how often they should, so that only what helps no schedule is told.
+    Their interval is not known, so only a very long delay is reported.
     """
     if config.last_checked_at is None:
         return None
@@ -159,10 +159,10 @@ def _lateness(entry: PeriodicTask, config: PartitionConfig, now: datetime) -> De
 
 
 def _since(entry: PeriodicTask, config: PartitionConfig, now: datetime) -> datetime:
-    """Return from when to count: the last pass, or a later change of the entry by a person.
+    """Return the start of the interval: the last pass, or a later change of the entry by a person.
 
-    A moment in the future was written by a clock that was ahead, and says nothing. A table that was
-    never looked at is counted from when its entry was first sent, as far as can be told.
+    A moment in the future was saved by a clock that was ahead, and is ignored. For a table that was
+    never checked, it is when its entry was first sent, as far as that can be told.
     """
     moments = [config.last_checked_at, _changed_at(entry)]
     past = [each for each in moments if each is not None and each <= now]
@@ -176,9 +176,9 @@ def _since(entry: PeriodicTask, config: PartitionConfig, now: datetime) -> datet
 
 
 def _changed_at(entry: PeriodicTask) -> datetime | None:
-    """Return when somebody else than beat last saved the entry, as far as can be told.
+    """Return when a person last saved the entry, as far as can be told.
 
-    Whoever saves it sets its date, and so does beat, soon after it has sent the entry.
+    Saving sets ``date_changed``, and so does beat, soon after it has sent the entry.
     """
     changed, sent = entry.date_changed, entry.last_run_at
     is_by_beat = changed is not None and sent is not None and changed <= sent + WRITTEN_WITHIN

@@ -1,4 +1,4 @@
-"""W002 and W003: nothing rotates by itself unless beat reads its schedules from the database."""
+"""W002 and W003: schedules need django-celery-beat, and a beat that reads them from there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 
 def check_beat(**_: Any) -> list[checks.CheckMessage]:
-    """Return a warning where no schedule would be made, or where beat would not read it."""
+    """Return a warning where beat is not installed, or its scheduler is not the database's."""
     if not apps.is_installed(BEAT_APP):
         return [
             checks.Warning(
@@ -39,7 +39,7 @@ def check_beat(**_: Any) -> list[checks.CheckMessage]:
 
 
 def _schedulers() -> list[str]:
-    """Return what Django's settings and Celery's say; either may be what beat will read."""
+    """Return the scheduler by Django's settings and by Celery's; beat may use either."""
     return [
         str(getattr(settings, "CELERY_BEAT_SCHEDULER", "")),
         str(current_app.conf.beat_scheduler),

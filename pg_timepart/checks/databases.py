@@ -26,7 +26,7 @@ from pg_timepart.schema.unique_keys import is_named
 # rows go unchecked; older ones still can break concurrent queries and index builds.
 # https://www.postgresql.org/docs/release/16.5/
 REPAIRED_IN = {14: 14, 15: 9, 16: 5, 17: 1}
-"""By major version, the first minor version in which detaching is known to be right."""
+"""By major version, the first minor version without known bugs in detaching."""
 
 
 def check_databases(
@@ -34,7 +34,7 @@ def check_databases(
     databases: Sequence[str] | None = None,
     **_: Any,
 ) -> list[CheckMessage]:
-    """Return what these databases say of the decorated models that are written to them."""
+    """Return warnings about these databases and the tables of decorated models in them."""
     messages: list[CheckMessage] = []
     for alias, found in models_by_database(app_configs, databases):
         messages += check_database(alias, found)
@@ -44,7 +44,7 @@ def check_databases(
 def models_by_database(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None
 ) -> Iterator[tuple[str, list[type[models.Model]]]]:
-    """Yield those PostgreSQL databases that decorated models of these apps are written to."""
+    """Yield each PostgreSQL database with the decorated models of these apps written to it."""
     labels = None if app_configs is None else {config.label for config in app_configs}
     for alias in databases or ():
         found = [
@@ -59,7 +59,7 @@ def models_by_database(
 
 
 def check_database(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:
-    """Yield what one PostgreSQL database says of these models."""
+    """Yield warnings about one PostgreSQL database and the tables of these models."""
     connection: Any = connections[alias]
     try:
         version: int = connection.pg_version
@@ -103,11 +103,11 @@ def _defective(alias: str, version: int) -> CheckMessage:
 def _check_tables(alias: str, models_there: list[type[models.Model]]) -> Iterator[CheckMessage]:
     """Yield a warning for each table that is not what its model declares.
 
-    Warnings, because an error would keep ``migrate`` from making it so. A table that does not
-    exist yet is what migrate is for.
+    A warning and no error, because an error would keep ``migrate``, which can mend it, from
+    running. A table that does not exist yet is left to ``migrate``.
     """
     by_table = {model._meta.db_table: model for model in models_there}
-    # The zone is for the bounds, which do not matter here.
+    # Only the bounds depend on the zone, and they are not used here.
     formats = declared_formats(by_table)
     parents = read_parents(connections[alias], list(by_table), zone=UTC, formats=formats)
     managers = read_other_managers(connections[alias], parents.values())

@@ -20,7 +20,7 @@ def check_defaults(
     key: models.Field[Any, Any],
     formats: Sequence[KeyFormat],
 ) -> Iterator[CheckMessage]:
-    """Yield an error for each option that the config of a model with this key cannot have."""
+    """Yield an error for each ``default_*`` option that a config with this key cannot have."""
     for problem in _problems(model, defaults, _format(model, key, formats)):
         yield Error(
             f"{model._meta.label}: {problem}",
@@ -37,10 +37,10 @@ def _problems(
     seeded = {name.removeprefix("default_"): value for name, value in given.items()}
     try:
         config = PartitionConfig(model_label=model._meta.label_lower, **seeded)
-        # The policy first: cleaning converts what it can, and takes offence at other types.
+        # The policy first: full_clean() converts some types and fails on others.
         return _policy_problems(config, key_format) or _field_problems(config, given)
     except InvalidSetting:
-        # Reported as such, by a check of its own.
+        # E008 reports it.
         return []
 
 
@@ -68,6 +68,6 @@ def _policy_problems(config: PartitionConfig, key_format: KeyFormat | None) -> l
 def _format(
     model: type[models.Model], key: models.Field[Any, Any], formats: Sequence[KeyFormat]
 ) -> KeyFormat | None:
-    """Return the key's format, or None where its type or its database is not ours anyway."""
+    """Return the key format, or None where the type or the database of the key is not supported."""
     db_type = key.db_type(connections[router.db_for_write(model)]) or ""
     return next((each for each in formats if each.is_declared_by(db_type)), None)

@@ -1,7 +1,7 @@
 """W021: what a model declares unique and its partitioned table does not enforce.
 
-Migrations make it so. A table that was taken over may lack it: ``save()`` and ``get()`` then meet
-two rows with one primary key, and ON CONFLICT is refused.
+Migrations create these constraints. A table that was taken over may lack them: ``save()`` and
+``get()`` then meet two rows with one primary key, and ON CONFLICT is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pg_timepart.schema.unique_keys import columns_of
 Model = type[models.Model]
 Columns = frozenset[str]
 
-# Not of expressions, and not of some rows only.
+# Neither expression indexes nor partial ones.
 UNIQUE = """
 SELECT i.indrelid, i.indisprimary, array_agg(a.attname::text)
 FROM pg_catalog.pg_index i
@@ -39,7 +39,7 @@ GROUP BY i.indexrelid, i.indrelid, i.indisprimary
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """What is unique, as declared or as enforced."""
+    """Columns that are unique together, as declared or as enforced."""
 
     columns: Columns
     is_primary: bool = False
@@ -48,7 +48,7 @@ class Unique:
 def check_enforcement(
     connection: BaseDatabaseWrapper, tables: Iterable[tuple[Model, Parent]]
 ) -> Iterator[CheckMessage]:
-    """Yield a warning for each of these partitioned tables that lacks what is declared unique."""
+    """Yield a warning for each partitioned table that lacks a declared unique constraint."""
     known = {parent.oid: model for model, parent in tables}
     enforced: dict[int, list[Unique]] = {oid: [] for oid in known}
     for oid, is_primary, columns in fetch_all(connection, UNIQUE, [list(known)]) if known else ():
@@ -64,7 +64,7 @@ def _holds(found: Unique, wanted: Unique) -> bool:
 
 
 def _declared(model: Model, declaration: Declaration) -> Iterator[Unique]:
-    """Yield what migrations would have made: each with the partition key, or left out."""
+    """Yield the constraints that migrations make: those with the key, and those widened by it."""
     key: Any = key_field(model, declaration)
     if key is None:
         return
@@ -93,7 +93,7 @@ def _unique(model: Model, names: Iterable[str], *, is_primary: bool = False) -> 
 
 
 def _is_plain(constraint: models.UniqueConstraint) -> bool:
-    """Whether it is of columns only, and of all rows."""
+    """Whether a constraint is on columns only and covers all rows."""
     return bool(constraint.fields) and constraint.condition is None
 
 

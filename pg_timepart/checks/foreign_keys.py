@@ -15,7 +15,7 @@ from pg_timepart.schema.registry import decorated_classes
 def check_foreign_keys(
     app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Return an error for each foreign key that a database would have to check."""
+    """Return an error for each foreign key to a partitioned model that the database would check."""
     partitioned = set(decorated_classes())
     configs = apps.get_app_configs() if app_configs is None else app_configs
     referring = (
@@ -27,7 +27,7 @@ def check_foreign_keys(
 def check_references(
     referring: Iterable[type[models.Model]], partitioned: set[type[models.Model]]
 ) -> Iterator[CheckMessage]:
-    """Yield an error for each foreign key of ``referring`` to one of ``partitioned``."""
+    """Yield an error for each foreign key from ``referring`` to one of ``partitioned``."""
     for model in referring:
         if not model._meta.managed or model._meta.proxy:
             continue
@@ -47,7 +47,7 @@ def _target(field: Any) -> Any:
 
 
 def _declaration(model: type[models.Model], field: Any) -> Any:
-    """Return the field that a person wrote: for a table that Django adds, the many-to-many."""
+    """Return the declared field: for the table of a many-to-many field, that field."""
     owner: Any = model._meta.auto_created
     if not owner:
         return field

@@ -19,7 +19,7 @@ from pg_timepart.schema.registry import MANAGER_NAME, PartitioningManagerBase, d
 
 
 def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
-    """Return what is wrong with the decorated models of these applications, None being all."""
+    """Return errors in the decorated models of these apps; None means all."""
     labels = None if app_configs is None else {config.label for config in app_configs}
     return [
         message
@@ -30,7 +30,7 @@ def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> li
 
 
 def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
-    """Yield what is wrong with one decorated model."""
+    """Yield the errors in one decorated model."""
     manager = manager_of(model)
     unfit = _check_class(model)
     if unfit is not None:
@@ -50,10 +50,10 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
 
 
 def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
-    """Return the manager that the decorator put on the model, which may be abstract."""
+    """Return the manager that the decorator added to the model, which may be abstract."""
     managers = {manager.name: manager for manager in model._meta.local_managers}
     manager = managers[MANAGER_NAME]
-    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - the decorated_classes holds no other
+    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - decorated_classes holds no other type
     return manager
 
 
@@ -146,7 +146,7 @@ def _check_key(key: models.Field[Any, Any], formats: Sequence[KeyFormat]) -> Ite
 def _check_type(
     model: type[models.Model], key: models.Field[Any, Any], formats: Sequence[KeyFormat]
 ) -> Iterator[CheckMessage]:
-    """Yield an error for a field of such a class whose column is declared as of another type."""
+    """Yield an error for a field of this class whose database column has another type."""
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or not _is_of_a_class(key, formats):
         return

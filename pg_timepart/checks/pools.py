@@ -13,7 +13,7 @@ from pg_timepart.schema.registry import registry
 
 NEEDED = 3
 DEFAULT_MIN_SIZE = 4
-"""Of psycopg_pool, whose max_size is its min_size where it is not given."""
+"""Default pool size of psycopg_pool; its max_size defaults to its min_size."""
 
 
 def check_pools(**_: Any) -> list[checks.CheckMessage]:

@@ -1,7 +1,7 @@
-"""Check of the rights with which maintenance runs what the owners of tables wrote.
+"""W018: the maintaining role has rights that the owners of the tables have not.
 
 ATTACH, VALIDATE and TRUNCATE run functions of CHECK constraints and of index predicates, and
-triggers, as the role that maintains.
+triggers, with the rights of the role that maintains.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pg_timepart.checks.databases import models_by_database
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.search_path import fetch_all
 
-# By session_user, who may be more than current_user: a function may RESET ROLE. Roles that only
-# let their members see what goes on are left out.
+# By session_user, not current_user: a function may RESET ROLE. Predefined roles that only give
+# access to statistics and settings are left out.
 MORE_THAN_THE_OWNER = """
 SELECT o.rolname, s.rolname, CASE WHEN s.rolsuper THEN ARRAY['is a superuser'] ELSE (
     SELECT array_agg(more.words ORDER BY more.words) FROM (
@@ -47,7 +47,7 @@ def check_roles(
     databases: Sequence[str] | None = None,
     **_: Any,
 ) -> list[CheckMessage]:
-    """Return where the role that maintains these databases may more than a table's owner."""
+    """Return a warning where the maintaining role has rights that a table's owner has not."""
     messages: list[CheckMessage] = []
     if conf.problems():
         return messages
@@ -60,9 +60,9 @@ def _check_role(alias: str, tables: list[str]) -> Iterator[CheckMessage]:
     connection: Any = connections[conf.maintenance_alias(alias)]
     try:
         connection.ensure_connection()
-    except NotSupportedError:  # another check says so
+    except NotSupportedError:  # check_databases() reports it
         return
-    # The zone is for the bounds, which do not matter here.
+    # Only the bounds depend on the zone, and they are not used here.
     oids = [each.oid for each in read_parents(connection, tables, zone=UTC).values()]
     for owner, role, more in fetch_all(connection, MORE_THAN_THE_OWNER, [oids]):
         if more:

@@ -1,6 +1,7 @@
-"""W017: what others may create in a schema on search_path is run with the connection's rights.
+"""W017: other roles may create objects in a schema on search_path.
 
-Our own statements do not find it; Django's, and whatever else the role runs, do.
+A function of theirs with the name of a built-in one may then run with the connection's rights. Our
+own statements set a safe search_path; Django's, and others of the role, do not.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from pg_timepart.schema.registry import registry
 
 NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
 
-# A schema that is not there yet is made by who may create one in the database. Superusers may do
+# A missing schema can be made by who may create schemas in the database. Superusers may do
 # anything anyway, and so may the role itself and who owns the database; who owns a table of ours is
-# trusted with this role's rights by other ways too. Whoever owns a schema may create in it.
+# trusted with this role's rights in other ways too. The owner of a schema may create in it.
 CREATORS = f"""
 WITH wanted AS (
     SELECT u.number, CASE u.name WHEN '$user' THEN current_user ELSE u.name END AS name
@@ -69,7 +70,7 @@ def check_search_paths(
 
 
 def _aliases(model: type[Model]) -> set[str]:
-    """Return what writes to the model's table, and what maintains it."""
+    """Return the aliases that write to the model's table and that maintain it."""
     alias = router.db_for_write(model)
     return {alias, conf.maintenance_alias(alias)}
 

@@ -1,4 +1,4 @@
-"""E008: the settings."""
+"""E008: settings that cannot be used."""
 
 from __future__ import annotations
 

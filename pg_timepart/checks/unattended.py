@@ -1,4 +1,4 @@
-"""W015 and W016: what no decorated model looks after, and tables that two configs claim."""
+"""W015: configs, beat entries and tables without a decorated model. W016: rival configs."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def _disputes(alias: str) -> Iterator[CheckMessage]:
 
 
 def _is_settled(rivals: Sequence[Claim], parent: Parent, alias: str) -> bool:
-    """Whether the next pass makes the only config that claims the table the model's own."""
+    """Whether the next pass will relabel the only config that claims the table for this model."""
     return len(rivals) == 1 and is_free(rivals[0], parent, alias)

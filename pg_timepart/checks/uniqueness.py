@@ -1,4 +1,4 @@
-"""Unique declarations on a partitioned model: which cannot hold, and which hold less than said."""
+"""Unique constraints of a partitioned model that PostgreSQL cannot enforce as declared."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ EPILOG = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option that every command of Django takes, as ``add_argument`` wants it."""
+    """An option of every Django command, with the arguments of ``add_argument``."""
 
     flags: tuple[str, ...]
     keywords: dict[str, Any]
@@ -64,7 +64,7 @@ def _add_operation(parser: ArgumentParser, operation: Operation) -> None:
 
 
 def _add_partitions(parser: ArgumentParser, selection: Selection) -> None:
-    """Add ``--partition``, and the option that stands for naming none where there is one."""
+    """Add ``--partition``, and the option for all partitions where the operation has one."""
     group: Any = parser
     if selection.without_names is not None:
         group = parser.add_mutually_exclusive_group(required=True)
@@ -83,7 +83,7 @@ def _required(is_required: bool) -> dict[str, bool]:
 def _add_common(command: ArgumentParser, standard: Sequence[Option]) -> None:
     """Add ``--json``, and the standard options without a default.
 
-    So what stands before the word of the command remains.
+    Without defaults, they do not overwrite those given before the sub-command.
     """
     command.add_argument(
         "--json", action="store_true", help="print a JSON list, one object a model"

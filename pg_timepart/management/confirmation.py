@@ -37,7 +37,7 @@ def ask(
     target: Target,
     logs: Sequence[PartitionLog],
 ) -> None:
-    """Show the tables and return once a person has typed yes; raises CommandError for all else."""
+    """Show the tables and ask a person to type yes; raises CommandError for all else."""
     name = operation.name
     if not sys.stdin.isatty():
         raise CommandError(f"Nobody is there to ask: add --yes to {name} without asking.")

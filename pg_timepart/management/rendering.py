@@ -17,7 +17,7 @@ _NUMBERS = (4, 5)
 
 
 def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
-    """Yield what there is to say about one table, and a table of its partitions."""
+    """Yield the status of one table in lines, with a table of its partitions."""
     yield f"{status.label}: {status.health}"
     yield from (f"  ! {printable(str(each))}" for each in status.problems)
     yield from (f"  note: {printable(str(each))}" for each in status.notes)
@@ -48,7 +48,7 @@ def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """Yield how a run ended, a line for each of its actions."""
+    """Yield the report of a run, a line for each action."""
     yield f"{report.label}: {report.outcome}"
     if report.message:
         yield f"  ! {printable(report.message)}"

@@ -1,4 +1,4 @@
-"""Provision after ``migrate``: a config and first partitions, so that the first INSERT works."""
+"""Provision tables after ``migrate``: a config and first partitions, so that INSERTs succeed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WHERE NOT a.attisdropped
 
 
 class NoRoom(OperationFailed, CommandError):
-    """A table has no partition for new rows; ``migrate`` prints the sentence, and exits with 1."""
+    """Raised where a table has no partition for new rows; ``migrate`` exits with 1."""
 
 
 def after_migrate(
@@ -48,10 +48,10 @@ def after_migrate(
     stdout: TextIO | None = None,
     **_kwargs: Any,
 ) -> None:
-    """Receive post_migrate: follow renamed and deleted models, and make every table accept rows.
+    """Receive post_migrate: relabel configs of renamed models, and create first partitions.
 
-    Raises NoRoom, once all else is done, where a table has no partition that covers now. What
-    else is missing is printed as a warning, and left to the next pass.
+    Raises NoRoom, after everything else is done, where a table has no partition that covers now.
+    Other failures are printed as warnings, and left to the next pass.
     """
     if connections[using].vendor != "postgresql":
         return
@@ -65,9 +65,9 @@ def after_migrate(
 
 
 def _provide(target: Target) -> tuple[Report, bool]:
-    """Return how it ended, and whether the table accepts rows of now.
+    """Return the report, and whether a partition covers now.
 
-    One that does so already is left to another run that has it; else that is waited for.
+    If one does, the run gives up at once where another run has the table; else it waits for that.
     """
     seconds = 0.0 if _has_room(target) else conf.options().LOCK_WAIT_SECONDS
     report = provision(target, origin=Origin(started_by="migrate"), wait_seconds=seconds)
@@ -77,7 +77,7 @@ def _provide(target: Target) -> tuple[Report, bool]:
 def _has_room(target: Target) -> bool:
     try:
         parent = target.read([])
-    except NotPartitioned:  # the run meets it too, and says it better
+    except NotPartitioned:  # the run raises it too, and reports it
         return False
     runs_out = runs_out_at(parent, parent.read_at)
     return runs_out is None or runs_out > parent.read_at
@@ -103,7 +103,7 @@ def _refuse_no_room(reports: Sequence[Report]) -> None:
 
 
 def _follow_schedules(using: str) -> None:
-    """Let beat send what there is to do. Tables of an older state are left to their own release."""
+    """Make or remove beat entries for the configs, unless our tables are of an older release."""
     if has_rows(using):
         schedules.sync_all()
     else:
@@ -148,7 +148,7 @@ def _target(model: type[models.Model], using: str, keeps_logs: bool) -> Target:
 
 
 def has_rows(alias: str) -> bool:
-    """Return whether our tables are in this database by now, with all of their columns."""
+    """Return whether our tables are in this database, with all of their columns."""
     if not router.allow_migrate_model(alias, PartitionConfig):
         return False
     connection = connections[alias]

@@ -25,10 +25,10 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]
 
 
 def follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> set[str]:
-    """Let configs follow the migrations of ``plan``, which were applied or undone in ``using``.
+    """Relabel or delete configs as the migrations of ``plan``, applied or undone in ``using``, ask.
 
-    A config goes only if its table did: ``migrate --fake`` and SeparateDatabaseAndState leave it.
-    Returns the labels that models have been given by it.
+    A config is deleted only if its table is gone: ``migrate --fake`` and SeparateDatabaseAndState
+    leave it. Returns the new labels that configs have been given.
     """
     given: set[str] = set()
     for migration, backwards in plan:
@@ -38,9 +38,9 @@ def follow_models(plan: Iterable[tuple[Any, bool]], using: str) -> set[str]:
 
 
 def is_renamed(model: type[models.Model], using: str, given: Collection[str]) -> bool:
-    """Whether the table's config has just got one of the labels ``given``, which the code lacks.
+    """Whether the table's config has just been given one of these labels, which the code lacks.
 
-    Then migrations and code disagree on what the model is called, and its config stays.
+    Then migrations and code disagree on the model's name, and the config stays.
     """
     if not given or _config(model._meta.label_lower) is not None:
         return False
@@ -50,9 +50,9 @@ def is_renamed(model: type[models.Model], using: str, given: Collection[str]) ->
 
 
 def give_way(model: type[models.Model], using: str) -> None:
-    """Let a config of the model that nobody used give way to the one that has its table by rows.
+    """Delete the model's unused config where another config's logs record the table's partitions.
 
-    New code that is up before its migrations can have made it, when the table was not there.
+    New code that runs before its migrations can have made it, when the table did not exist.
     """
     config = _config(model._meta.label_lower)
     if config is None or _is_used(config):
@@ -64,7 +64,7 @@ def give_way(model: type[models.Model], using: str) -> None:
 
 
 def _changes(operations: Sequence[Any], backwards: bool) -> Iterator[Any]:
-    """Yield the changes of the project's state in the order in which they were made or undone."""
+    """Yield the changes of the project's state in the order they were applied or undone."""
     for operation in reversed(operations) if backwards else operations:
         if isinstance(operation, SeparateDatabaseAndState):
             yield from _changes(operation.state_operations, backwards)
@@ -87,9 +87,9 @@ def _follow(change: Any, app_label: str, using: str, backwards: bool) -> set[str
 
 
 def _decides(using: str, app_label: str, model_name: str) -> bool:
-    """Whether the model's table is in ``using``: not just recorded as migrated there.
+    """Whether the model's table is in ``using``, and not only recorded as migrated there.
 
-    Where it may be in several databases, the one of our rows decides.
+    Where it may be in several databases, that of our own tables decides.
     """
     rows = rows_alias()
     if using != rows and router.allow_migrate(rows, app_label, model_name=model_name):
@@ -111,9 +111,9 @@ def _follow_renaming(old: str, new: str, using: str, backwards: bool) -> None:
 
 
 def _has_table_of_its_name(config: PartitionConfig, using: str) -> bool:
-    """Whether the code's model still has the table that is named for it, and that is not another's.
+    """Whether the code's model still has the table named for it, which is no other config's.
 
-    Then the renaming was just recorded as undone, or it would have renamed the table too.
+    Then the rename was only recorded as undone (``--fake``), or it would have renamed the table.
     """
     model = _decorated(config.model_label)
     if model is None or "db_table" in model._meta.original_attrs:
@@ -122,7 +122,7 @@ def _has_table_of_its_name(config: PartitionConfig, using: str) -> bool:
 
 
 def _relabel(config: PartitionConfig, label: str) -> bool:
-    """Let the config be of ``label``, instead of one that nobody used; False where one is used."""
+    """Relabel the config and delete an unused one of that label; False where that one is used."""
     with transaction.atomic(using=rows_alias()):
         other = _config(label)
         if other is not None:
@@ -133,9 +133,9 @@ def _relabel(config: PartitionConfig, label: str) -> bool:
 
 
 def _is_used(config: PartitionConfig) -> bool:
-    """Whether a partition was recorded, or a run did anything.
+    """Whether the config has recorded a partition or a run with actions.
 
-    New code that is up before its migrations makes a config, and its passes find no table.
+    New code that runs before its migrations makes a config, and its passes find no table.
     """
     return config.logs.exists() or config.runs.exclude(actions=[]).exists()
 
@@ -147,9 +147,9 @@ def _follow_removal(label: str, using: str) -> None:
 
 
 def _has_table(config: PartitionConfig, using: str) -> bool:
-    """Whether a recorded partition hangs on a table, or there is one of the model's name.
+    """Whether a recorded partition is attached to a table, or a table has the model's name.
 
-    A table whose partitions are recorded for another config is that one's.
+    A table whose partitions are recorded for another config belongs to that one.
     """
     relids = list(config.logs.values_list("relid", flat=True))
     if fetch_one(connections[using], HANGS_ANY, [relids])[0]:

@@ -1,4 +1,4 @@
-"""Ask how partitioned tables are doing: runway, sizes, and what is wrong with each.
+"""Status of partitioned tables: runway, sizes, and what is wrong with each.
 
 Import it once Django's apps are ready. docs/status.md describes what comes back.
 """

@@ -17,20 +17,20 @@ from pg_timepart.status.sizes import Figures, read_figures
 
 @dataclass(slots=True, kw_only=True)
 class Database:
-    """What one database says."""
+    """What status reads of one database."""
 
     parents: dict[str, Parent]
     figures: dict[int, Figures]
     managers: dict[int, tuple[OtherManager, ...]]
     holders: dict[int, list[Holder]]
-    """By table: who has the advisory lock of those whose last runs all gave way."""
+    """By table, for those whose last runs were all deferred: the holders of its advisory lock."""
     differences: dict[int, tuple[Difference, ...]]
-    """How the columns of detached partitions differ from their parents', by OID."""
+    """Column differences of detached partitions from their parents, by OID."""
     claims: dict[int, list[Claim]] = field(default_factory=dict)
     """The configs that record partitions of each table."""
 
     def disputed(self, target: Target, parent: Parent) -> list[Finding]:
-        """Return which other configs claim the table, unless one will be the model's own."""
+        """Return the finding that other configs claim the table, unless one will be relabelled."""
         rivals = [each for each in self.claims.get(parent.oid, []) if each.key != target.config.pk]
         is_taken_over = not target.keeps_logs and len(rivals) == 1
         if not rivals or (is_taken_over and is_free(rivals[0], parent, target.alias)):
@@ -38,14 +38,14 @@ class Database:
         return [dispute(target.label, rivals)]
 
     def beside(self, parent: Parent) -> list[Finding]:
-        """Return who else manages the table."""
+        """Return findings of other tools that manage the table."""
         return [Finding(Code.OTHER_TOOL, each.sentence) for each in self.managers[parent.oid]]
 
 
 def read_database(
     targets: list[Target], logs: dict[str, list[PartitionLog]], deferred: frozenset[str]
 ) -> Database:
-    """Return what the database of ``targets`` says; ``rows`` and ``deferred`` are by label."""
+    """Return the catalog of the database of ``targets``; ``logs`` and ``deferred`` are by label."""
     connection = targets[0].connection
     parents = read_tables(connection, targets, lambda target: logs[target.label])
     kept = [
@@ -79,6 +79,6 @@ def _pairs(
 
 
 def read_claims(targets: list[Target], parents: dict[str, Parent]) -> dict[int, list[Claim]]:
-    """Return which configs record partitions of each table, in one query of our rows."""
+    """Return the configs that record partitions of each table, in one query of our tables."""
     tables = {each.oid: each.partitions for each in parents.values()}
     return claims_on(tables, targets[0].alias)

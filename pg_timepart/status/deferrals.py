@@ -1,4 +1,4 @@
-"""Tables whose last runs all ended ``deferred``: somebody else keeps their lock."""
+"""Tables whose last runs all ended ``deferred``, because another session keeps the lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.models.database import rows_alias
 
 REPEATED = 3
-"""So many in a row are no chance; a run that takes long makes one or two others give way."""
+"""So many in a row are no coincidence; one long run defers one or two others."""
 
 
 def gave_way_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
@@ -44,8 +44,8 @@ def gave_way_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
 
 
 def was_well_since(config: PartitionConfig) -> bool:
-    """Return whether a later run looked and found nothing to do, which is not recorded as a run.
+    """Return whether a later run found nothing to do, which is recorded in the config alone.
 
-    By the server's clock it may have been earlier, where that was ahead for a while.
+    By the server's clock it may seem to be earlier, where that was ahead for a while.
     """
     return config.last_checked_at != config.last_run_at

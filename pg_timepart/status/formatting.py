@@ -23,8 +23,7 @@ def table(
 ) -> list[str]:
     """Return lines of aligned columns under their headings; ``right`` are columns of numbers.
 
-    Columns stay aligned for names in any script, and what a name could do to a terminal is shown
-    as an escape instead.
+    Columns stay aligned for names in any script; control characters in a name are shown as escapes.
     """
     lines = [headings, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
@@ -82,7 +81,7 @@ def bounds(limits: Bounds | None, zone: tzinfo) -> str:
 
 
 def remarks(partition: PartitionStatus, zone: tzinfo) -> str:
-    """Return what is special about one partition, in a few words, or nothing."""
+    """Return remarks on one partition in a few words (pending, pinned, ...), or nothing."""
     found = []
     if partition.detached_at is not None:
         found.append(f"detached {minute(partition.detached_at, zone)}")

@@ -26,31 +26,31 @@ _NOT_MIGRATED = {"42P01", "42703"}
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings in the order in which to read them."""
+    """Return the findings with the most urgent first."""
     return sorted(findings, key=lambda each: _URGENCY[each.severity])
 
 
 def unreadable(what: str, error: Exception) -> Finding:
-    """Return that ``what`` could not be read, so that nothing is known of the tables in it."""
+    """Return the finding that ``what`` could not be read, so that its tables are unknown."""
     return Finding(Code.UNREADABLE, f"{what} cannot be read. {in_one_line(error)}")
 
 
 def in_one_line(error: Exception) -> str:
-    """Return what the database says, and what to do where our tables are not as they should be."""
+    """Return the database's error in one line, and what to do where our tables are not migrated."""
     is_missing = sqlstate(error) in _NOT_MIGRATED
     advice = "Run migrate first, or see that our tables are in search_path. " if is_missing else ""
     return f"{advice}The database says: {sentence(error)}"
 
 
 def no_table(error: Exception) -> Finding:
-    """Return that there is no table to work on, as ``error`` says it."""
+    """Return the finding that there is no table, with the sentence of ``error``."""
     return Finding(Code.NO_TABLE, str(error))
 
 
 def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
-    """Return that run after run ends ``deferred``, and who has the advisory lock now.
+    """Return the finding that the last runs were all deferred, with holders of the advisory lock.
 
-    Whoever may connect can take that lock: PostgreSQL gives no right to advisory locks.
+    Any role that may connect can take that lock: PostgreSQL has no privilege on advisory locks.
     """
     words = []
     for each in holders:
@@ -72,7 +72,7 @@ def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
 def assess(
     target: Target, parent: Parent, rows: Sequence[PartitionLog], runs_out: datetime | None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the table, as of ``parent.read_at``.
+    """Yield the findings on the table, as of ``parent.read_at``.
 
     ``runs_out`` is the first moment whose INSERT would fail; None where there is none.
     """
@@ -94,10 +94,10 @@ def assess(
 def _room(
     label: str, parent: Parent, policy: Policy | None, runs_out: datetime | None
 ) -> Iterator[Finding]:
-    """Yield how short the runway is.
+    """Yield a finding where the runway is short.
 
-    Less than one period is critical, and less than half of what should be ready a warning. Where
-    one period is all that should be ready, half of it is left for the next pass to come.
+    Less than one period is critical; less than half of ``premake`` periods is a warning. Where
+    ``premake`` is one period, half of it is left for the next pass to come.
     """
     now = parent.read_at
     advice = f"Run timepart maintain {label}, and see that its schedule runs."
@@ -142,7 +142,7 @@ def _is_covered(parent: Parent, now: datetime) -> bool:
 
 
 def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
-    """Yield what was begun and has not ended, unless a run is at it right now."""
+    """Yield findings on actions begun and not ended, unless a run has the advisory lock."""
     label = target.label
     pending = {each.oid: each for each in parent.partitions if each.is_pending}
     refusing = [each for each in parent.partitions if each.exclusion_checks]
@@ -171,7 +171,7 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
 
 
 def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
-    """Yield which detached partitions are not the table's any more."""
+    """Yield findings on detached partitions that are not the table's any more."""
     for each in parent.detached:
         reason = objection(target.connection, parent, each)
         if reason is not None:
@@ -179,7 +179,7 @@ def _estranged(target: Target, parent: Parent) -> Iterator[Finding]:
 
 
 def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> Iterator[Finding]:
-    """Yield which recorded partitions hang on another table; no pass retires or forgets them."""
+    """Yield a finding on recorded partitions of another table, which no pass retires or forgets."""
     there = {each.oid for each in (*parent.partitions, *parent.detached)}
     absent = [row.relation for row in rows if row.relid not in there]
     found = read_links(target.connection, absent)

@@ -36,7 +36,7 @@ _SENTENCES = {
 
 
 def overdue(config: PartitionConfig, delay: Delay) -> Finding:
-    """Return that the scheduled pass of a table does not come, or has not come in time."""
+    """Return the finding that no scheduled pass will come, or that it is late."""
     words = {
         "due": _moment(delay.due_at),
         "sent": f"the last one was sent {_moment(delay.sent_at)}" if delay.sent_at else "never did",

@@ -22,19 +22,19 @@ from pg_timepart.status.health import in_one_line, unreadable
 
 @dataclass(slots=True, kw_only=True)
 class Records:
-    """What our rows say, or why they do not."""
+    """What is recorded of the models, and findings on what could not be read."""
 
     targets: list[Target]
     logs: dict[int, list[PartitionLog]]
     timetable: Timetable | None = None
     deferred: frozenset[str] = frozenset()
-    """Labels of models whose last runs all gave way."""
+    """Labels of models whose last runs were all deferred."""
 
     trouble: tuple[Finding, ...] = ()
 
 
 def read_records(chosen: Sequence[type[models.Model]]) -> Records:
-    """Return what is recorded of these models; what cannot be read is a finding."""
+    """Return the records of these models; what cannot be read is a finding."""
     using = rows_alias()
     labels = [model._meta.label_lower for model in chosen]
     logs: dict[int, list[PartitionLog]] = {}
@@ -61,7 +61,7 @@ def read_records(chosen: Sequence[type[models.Model]]) -> Records:
 
 
 def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> Target:
-    """Return the target, with what would become its config row where there is none: reads only."""
+    """Return the target, with an unsaved config where there is none: reads only."""
     label = model._meta.label_lower
     return target_of(model, config=configs.get(label) or _unsaved_config(model))
 
@@ -69,7 +69,7 @@ def _target(model: type[models.Model], configs: dict[str, PartitionConfig]) -> T
 def _unsaved_config(model: type[models.Model]) -> PartitionConfig:
     try:
         return PartitionConfig(model_label=model._meta.label_lower, **defaults_of(model))
-    except TimepartError:  # the system checks say so; what is in the table counts here
+    except TimepartError:  # system checks report it; status goes on with the table
         return PartitionConfig(model_label=model._meta.label_lower)
 
 

@@ -14,7 +14,7 @@ from pg_timepart.postgres.lock_attempts import Attempt, bounded
 from pg_timepart.postgres.lock_waits import Budget, Waiting
 from pg_timepart.postgres.search_path import fetch_all
 
-# The size of a table that somebody has locked, or waits to lock, could be had only by waiting.
+# Reading the size of a table that is exclusively locked, or about to be, would have to wait.
 FIGURES = """
 SELECT c.oid, pg_catalog.pg_total_relation_size(c.oid), c.reltuples
 FROM pg_catalog.pg_class c
@@ -27,13 +27,13 @@ WHERE c.oid = ANY(%(oids)s::oid[]) AND NOT EXISTS (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How big a table is. A further figure is a field here and a column of FIGURES."""
+    """Size of a table. A further figure is a field here and a column of FIGURES."""
 
     size_bytes: int | None = None
-    """With indexes and TOAST; None where somebody has the table locked, or it is just gone."""
+    """With indexes and TOAST; None where the table is locked, or has just been dropped."""
 
     rows_estimate: int | None = None
-    """As ANALYZE or VACUUM counted last; None where neither did."""
+    """As ANALYZE or VACUUM estimated last; None where neither ran."""
 
     def figures_as_json(self) -> dict[str, Any]:
         """Return the figures by their names."""
@@ -41,9 +41,9 @@ class Figures:
 
 
 def read_figures(connection: BaseDatabaseWrapper, oids: Sequence[int]) -> dict[int, Figures]:
-    """Return the figures of those tables that nobody has locked, in one query.
+    """Return the figures of those tables that are not locked, in one query.
 
-    Empty where some lock comes in between: to know a size is not worth any waiting.
+    Empty where a lock is taken during the query: a size is not worth waiting for.
     """
 
     def read() -> dict[int, Figures]:

@@ -1,8 +1,8 @@
 """Status of every partitioned table, for the command, the admin and health probes.
 
-Reads only, takes no lock that anybody could wait for, and waits for nobody: a constant number of
-queries per database, whatever the number of tables. One table in trouble stops no other: what is
-wrong with it is in its ``problems``.
+Reads only, takes no lock that could make another session wait, and waits for none: a constant
+number of queries per database, whatever the number of tables. An error in one table stops no other:
+it is in that table's ``problems``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from pg_timepart.status.unattended import status_of_unattended
 
 
 def status_of(model: type[models.Model] | str) -> TableStatus:
-    """Return how one model's table is doing; raises UnknownName and InvalidSetting.
+    """Return the status of one model's table; raises UnknownName and InvalidSetting.
 
     ``model`` is a decorated model or its label, ``app.model``. See statuses().
     """
@@ -45,12 +45,11 @@ def status_of(model: type[models.Model] | str) -> TableStatus:
 
 
 def statuses(wanted: Iterable[type[models.Model] | str] | None = None) -> list[TableStatus]:
-    """Return how the tables of these models are doing, in the order of their labels.
+    """Return the status of the tables of these models, in the order of their labels.
 
     Without ``wanted``, those of all decorated models, and what is left of models that are no longer
     decorated. Reads only, and needs no transaction: outside of ``atomic()``, a database that cannot
     be read, or tables of pg_timepart that are not migrated, are problems of the tables concerned.
-
     Raises UnknownName for a model that is not decorated, InvalidSetting where ``PG_TIMEPART`` or
     ``TIME_ZONE`` cannot be used, and the database's error where no model is decorated.
     """
@@ -69,7 +68,7 @@ def statuses(wanted: Iterable[type[models.Model] | str] | None = None) -> list[T
 
 
 def _unattended(own: Records) -> list[TableStatus]:
-    """Return what has no model, if that can be read; else it is a problem of those that have."""
+    """Return the status of unattended labels; none if unreadable, which models then report."""
     try:
         return [status_of_unattended(each) for each in unattended()]
     except django.db.Error:
@@ -132,7 +131,7 @@ def _without_table(target: Target, findings: Sequence[Finding]) -> TableStatus:
 
 
 def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what is known whether there is a table or not."""
+    """Return the fields that are known whether or not the table exists."""
     return {
         "label": target.label,
         "alias": target.alias,

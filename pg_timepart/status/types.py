@@ -15,7 +15,7 @@ from pg_timepart.status.sizes import Figures
 
 
 class Health(StrEnum):
-    """How urgent it is that somebody looks."""
+    """How urgent the problems of a table are."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,7 +24,7 @@ class Health(StrEnum):
 
 
 def health_of(findings: Iterable[Finding]) -> Health:
-    """Return the health of what has these problems."""
+    """Return the health of a table with these problems."""
     found = {each.severity for each in findings}
     if Severity.CRITICAL in found:
         return Health.CRITICAL
@@ -39,7 +39,7 @@ class PartitionStatus(Figures):
     name: str
     schema: str
     address: str
-    """How people call it: its name, or ``schema.name`` where that alone could mean another."""
+    """The name to give to commands: ``name``, or ``schema.name`` where the name is ambiguous."""
 
     bounds: Bounds | None
     """None for a default partition."""
@@ -47,14 +47,14 @@ class PartitionStatus(Figures):
     state: State
     tablespace: str
     pinned_until: datetime | None
-    """Retention leaves it alone before this moment."""
+    """The pin: no pass retires or drops it before this moment."""
 
     detached_at: datetime | None
     unfinished: str
     """The operation that was interrupted: ``detach``, ``move``, ...; else empty."""
 
     obstacles: tuple[str, ...] = ()
-    """Columns that keep a detached one from being attached, each with the SQL that ends it."""
+    """Column differences that prevent ATTACH, each with the SQL that ends it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it in JSON types only."""
@@ -88,7 +88,7 @@ class TableStatus:
 
     health: Health
     problems: tuple[Finding, ...]
-    """What is wrong and what to do, the worst first."""
+    """Findings: what is wrong and what to do, the most urgent first."""
 
     period: str
     """Size of a partition in words: ``1 month``, ``15 minutes``."""
@@ -105,14 +105,14 @@ class TableStatus:
     """The first moment whose INSERT would fail; None where none would, or nothing is known."""
 
     overdue_since: datetime | None
-    """When the scheduled pass should have come that has not; None where none is late."""
+    """When the late scheduled pass was due; None where none is late."""
 
     partitions: tuple[PartitionStatus, ...]
     gaps: tuple[Bounds, ...]
-    """What no partition covers between the first and the last."""
+    """Ranges between the first and the last partition that none covers."""
 
     last_outcome: str
-    """How the last run that had something to do ended; empty where there was none."""
+    """The outcome of the last run that had something to do; empty where there was none."""
 
     last_message: str
     last_run_at: datetime | None
@@ -120,7 +120,7 @@ class TableStatus:
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """Return what is not wrong, but good to know in time."""
+        """Return findings that are not problems, but good to know in time."""
         kept = [each for each in self.partitions if each.obstacles]
         if not kept:
             return ()
@@ -146,7 +146,7 @@ class TableStatus:
 
     @property
     def detached_count(self) -> int:
-        """How many of our partitions hang on no table."""
+        """How many of our partitions are detached."""
         return sum(each.state is State.DETACHED for each in self.partitions)
 
     @property

@@ -1,4 +1,4 @@
-"""Status of what no decorated model looks after."""
+"""Status of labels without a decorated model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pg_timepart.status.types import TableStatus, health_of
 
 
 def status_of_unattended(found: Unattended) -> TableStatus:
-    """Return it as one of the statuses of tables."""
+    """Return the status of an unattended label, in the form that tables have."""
     config = found.config or PartitionConfig(model_label=found.label)
     moments = [runs_out_at(each, each.read_at) for each in found.tables]
     return TableStatus(

@@ -49,8 +49,8 @@ class Command(BaseCommand):
 
     help = "Create, rotate, repair and show the partitions of tables that are partitioned by time."
 
-    # What is wrong elsewhere in a project must not keep partitions from being made; what is wrong
-    # with ours is said by the operation itself.
+    # Errors elsewhere in a project must not keep partitions from being created; the operation
+    # itself reports errors of this package.
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
@@ -59,20 +59,20 @@ class Command(BaseCommand):
         return super().create_parser(prog_name, subcommand, **options)
 
     def add_base_argument(self, parser: CommandParser, *flags: str, **keywords: Any) -> None:
-        """Add an option of Django's, and remember it for the commands."""
+        """Add a standard option, and remember it for the sub-commands."""
         super().add_base_argument(parser, *flags, **keywords)
         self._standard.append(Option(flags=flags, keywords=keywords))
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the commands ``status``, ``plan``, ``maintain``, ..."""
-        # Django has it for commands with checks alone; scripts give it to all.
+        # Django adds it only to commands with system checks; scripts may give it to any.
         self.add_base_argument(
             parser, "--skip-checks", action="store_true", help="Changes nothing: none are run."
         )
         add_commands(parser, self._standard)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Do what was asked for; raises CommandError with the exit status."""
+        """Run the sub-command; raises CommandError with the exit status."""
         with _sentences():
             match options["operation"]:
                 case "status":
@@ -146,12 +146,12 @@ class Command(BaseCommand):
         self._print(shown or "No model is partitioned.")
 
     def _print(self, text: str) -> None:
-        """Print it, also where nobody reads on (``| head -1``): all is done and recorded by now."""
+        """Print the output; all is done and recorded, even if no reader is left (``| head -1``)."""
         try:
             self.stdout.write(text)
             self.stdout.flush()
         except BrokenPipeError:
-            # As Python's page on SIGPIPE has it: what is left goes nowhere, at exit too.
+            # As Python's documentation on SIGPIPE says: discard the rest, also at exit.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stdout.fileno())
             os.close(nowhere)
@@ -159,7 +159,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Turn what can go wrong into CommandError: an operator reads a sentence and no traceback."""
+    """Turn known errors into CommandError: a sentence and no traceback."""
     try:
         yield
     except (AmbiguousName, UnknownName) as error:
@@ -175,7 +175,7 @@ def _sentences() -> Iterator[None]:
 
 
 def _labels(options: dict[str, Any]) -> list[str]:
-    """Return the labels of the models asked for, or of all; raises UnknownName for the first."""
+    """Return the labels of the models that were named, or all; raises UnknownName."""
     wanted = [decorated(each) for each in options["models"]] or registry()
     return sorted({model._meta.label_lower for model in wanted})
 
@@ -190,7 +190,7 @@ def _arguments(operation: Operation, target: Target, options: dict[str, Any]) ->
 
 
 def _reports(operation: Operation, many: ManyTables, options: dict[str, Any]) -> list[Report]:
-    """Return how the operation ended on the models that were named, or on all."""
+    """Return the reports of the operation on the models that were named, or on all."""
     if options["models"]:
         return [_guarded(operation, label) for label in _labels(options)]
     if many.run_all is not None:
@@ -201,7 +201,7 @@ def _reports(operation: Operation, many: ManyTables, options: dict[str, Any]) ->
 
 
 def _guarded(operation: Operation, label: str) -> Report:
-    """Return how the run ended: one that cannot even begin stops no other."""
+    """Return the report of a run, also of one that could not begin: it stops no other."""
     try:
         return operation.run(target_named(label), origin=ORIGIN)
     except (TimepartError, django.db.Error) as error:
@@ -225,7 +225,7 @@ def _unplanned(error: Exception) -> Plan:
 
 
 def _unattended_reports(operation: str) -> list[Report]:
-    """Return that nothing could be done for what no decorated model looks after."""
+    """Return failed reports for unattended labels."""
     return [
         Report(label=each.label, operation=operation, outcome=Outcome.FAILED, message=each.sentence)
         for each in unattended()
