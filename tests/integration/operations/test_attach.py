@@ -13,6 +13,7 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, rolled_back
+from tests.support.processes import die_at
 
 MAY = "2024-05-15 10:30"
 JANUARY = "fleet_ship_20240101_20240201"
@@ -90,8 +91,8 @@ def test_a_detach_that_was_interrupted_is_called_off(database: Database) -> None
     database.configure(Ship, premake=1)
     database.cover(Ship, "2024-01-01", "2024-02-01")
     log = database.log(Ship, "2024-01-01")
-    log.unfinished = "detach"
-    log.save()
+    die_at("before ALTER TABLE", log.detach)
+    assert database.log(Ship, "2024-01-01").unfinished == "detach"
     log.attach()
     assert (log.is_attached, log.unfinished) == (True, "")
     maintain("fleet.ship", now=at("2024-01-15"))

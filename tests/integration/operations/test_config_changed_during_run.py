@@ -23,7 +23,7 @@ from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Reading, Shift
 from tests.integration.operations.test_interrupted_runs import PLACE, Enough, ask, enough_after
 from tests.support.other_runs import TRYING, another_run_on
-from tests.support.processes import Worker, forked, session, wait_until
+from tests.support.processes import Worker, die_at, forked, session, wait_until
 from tests.support.table_setup import NOW, old_partition, prepare, run_pass
 from tests.support.table_state import change_policy, reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
@@ -193,9 +193,21 @@ def test_a_pin_that_is_edited_while_a_pass_waits_for_a_report() -> None:
     assert run_pass(Reading).outcome == "unchanged"
 
 
+def die_before_the_move() -> None:
+    """Have a pass die between a detach and its move to a tablespace, which is gone by now."""
+    with tablespaces_named("gone"):
+        change_policy(Reading, interval=2, detach_tablespace="gone")
+        die_at("SET TABLESPACE", a_pass)
+    assert not old_partition(Reading).is_attached
+
+
 def test_a_detach_calls_off_an_attach_that_was_cut_short() -> None:
     old_partition(Reading).detach()
-    edit(Reading, unfinished="attach", wanted_tablespace="fast", detached_at=LONG_AGO)
+    edit(Reading, detached_at=LONG_AGO)
+    with tablespaces_named("fast"):
+        change_policy(Reading, attach_tablespace="fast")
+        die_at("SET TABLESPACE", lambda: old_partition(Reading).attach())
+    change_policy(Reading, attach_tablespace="")
     old_partition(Reading).detach()
     assert run_pass(Reading).outcome == "unchanged"
     old = old_partition(Reading)
@@ -203,8 +215,7 @@ def test_a_detach_calls_off_an_attach_that_was_cut_short() -> None:
 
 
 def test_a_move_after_retiring_goes_where_the_config_has_it_by_now() -> None:
-    old_partition(Reading).detach()
-    edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
+    die_before_the_move()
     with tablespaces_named("cellar"):
         change_policy(Reading, detach_tablespace="cellar")
         assert a_pass() == [("move", "done")]
@@ -213,8 +224,8 @@ def test_a_move_after_retiring_goes_where_the_config_has_it_by_now() -> None:
 
 
 def test_a_move_after_retiring_is_over_where_the_config_wants_none_any_more() -> None:
-    old_partition(Reading).detach()
-    edit(Reading, unfinished="move", is_asked=False, wanted_tablespace="gone")
+    die_before_the_move()
+    change_policy(Reading, detach_tablespace="")
     assert "failed" not in {outcome for _, outcome in a_pass()}
     assert (old_partition(Reading).unfinished, old_partition(Reading).wanted_tablespace) == ("", "")
     assert run_pass(Reading).outcome == "unchanged"
@@ -222,7 +233,8 @@ def test_a_move_after_retiring_is_over_where_the_config_wants_none_any_more() ->
 
 def test_a_move_by_hand_that_cannot_be_done_fails_once() -> None:
     old_partition(Reading).detach()
-    edit(Reading, unfinished="move", wanted_tablespace="gone", is_asked=True)
+    with tablespaces_named("gone"):
+        die_at("SET TABLESPACE", lambda: old_partition(Reading).set_tablespace("gone"))
     assert a_pass() == [("move", "failed")]
     assert run_pass(Reading).outcome == "unchanged"
     with pytest.raises(OperationFailed, match="no tablespace named 'gone'"):

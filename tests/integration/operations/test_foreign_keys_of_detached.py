@@ -16,7 +16,7 @@ from pg_timepart.maintenance.target import target_of
 from pg_timepart.models import PartitionConfig
 from tests.apps.fleet.models import Cargo, Port, Ship
 from tests.support.database import Database, Tablespaces, at, outcomes, queries_of_an_idle_pass
-from tests.support.processes import session
+from tests.support.processes import die_at, session
 
 CARGO = "fleet_cargo_20240101_20240201"
 MARCH = "2024-03-15"
@@ -137,8 +137,7 @@ def test_what_is_dropped_or_attached_is_not_unlinked_before(database: Database) 
     database.maintain(Cargo, MARCH)
     database.configure(Cargo, keep_foreign_keys=False)
     log = database.log(Cargo, "2024-01-01")
-    log.unfinished = "attach"
-    log.save()
+    die_at("ATTACH PARTITION", log.attach)
     report = database.maintain(Cargo, MARCH)
     assert outcomes(report)[0] == ("attach", "done")
     assert ("unlink", "done") not in outcomes(report)[:1]
