@@ -17,6 +17,7 @@ from pg_timepart.postgres.catalog import read_commented
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Port, Ship
 from tests.support.command_line import run_timepart, second_connection, timepart
 from tests.support.database import Database, at
+from tests.support.processes import die_at
 from tests.support.tablespaces import tablespaces_named
 
 ARCHIVE = 'fleet archive "5%" ß'
@@ -294,11 +295,10 @@ def test_a_stranger_with_the_name_of_a_new_partition(database: Database) -> None
 def test_an_interrupted_attach_is_gone_on_with(database: Database, settings: Any) -> None:
     settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
     prepare(database, Cargo)
-    name = database.log(Cargo, "2001-01-01").table_name
-    PartitionLog.objects.filter(table_name=name).update(
-        unfinished="attach", detach_time=at("2100-01-01")
-    )
+    log = database.log(Cargo, "2001-01-01")
+    name = log.table_name
     database.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_loaded_at_check")
+    die_at("ADD CONSTRAINT", lambda: log.attach(at("2100-01-01")))
     kinds = [each["action"] for each in plan_of(Cargo)["actions"]]
     assert "attach" in kinds
     run_by_hand(database, "fleet.cargo")
@@ -309,10 +309,10 @@ def test_an_interrupted_attach_is_gone_on_with(database: Database, settings: Any
 def test_an_interrupted_attach_of_what_is_half_detached(database: Database, settings: Any) -> None:
     settings.PG_TIMEPART = {"LOCK_BUDGET_MS": 2000}
     prepare(database, Cargo)
-    begun = PartitionLog.objects.filter(pk=database.log(Cargo, "2001-03-01").pk)
-    begun.update(unfinished="attach", detach_time=at("2100-01-01"))
-    name = begun.get().table_name
+    log = database.log(Cargo, "2001-03-01")
+    name = log.table_name
     leave_pending(database, Cargo, name)
+    die_at("FINALIZE", lambda: log.attach(at("2100-01-01")))
     (attaching,) = (each for each in plan_of(Cargo)["actions"] if each["partition"] == name)
     assert attaching["action"] == "attach"
     assert "FINALIZE" in str(attaching["steps"][0])

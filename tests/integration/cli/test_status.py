@@ -20,6 +20,7 @@ from pg_timepart.status.health import assess
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Ship
 from tests.support.command_line import run_timepart, second_connection, timepart
 from tests.support.database import Database
+from tests.support.processes import die_at
 
 FLEET = ("fleet.cargo", "fleet.crossing", "fleet.mooring", "fleet.ship")
 
@@ -210,8 +211,7 @@ def test_a_pending_detach(database: Database, today: dt.datetime) -> None:
 def test_interrupted_work_of_ours(database: Database) -> None:
     maintain.maintain("fleet.ship")
     row = database.logs(Ship)[0]
-    row.unfinished = "move"
-    row.save()
+    die_at("LOCK TABLE", lambda: row.set_tablespace("pg_default"))
     assert health("fleet.ship") is Health.WARNING
     assert f"The move of {row.table_name} was interrupted" in timepart("status", "fleet.ship").out
 
