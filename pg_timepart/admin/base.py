@@ -18,14 +18,14 @@ else:
     ConfigBase = RunBase = admin.ModelAdmin
 
 NUL = "\x00"
-"""What no text in PostgreSQL can have, so that the driver refuses to look for it."""
+"""NUL, which no text in PostgreSQL can hold and the driver refuses as a parameter."""
 
 
 class List(ChangeList):
     """A page of a list."""
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Return the filters; an address that asks for NUL is as wrong as any other to Django."""
+        """Return the filters; a query string with NUL is refused as any other invalid filter."""
         if any(NUL in value for _, values in request.GET.lists() for value in values):
             raise IncorrectLookupParameters
         return super().get_filters(request)

@@ -23,10 +23,10 @@ from pg_timepart.partitions.periods import period_in_words
 
 
 class ConfigList(List):
-    """A page of the list, with the tables of that page read at once."""
+    """A page of the list; the tables of its configs are read together."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the configs of the page, and how their tables are doing."""
+        """Read the configs of the page, and the status of their tables."""
         super().get_results(request)
         configs, lost = list(self.result_list), unattended()
         for item in lost:
@@ -70,10 +70,10 @@ class PartitionConfigAdmin(ConfigOperations):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether a config may be deleted: whose model is gone, or one of two of a table.
+        """Return whether a config may be deleted: its model is gone, or another claims its table.
 
-        With it go pins and graces, and a model that comes back begins with the decorator's
-        defaults: where partitions are recorded, that is for those who may drop.
+        Its pins and graces are deleted too, and a model that comes back begins with the decorator's
+        defaults: where partitions are recorded, this takes the permission to drop.
         """
         if obj is None or not super().has_delete_permission(request, obj):
             return False
@@ -82,7 +82,7 @@ class PartitionConfigAdmin(ConfigOperations):
         return permissions.may_drop(request) or not obj.logs.exists()
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[List]:  # noqa: ARG002
-        """Return the list that reads all tables of a page at once."""
+        """Return the class of the list, which reads all tables of a page together."""
         return ConfigList
 
     @admin.display(description=_("health"))
@@ -147,7 +147,7 @@ class PartitionConfigAdmin(ConfigOperations):
 
     @admin.display(description=_("last run"), ordering="last_run_at")
     def last_run(self, config: PartitionConfig) -> SafeString | str:
-        """Return when a run last had something to do, and how it ended."""
+        """Return when the last run with something to do began, and its outcome."""
         if config.last_run_at is None:
             return formatting.NOTHING
         when = formatting.minute(config.last_run_at)

@@ -24,7 +24,7 @@ class ConfigForm(BaseForm):
     """Every field of a config that a person may change."""
 
     may_drop = False
-    """Whether the user may also have passes drop sooner."""
+    """Whether the user may make passes drop sooner."""
 
     class Meta:
         model = PartitionConfig
@@ -37,7 +37,7 @@ class ConfigForm(BaseForm):
             if name in self.fields and known is not None:
                 self.fields[name] = self._choice(name, empty, known)
         for field in self.fields.values():
-            field.show_hidden_initial = False  # the row counts, not what a form once showed
+            field.show_hidden_initial = False  # the stored config counts, not an old form
         if "drop_after" in self.fields:
             self.fields["drop_after"].help_text = (
                 f"{self.fields['drop_after'].help_text}"
@@ -56,7 +56,7 @@ class ConfigForm(BaseForm):
         )
 
     def _post_clean(self) -> None:
-        """Refuse also what only the table can tell, such as hours of a date, and what may drop."""
+        """Refuse values that only the table can tell are wrong, and edits that need more rights."""
         super()._post_clean()  # type: ignore[misc]
         if self.errors:
             return
@@ -66,11 +66,11 @@ class ConfigForm(BaseForm):
             next_pass.check(self.instance)
         except InvalidPolicy as error:
             self.add_error(None, str(error))
-        except (TimepartError, django.db.Error):  # no table to ask: the page says so itself
+        except (TimepartError, django.db.Error):  # the page itself says that there is no table
             return
 
     def _refuse_loss(self) -> None:
-        """Refuse what takes rows away sooner, compared with the row as it is stored by now."""
+        """Refuse edits that detach or drop sooner than the stored config does."""
         rows = PartitionConfig.objects.using(self.instance._state.db)
         stored = rows.filter(pk=self.instance.pk).first()
         for name, words in drop_permission.edited_sooner(stored, self.instance) if stored else ():

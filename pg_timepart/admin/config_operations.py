@@ -40,7 +40,7 @@ class ConfigOperations(ConfigPage):
     """Sends the tasks of operations, for one config or for several."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the address that all buttons post to before the others."""
+        """Return the URL that all buttons post to, before Django's own."""
         view = self.admin_site.admin_view(require_POST(self.operate_view))
         name = "pg_timepart_partitionconfig_operate"
         return [path("<int:key>/operate/", view, name=name), *super().get_urls()]
@@ -54,7 +54,7 @@ class ConfigOperations(ConfigPage):
         }
 
     def operate_view(self, request: HttpRequest, key: int) -> HttpResponseBase:
-        """Send what a button asks for; some operations ask back first."""
+        """Send the task of a button, some after a confirmation."""
         config = self.config_or_404(request, key)
         if not may_do_anything(request):
             raise PermissionDenied
@@ -79,7 +79,7 @@ class ConfigOperations(ConfigPage):
         seen = overviews([config])[config.pk]
         partitions = seen.status.partitions if seen.status else ()
         form = OperationForm(request.POST, config=config, partitions=partitions)
-        with timezone.override(conf.zone()):  # in which a pin date is meant
+        with timezone.override(conf.zone()):  # the zone of the form's pin date
             form.full_clean()
         if seen.status is None:
             form.add_error(None, sentences(seen.problems))
@@ -126,7 +126,7 @@ class ConfigOperations(ConfigPage):
         form: OperationForm,
         confirmation: Confirmation,
     ) -> HttpResponseBase:
-        """Ask to type what is on the page before anything is done."""
+        """Show the confirmation page, where a phrase must be typed."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"{form.asked_for.name.capitalize()} partitions",
@@ -174,7 +174,7 @@ def _refused(
     chosen: Sequence[PartitionStatus] = (),
     pin: datetime | None = None,
 ) -> str:
-    """Return why the user may not do this, where passes would then drop something sooner."""
+    """Return why the user may not do this, where passes would then drop a partition sooner."""
     if permissions.may_drop(request):
         return ""
     return drop_permission.refusal(operation.name, config, chosen, pin)

@@ -34,7 +34,7 @@ PREVIEWED = {
     "attach_tablespace",
     "detach_tablespace",
 }
-"""Settings whose change is shown, as what the next pass would do, before it is saved."""
+"""Settings whose change is previewed before it is saved, as the plan of the next pass."""
 
 UNSENT = {"csrfmiddlewaretoken", "_confirmed"}
 
@@ -65,7 +65,7 @@ class ConfigPage(ConfigBase):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the addresses of one config's forms before Django's own."""
+        """Return the URLs of one config's forms, before Django's own."""
         view = self.admin_site.admin_view(require_POST(self.schedule_view))
         name = "pg_timepart_partitionconfig_schedule"
         return [path("<int:key>/schedule/", view, name=name), *super().get_urls()]
@@ -73,13 +73,13 @@ class ConfigPage(ConfigBase):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """Return the form of a config, which refuses some changes of who may not drop."""
+        """Return the form of a config, which knows whether the user may drop."""
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.may_drop = permissions.may_drop(request)
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return the label, and the grace before drop for who may not drop."""
+        """Return the label, and for users who may not drop, the grace."""
         kept = () if permissions.may_drop(request) else ("drop_after",)
         return ("model_label", *kept) if obj else ()
 
@@ -90,7 +90,7 @@ class ConfigPage(ConfigBase):
         form: ModelForm[Any],
         change: bool,  # noqa: ARG002
     ) -> None:
-        """Save only what was changed: passes write to the same row."""
+        """Save only changed fields: passes write to the same row."""
         obj.save(update_fields=form.changed_data or ["enabled"])
 
     def render_change_form(
@@ -104,7 +104,7 @@ class ConfigPage(ConfigBase):
     ) -> HttpResponse:
         """Add the table's state to the page of a config."""
         if obj is not None:
-            stored = PartitionConfig.objects.get(pk=obj.pk)  # not what an invalid form made of it
+            stored = PartitionConfig.objects.get(pk=obj.pk)  # an invalid form has changed obj
             context.update(page_context(stored, request))
             context.update(schedule_context(context["overview"].entry, request))
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -116,7 +116,7 @@ class ConfigPage(ConfigBase):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show what a change would do, and save it when that was confirmed."""
+        """Show a preview of a change, and save it when that was confirmed."""
         if request.method == "POST" and "_confirmed" not in request.POST:
             preview = self._preview(request, object_id)
             if preview is not None:
@@ -155,7 +155,7 @@ class ConfigPage(ConfigBase):
         return config
 
     def _preview(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
-        """Return the page that shows what a change would do, or None where there is none."""
+        """Return the page with the preview of a change, or None where it needs none."""
         config = self.get_object(request, unquote(object_id))
         if config is None or not self.has_change_permission(request, config):
             return None
@@ -186,7 +186,7 @@ class ConfigPage(ConfigBase):
 
 
 def schedule_context(entry: Any, request: HttpRequest) -> dict[str, Any]:
-    """Return what the template of the schedule needs."""
+    """Return the context of the template of the schedule."""
     may_change = permissions.may_change(request)
     return {
         "schedule_words": schedule_display.in_words(entry),
@@ -195,14 +195,14 @@ def schedule_context(entry: Any, request: HttpRequest) -> dict[str, Any]:
 
 
 def to_page(config: PartitionConfig) -> HttpResponseRedirect:
-    """Return the way back to the config's page."""
+    """Return a redirect to the config's page."""
     return HttpResponseRedirect(
         reverse("admin:pg_timepart_partitionconfig_change", args=(config.pk,))
     )
 
 
 def tell_errors(request: HttpRequest, errors: dict[str, list[dict[str, str]]]) -> None:
-    """Say what is wrong with a form whose page is left."""
+    """Show the errors of a form as messages."""
     for name, found in errors.items():
         prefix = "" if name == "__all__" else f"{name.replace('_', ' ').capitalize()}: "
         for each in found:

@@ -1,7 +1,7 @@
-"""Rules for users without the permission to drop: nothing that makes passes drop rows sooner.
+"""Rules for users without the permission to drop: no edit that makes passes drop sooner.
 
-Where a config has a grace before drop, its rows are gone for good some time after they are past
-retention. So whatever brings that time nearer is for those who may drop.
+Where a config has a grace, partitions are dropped some time after they are past retention. So edits
+that bring that time nearer take the permission to drop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pg_timepart.partitions.retention import Pace, Terms, edge_of, is_past, is_p
 from pg_timepart.status import PartitionStatus
 
 FIELDS = {"retention": ("interval", "period", "periods_per_partition")}
-"""The fields of the form that make up a setting, where that is no field of its own."""
+"""The form fields of a setting that has no field of its own."""
 
 _PURPOSES = {
     "enabled": "to switch the config on",
@@ -35,7 +35,7 @@ _PURPOSES = {
 
 
 def terms_of(config: PartitionConfig, pace: Pace | None = None) -> Terms:
-    """Return on what terms passes take partitions of this config away, saved or not."""
+    """Return the terms on which passes detach and drop partitions of this config, saved or not."""
     try:
         policy = config.policy()
     except InvalidPolicy:
@@ -44,7 +44,7 @@ def terms_of(config: PartitionConfig, pace: Pace | None = None) -> Terms:
 
 
 def edited_sooner(before: PartitionConfig, after: PartitionConfig) -> Iterator[tuple[str, str]]:
-    """Yield each field by which an edit takes something away sooner, and what is to be said."""
+    """Yield each field whose edit makes passes detach or drop sooner, with the error."""
     for setting in taken_sooner(terms_of(before), terms_of(after), timezone.now()):
         for name in FIELDS.get(setting, (setting,)):
             if getattr(before, name) != getattr(after, name):
@@ -57,7 +57,7 @@ def refusal(
     chosen: Sequence[PartitionStatus],
     pin: datetime | None,
 ) -> str:
-    """Return why an operation takes the permission to drop, or nothing where it does not."""
+    """Return why an operation takes the permission to drop, or None where it does not."""
     if operation == "maintain":
         return sentence("pass") if terms_of(config).drops and _is_off(config) else ""
     if operation == "detach":
@@ -79,7 +79,7 @@ def _is_off(config: PartitionConfig) -> bool:
 def _detached_early(
     config: PartitionConfig, chosen: Iterable[PartitionStatus]
 ) -> list[PartitionStatus]:
-    """Return which of these passes would drop, but for a detach by hand not yet."""
+    """Return those of these partitions that passes would drop sooner after a detach by hand."""
     terms = terms_of(config)
     if terms.policy is None or not terms.drops:
         return []
@@ -96,7 +96,7 @@ def _detached_early(
 def _unpinned_early(
     config: PartitionConfig, chosen: Iterable[PartitionStatus], pin: datetime | None
 ) -> list[PartitionStatus]:
-    """Return which of these passes would retire and drop sooner, were they pinned until ``pin``."""
+    """Return those of these partitions that passes would drop sooner if pinned until ``pin``."""
     if not terms_of(config).drops:
         return []
     now = timezone.now()
@@ -104,7 +104,7 @@ def _unpinned_early(
 
 
 def sentence(purpose: str) -> str:
-    """Return why something is refused, and which permission it takes."""
+    """Return the sentence with the refusal and the permission that it takes."""
     return (
         "What passes detach here they drop after the grace, so that rows would be gone sooner:"
         f" {_PURPOSES[purpose]} takes the permission {permissions.dropping()}. Nothing was changed."

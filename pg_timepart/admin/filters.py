@@ -19,7 +19,7 @@ Choices = list[tuple[str, Any]]
 
 
 class HealthFilter(admin.SimpleListFilter):
-    """Configs by how urgent it is that somebody looks."""
+    """Configs by the health of their tables."""
 
     title = _("health")
     parameter_name = "health"

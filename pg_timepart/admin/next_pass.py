@@ -17,7 +17,7 @@ from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.retention import edge_of
 
 MOST_WITH_SQL = 40
-"""How many actions are shown with their statements: each costs a query or two."""
+"""How many actions are shown with their statements; each costs one or two queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Upcoming:
     problems: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
     edge: datetime | None = None
-    """What ends before this is past retention; None where all is kept."""
+    """The edge of retention; None where all is kept."""
 
     @property
     def unshown(self) -> int:
@@ -42,7 +42,7 @@ class Upcoming:
 def next_pass(config: PartitionConfig) -> Upcoming:
     """Return what a pass would do now under ``config``, saved or not; only the catalog is read.
 
-    What makes a plan impossible is in its ``problems``.
+    Errors that make a plan impossible are in its ``problems``.
     """
     try:
         return _planned(config)
@@ -54,7 +54,7 @@ def next_pass(config: PartitionConfig) -> Upcoming:
 def check(config: PartitionConfig) -> None:
     """Raise InvalidPolicy where no pass could run with ``config``, saved or not.
 
-    A table that is not there, or cannot be read, is no fault of the config.
+    A table that is missing, or cannot be read, raises nothing.
     """
     target = target_named(config.model_label, config)
     target.policy(target.read([]))

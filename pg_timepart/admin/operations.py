@@ -30,7 +30,7 @@ class Button:
 
     @property
     def is_dangerous(self) -> bool:
-        """Whether it looks dangerous: whatever must be confirmed."""
+        """Whether the button is red: the operation must be confirmed."""
         return self.operation.confirmation is not None
 
 
@@ -49,12 +49,12 @@ def may_do_anything(request: HttpRequest) -> bool:
 
 
 def key_of(partition: PartitionStatus) -> str:
-    """Return how a page names a partition: no other table can have it, also under that name."""
+    """Return the key of a partition on a page: name and OID, which no other table shares."""
     return f"{partition.oid}:{partition.address}"
 
 
 class PartitionsField(forms.MultipleChoiceField):
-    """Partitions by their keys; one whose name is another table's by now is refused."""
+    """Partitions by their keys; a key whose name belongs to another table by now is refused."""
 
     default_error_messages = {
         "replaced": "%(name)s is another table by now than the one that was shown: look again."
@@ -72,7 +72,7 @@ class PartitionsField(forms.MultipleChoiceField):
 
 
 class OperationForm(forms.Form):
-    """One operation, its partitions and fields, checked against what there is."""
+    """One operation with its partitions and fields, checked against the table."""
 
     operation = forms.ChoiceField()
     partitions = PartitionsField(required=False)
@@ -118,19 +118,19 @@ class OperationForm(forms.Form):
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether what the operation is for was shown, by OID, and its phrase typed."""
+        """Whether the same partitions were confirmed, by OID, and the phrase was typed."""
         is_shown = self.cleaned_data["partitions"] == [key_of(each) for each in self.chosen]
         return is_shown and not self.is_mistyped and bool(self.cleaned_data["typed"])
 
     @property
     def is_mistyped(self) -> bool:
-        """Whether something was typed, and not the phrase."""
+        """Whether something else than the phrase was typed."""
         typed: str = self.cleaned_data["typed"]
         return bool(typed) and typed != self.phrase
 
     @property
     def started(self) -> str:
-        """What was started, such as ``detaching a, b, c and 3 more``."""
+        """The operation and its partitions, such as ``detaching a, b, c and 3 more``."""
         return in_words(self.asked_for, self.chosen if self.asked_for.selection else ())
 
     def clean(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class OperationForm(forms.Form):
 
 
 def in_words(operation: Operation, chosen: Sequence[PartitionStatus]) -> str:
-    """Return what was started, such as ``detaching a, b, c and 3 more``."""
+    """Return an operation and its partitions, such as ``detaching a, b, c and 3 more``."""
     if not chosen:
         return operation.gerund
     names = ", ".join(each.address for each in chosen[:NAMED_AT_MOST])
@@ -165,7 +165,7 @@ def in_words(operation: Operation, chosen: Sequence[PartitionStatus]) -> str:
 
 
 def _fields(operation: Operation, config: PartitionConfig) -> forms.Form:
-    """Return a form of the fields of an operation alone."""
+    """Return a form with the fields of one operation alone."""
     form = forms.Form(auto_id="timepart-%s", label_suffix="", use_required_attribute=False)
     form.fields.update({each.name: each.make(config) for each in operation.form_fields})
     return form

@@ -39,7 +39,7 @@ class Overview:
     read_at: datetime
 
     def without_message(self) -> Overview:
-        """Return the same, but for the message of the last run, for who may not see runs."""
+        """Return the overview without the message of the last run: not every user may see runs."""
         return replace(self, problems=tuple(each.redacted() for each in self.problems))
 
     @property
@@ -57,9 +57,9 @@ class Overview:
 def overviews(
     configs: Sequence[PartitionConfig], found: Iterable[Unattended] | None = None
 ) -> dict[int, Overview]:
-    """Return what there is to say about these configs, by their keys.
+    """Return the overviews of these configs, by their keys.
 
-    ``found`` is what nobody looks after; it is read here where it is not given, and needed.
+    ``found`` are the unattended labels; they are read here where not given and needed.
     """
     statuses, trouble = _statuses(each.model_label for each in configs)
     entries = schedule_display.entries_of(configs)
@@ -78,7 +78,7 @@ def overviews(
 
 
 def labels_by_health(health: Health) -> list[str]:
-    """Return the labels of all configs whose tables are that healthy; reads every table."""
+    """Return the labels of all configs whose tables have this health; reads every table."""
     configs = list(PartitionConfig.objects.all())
     found = overviews(configs)
     return [each.model_label for each in configs if found[each.pk].health is health]
@@ -125,7 +125,7 @@ def _overview(
 
 
 def _statuses(labels: Iterable[str]) -> tuple[dict[str, TableStatus], Finding | None]:
-    """Return the statuses by label, or why there are none."""
+    """Return the statuses by label, or the error that prevents them."""
     installed = _installed()
     wanted = [installed[label] for label in labels if label in installed]
     try:

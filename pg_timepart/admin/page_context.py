@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedAction:
-    """One action of the next pass in words, and its steps if they were asked for."""
+    """One action of the next pass in words, with its steps if these were asked for."""
 
     words: str
     note: str
@@ -51,7 +51,7 @@ class PlannedAction:
 
 
 def page_context(config: PartitionConfig, request: HttpRequest) -> dict[str, Any]:
-    """Return what the templates of one config's page need."""
+    """Return the context of the templates of one config's page."""
     may_see_runs = permissions.may_see_runs(request)
     seen = overviews([config])[config.pk]
     if not may_see_runs:
@@ -154,7 +154,7 @@ def planned_actions(plan: Upcoming) -> list[PlannedAction]:
 
 
 def in_words(action: Action) -> str:
-    """Return what one action does, to what and why."""
+    """Return one action in words: what it does, to which partition, and why."""
     bounds = f" ({formatting.bounds(action.bounds)})" if action.bounds else ""
     handler = HANDLERS[action.kind]
     what = f"{handler.verb} {action.partition}{bounds}{handler.destination(action)}"

@@ -1,4 +1,4 @@
-"""Permissions of the admin: to see, to change, to operate and to drop are apart."""
+"""Permissions of the admin: view, change, operate and drop, each given apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pg_timepart.models import PartitionConfig, PartitionRun
 
 
 def may_view(request: HttpRequest) -> bool:
-    """Return whether the user may see configs; who may change them may see them."""
+    """Return whether the user may see configs; the permission to change them implies it."""
     return _has(request, "view") or _has(request, "change")
 
 
@@ -19,7 +19,7 @@ def may_change(request: HttpRequest) -> bool:
 
 
 def may(request: HttpRequest, verb: str) -> bool:
-    """Return whether the user may run the operations that ask for this permission."""
+    """Return whether the user may run the operations that need this permission."""
     return may_view(request) and _has(request, verb)
 
 
@@ -29,7 +29,7 @@ def may_drop(request: HttpRequest) -> bool:
 
 
 def may_see_runs(request: HttpRequest) -> bool:
-    """Return whether the user may see runs and their messages, as Django's admin has it."""
+    """Return whether the user may see runs and their messages: Django's permission to view them."""
     meta = PartitionRun._meta
     verbs = (get_permission_codename(verb, meta) for verb in ("view", "change"))
     return any(request.user.has_perm(f"{meta.app_label}.{each}") for each in verbs)

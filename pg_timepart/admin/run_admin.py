@@ -28,7 +28,7 @@ LONGEST_MESSAGE = 120
 
 @admin.register(PartitionRun)
 class PartitionRunAdmin(RunBase):
-    """What was done, when, by whom, and how it ended."""
+    """Runs: what was done, when, by whom, and the outcome."""
 
     list_display = (
         "started_at",
@@ -70,19 +70,19 @@ class PartitionRunAdmin(RunBase):
         css = {"all": ("pg_timepart/timepart.css",)}
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[List]:  # noqa: ARG002
-        """Return what makes a page of the list."""
+        """Return the class of the list."""
         return List
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the page that follows a task before the others."""
+        """Return the URL that follows a task, before Django's own."""
         view = self.admin_site.admin_view(require_GET(self.follow_view))
         name = "pg_timepart_partitionrun_follow"
         return [path("task/<uuid:task_id>/", view, name=name), *super().get_urls()]
 
     def follow_view(self, request: HttpRequest, task_id: UUID) -> HttpResponseBase:
-        """Show how far a task has come; the page asks again until it has ended.
+        """Show the progress of a task; the page reloads until it has ended.
 
-        To who may see runs, and to who has sent it.
+        For users who may see runs, and for the one who sent it.
         """
         sent = unsealed(request.GET.get("sent", ""), str(task_id), str(request.user.pk))
         may_follow = may_do_anything(request)
@@ -111,26 +111,26 @@ class PartitionRunAdmin(RunBase):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Return False: history stays as it was."""
+        """Return False: runs are not changed."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Return False: what is older than HISTORY_DAYS is pruned by itself."""
+        """Return False: runs older than HISTORY_DAYS are deleted by later runs."""
         return False
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def colored_outcome(self, run: PartitionRun) -> SafeString:
-        """Return the outcome, marked by its word and by a colour."""
+        """Return the outcome, shown by its word and by a colour."""
         return outcome_badge(run.outcome)
 
     @admin.display(description=_("took"), ordering="seconds")
     def duration(self, run: PartitionRun) -> str:
-        """Return how long it took, waiting included."""
+        """Return how long the run took, waiting included."""
         return formatting.seconds(run.seconds)
 
     @admin.display(description=_("waited for locks"), ordering="waited_seconds")
     def waited(self, run: PartitionRun) -> str:
-        """Return how much of it was waiting."""
+        """Return how long the run waited for locks."""
         return formatting.seconds(run.waited_seconds)
 
     @admin.display(description=_("message"))

@@ -1,4 +1,4 @@
-"""Entries of django-celery-beat in words, and when they run next, for the list and the pages."""
+"""Beat entries in words, and the next times at which they are due, for the list and the pages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 LOOK_AHEAD = 8
-"""How many of the next times of a schedule are looked at to know how often it is due."""
+"""How many of the next due times are compared to find the shortest interval."""
 
 
 def entries_of(configs: Iterable[PartitionConfig]) -> dict[int, PeriodicTask]:
-    """Return the beat entries that these configs remember, by their keys, in one query."""
+    """Return the beat entries of these configs, by their keys, in one query."""
     if not is_beat_installed():
         return {}
     keys = [each.schedule_id for each in configs if each.schedule_id is not None]
@@ -41,7 +41,7 @@ def in_words(entry: PeriodicTask | None) -> str:
 
 
 def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
-    """Return about when beat sends an entry next; None where it does not, or nobody can say."""
+    """Return about when beat sends an entry next; None where it does not, or that is unknown."""
     if entry is None or not entry.enabled or (entry.expires and entry.expires <= now):
         return None
     if entry.interval is None and entry.crontab is None:
@@ -56,9 +56,9 @@ def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
 
 
 def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:
-    """Return how often an entry, or a schedule row, is due that ran last at ``since``.
+    """Return the pace of an entry or a schedule that last ran at ``since``.
 
-    None where that is never, or where it is due at one moment alone.
+    None where it is never due, or only once.
     """
     moments: list[datetime] = []
     try:
@@ -72,5 +72,5 @@ def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:
 
 
 def _to_the_second(moment: datetime) -> datetime:
-    """Return the nearest whole second: the clock went on since what is left was counted from it."""
+    """Return the nearest whole second: the time left was computed a moment before."""
     return (moment + timedelta(milliseconds=500)).replace(microsecond=0)

@@ -28,7 +28,7 @@ MOST = 100_000
 
 
 class ScheduleForm(forms.Form):
-    """When beat sends the pass of one table."""
+    """Schedule of the pass of one table in beat."""
 
     kind = forms.ChoiceField(
         label="Kind",
@@ -65,7 +65,7 @@ class ScheduleForm(forms.Form):
     )
 
     def clean_timezone(self) -> str:
-        """Return the name of a zone that exists; empty is that of the partitions."""
+        """Return the name of a known time zone; empty is that of the partitions."""
         name = str(self.cleaned_data["timezone"] or conf.zone())
         try:
             return zone_named(name).key
@@ -83,7 +83,7 @@ class ScheduleForm(forms.Form):
         return facts
 
     def takes_sooner(self, config: PartitionConfig, entry: PeriodicTask) -> bool:
-        """Return whether passes, which drop, would come sooner or more often than they do."""
+        """Return whether passes that drop would come sooner or more often than now."""
         facts, now = self.cleaned_data, timezone.now()
         since = entry.last_run_at or entry.date_changed or now
         before = schedule_display.pace_of(entry, since, now) if entry.enabled else None
@@ -92,9 +92,9 @@ class ScheduleForm(forms.Form):
         return bool(taken_sooner(*terms, now))
 
     def apply(self, entry: PeriodicTask) -> bool:
-        """Give the entry this schedule; return whether that changed anything.
+        """Set the entry's schedule; return whether that changed anything.
 
-        An unchanged entry is not saved: that would restart its clock.
+        An unchanged entry is not saved: saving would restart its interval.
         """
         facts = self.cleaned_data
         before = (entry.interval_id, entry.crontab_id, entry.enabled)
@@ -108,7 +108,7 @@ class ScheduleForm(forms.Form):
         return True
 
     def _demand(self, name: str, words: str) -> None:
-        """Say so where a field has been left empty, which is not an error of its own."""
+        """Add an error where a field is empty that the chosen kind of schedule needs."""
         if name not in self.errors and not self.cleaned_data.get(name):
             self.add_error(name, words)
 
@@ -124,7 +124,7 @@ class ScheduleForm(forms.Form):
 
 
 def form_for(entry: PeriodicTask) -> ScheduleForm:
-    """Return the form with what the entry has now."""
+    """Return the form with the entry's present schedule."""
     facts: dict[str, Any] = dict.fromkeys(CRON, "*")
     facts |= {"kind": "interval", "timezone": str(conf.zone()), "is_on": entry.enabled}
     if entry.interval is not None:
@@ -136,7 +136,7 @@ def form_for(entry: PeriodicTask) -> ScheduleForm:
 
 
 def _schedule(facts: dict[str, Any]) -> Any:
-    """Return the schedule that was asked for as a row that is not saved."""
+    """Return the requested schedule, not saved."""
     if facts["kind"] == "interval":
         return _model("IntervalSchedule")(every=facts["every"], period=facts["unit"])
     return _model("CrontabSchedule")(**_cron(facts))
@@ -155,7 +155,7 @@ def _cron(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(name: str, **facts: Any) -> Any:
-    """Return a schedule row with these facts; there may be several, and any will do."""
+    """Return a saved schedule with these values; where there are several, any of them."""
     model = _model(name)
     rows = model._default_manager.using(router.db_for_write(model))
     return rows.filter(**facts).first() or rows.create(**facts)

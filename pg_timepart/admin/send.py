@@ -1,4 +1,4 @@
-"""Send a task from a page: at once, or not at all."""
+"""Send a task from a page, without retries where the broker cannot be reached."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pg_timepart.errors import TimepartError
 from pg_timepart.logger import logger
 
 BROKER_TIMEOUT_SECONDS = 3
-"""How long a page waits for a broker that does not answer."""
+"""How many seconds a page waits for a broker that does not answer."""
 
 
 class NotSent(TimepartError):
-    """The task could not be sent, so nothing was started."""
+    """The task could not be sent; nothing was started."""
 
 
 def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
     """Send one task and return its id; raises NotSent, after which nothing will run.
 
-    Celery would try again for minutes where the broker is away; a person is told instead. ``by``
-    is the user's name, for the record of the run.
+    Celery would retry for minutes while the broker is down; a person is told instead. ``by`` is the
+    user's name, for the record of the run.
     """
     _require_backend(task.app)
     with _with_timeouts(task.app.connection_for_write()) as connection:
         options: dict[str, Any] = {"connection": connection, "headers": {"started_by": by}}
         try:
-            # Nobody waits here for the result, so there is no need to subscribe to it.
+            # The result is not waited for here, so it needs no subscription.
             with denied_join_result():
                 sent = task.apply_async(tuple(arguments), retry=False, **options)
         except (KombuError, RedisError, OSError) as error:
@@ -45,7 +45,7 @@ def send(task: Task[Any, Any], arguments: Sequence[Any], *, by: str) -> str:
 
 
 def _require_backend(app: Celery) -> None:
-    """Raise NotSent where Celery could not make the result's object once the task is sent."""
+    """Raise NotSent where Celery could not create the result's object after sending the task."""
     try:
         _ = app.backend
     except Exception as error:  # any backend, with errors of its own
@@ -58,7 +58,7 @@ def _require_backend(app: Celery) -> None:
 
 
 def _with_timeouts(connection: Connection) -> Connection:
-    """Return the connection, not opened yet, so that it gives up soon."""
+    """Return the connection, not opened yet, with short timeouts."""
     connection.connect_timeout = BROKER_TIMEOUT_SECONDS
     connection.transport_options = {
         **(connection.transport_options or {}),

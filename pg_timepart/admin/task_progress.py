@@ -1,4 +1,4 @@
-"""Progress of a task that a page has sent: from its record, or from what Celery knows of it."""
+"""Progress of a task that a page has sent: from its PartitionRun, else from Celery's result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG_WAIT = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is known of one task."""
+    """The progress of one task."""
 
     sentence: str
     has_ended: bool
@@ -42,12 +42,12 @@ class Sent:
 
 
 def sealed(sent: Sent) -> str:
-    """Return what an address carries so that the user, and nobody else, may follow the task."""
+    """Return a signed token for a URL, by which only this user can follow the task."""
     return signing.dumps({**asdict(sent), "since": sent.since.isoformat()}, salt=SALT)
 
 
 def unsealed(text: str, task_id: str, user: str) -> Sent | None:
-    """Return what sealed() made of a task for this user, or None for anything else."""
+    """Return the task of a token that sealed() made for this user, or None."""
     try:
         facts = signing.loads(text, salt=SALT)
     except signing.BadSignature:
@@ -57,10 +57,10 @@ def unsealed(text: str, task_id: str, user: str) -> Sent | None:
 
 
 def progress_of(task_id: str, sent: Sent | None) -> Progress:
-    """Return how far a task is: what its records say, and of one's own what Celery knows too.
+    """Return the progress of a task by its records, and for its sender also by Celery's result.
 
-    Celery keeps results by the id alone, those of every task of the project: so what it says is for
-    who has sent this very task.
+    Celery keeps the results of all tasks of the project by their ids alone, so they are shown only
+    to the user who sent this task.
     """
     run = PartitionRun.objects.filter(task_id=task_id).order_by("-pk").first()
     known = _by_backend(task_id) if sent is not None else None
@@ -83,7 +83,7 @@ def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
 
 
 def _by_backend(task_id: str) -> Progress | None:
-    """Return what the result backend knows, or None where there is none or it knows nothing."""
+    """Return the progress by the result backend, or None where that is not used or unaware."""
     try:
         if isinstance(current_app.backend, DisabledBackend):
             return None
@@ -122,7 +122,7 @@ def _by_state(state: str, result: Any) -> Progress | None:
 
 
 def _by_last_check(sent: Sent) -> Progress | None:
-    """Return that a run has checked the table since, where no backend tells how the task ended."""
+    """Return that a run has checked the table since, where no backend tells the outcome."""
     if not isinstance(current_app.backend, DisabledBackend):
         return None
     config = PartitionConfig.objects.filter(model_label=sent.label).first()

@@ -2,14 +2,14 @@
 
 A second connection holds it, in a transaction that stays open during the run. The working
 connection cannot: its actions are transactions of their own, and DETACH CONCURRENTLY runs in none,
-while a lock of session level would stay with a pooled server connection that somebody else gets
-next. With its connection the lock ends when the process dies, without anybody's clean-up.
+while a lock of session level would stay with a pooled server connection that another client gets
+next. When the process dies, its connection and so the lock end by themselves.
 
-A run so needs two connections at once. Behind a pooler where every run has its first one and waits
-for its second, none would go on until the pooler's ``query_wait_timeout``, two minutes by default,
-and the application's queries would wait in the same pool. For that guarantee, that the application
-waits no longer than the lock budget, a timer lets go of the lock: the statement that waits has no
-server connection yet, so neither ``statement_timeout`` nor a cancel request reaches it.
+So a run needs two connections at once. Behind a pooler where every run has its first one and waits
+for its second, none would continue until the pooler's ``query_wait_timeout``, two minutes by
+default, and the application's queries would wait in the same pool. To keep the guarantee that the
+application waits no longer than the lock budget, a timer releases the lock: the waiting statement
+has no server connection yet, so neither ``statement_timeout`` nor a cancel request reaches it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from pg_timepart.postgres.lock_holders import NAMESPACE, Holder, advisory_holder
 from pg_timepart.postgres.threads import Event, new_event, unless_over_within
 
 CHECK_SECONDS = 1.0
-"""How long it is believed, without asking, that the lock's connection is still there."""
+"""For how many seconds the lock's connection is assumed to be alive without asking it."""
 
 SECOND_CONNECTION_SECONDS = (2.0, 4.0)
-"""How long a pooler may let the working connection wait while the lock's connection has the lock.
+"""How many seconds the working connection may wait in a pooler while the lock is held.
 
-A random moment in between, so that of two runs that wait for each other's connection one gives up
-first.
+The limit is a random moment in between, so that of two runs that wait for each other's connection
+one gives up first.
 """
 
 
@@ -67,11 +67,10 @@ def advisory_lock(
 ) -> Iterator[Callable[[], bool]]:
     """Hold the advisory lock of ``parent``; raise AdvisoryLockTaken if it stays taken.
 
-    Gives a function that tells whether the lock is still held: its connection may be lost.
-
-    Inside a transaction of the caller, ``connection`` itself takes it, and keeps it until that
-    transaction ends. Raises NoSecondConnection, and lets go of the lock, where a pooler has no
-    connection left to work with.
+    Yields a function that tells whether the lock is still held: its connection may be lost. Inside
+    a transaction of the caller, ``connection`` itself takes it, and keeps it until that transaction
+    ends. Releases the lock and raises NoSecondConnection where a pooler has no connection left to
+    work with.
     """
     if connection.in_atomic_block:
         _take(connection, parent, wait_seconds)
@@ -80,7 +79,7 @@ def advisory_lock(
     holder = connection.copy()
     holder.set_autocommit(False)
     try:
-        # Between two tries it has no transaction, and so no server connection of a pool.
+        # Between two tries it has no transaction, so the pool can use its server connection.
         _take(holder, parent, wait_seconds, begin=lambda: _begin(holder), between=holder.rollback)
         _see_that_there_are_two(connection, holder, parent)
         yield _asked_rarely(holder.is_usable)
@@ -89,7 +88,7 @@ def advisory_lock(
 
 
 def _asked_rarely(is_usable: Callable[[], bool]) -> Callable[[], bool]:
-    """Ask the server at most once in CHECK_SECONDS: hundreds of quick actions need no more."""
+    """Return a check that asks the server at most once in CHECK_SECONDS, else says yes."""
     asked_at = time.monotonic()
 
     def is_held() -> bool:
@@ -106,7 +105,7 @@ def _asked_rarely(is_usable: Callable[[], bool]) -> Callable[[], bool]:
 def _begin(holder: BaseDatabaseWrapper) -> None:
     """Open a transaction on a connection that is not in ``django.db.connections``."""
     with holder.cursor() as cursor:
-        # At a higher level it would keep a snapshot, for which FINALIZE waits.
+        # At a higher isolation level it would keep a snapshot, for which FINALIZE waits.
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(f"SET LOCAL {IDLE_TIMEOUT} = 0")
         if holder.pg_version >= HAS_TRANSACTION_TIMEOUT:  # type: ignore[attr-defined]
@@ -142,10 +141,10 @@ def _take(
 def _see_that_there_are_two(
     connection: BaseDatabaseWrapper, holder: BaseDatabaseWrapper, parent: Relation
 ) -> None:
-    """Have the working connection answer while the lock is held; else let go of the lock.
+    """Test the working connection while the lock is held; else release the lock.
 
-    Nothing but the end of the holder's transaction can end that wait: a cancel request does not
-    reach a statement that has no server connection yet.
+    Only the end of the lock's transaction can end that wait: a cancel request does not reach a
+    statement that has no server connection yet.
     """
     seconds = random.uniform(*SECOND_CONNECTION_SECONDS)  # noqa: S311
     is_let_go = new_event()

@@ -1,8 +1,8 @@
-"""Alignment of a detached table with its parent, as far as that is safe.
+"""Alignment of a detached table with its parent before ATTACH, as far as that is safe.
 
-A table that was detached takes no part in what migrations do to its parent. Columns are added that
-need no value from anybody, and CHECKs and NOT NULL are added and verified: the rows are scanned
-under locks that stop nobody who uses the parent.
+Migrations of the parent do not change a detached table. So columns are added that need no value
+from a person, and CHECKs and NOT NULL are added and validated: the rows are scanned under locks
+that block no query of the parent.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ON o.contype = w.contype AND COALESCE(o.column, o.conname) = COALESCE(w.column, 
 ORDER BY 1, 3
 """
 
-# Deparsed by the connection's own path, by which the statements run that these are parts of.
+# Deparsed under the connection's own search_path, under which the statements run as well.
 DEFINITIONS = """
 SELECT pg_catalog.pg_get_constraintdef(w.oid)
 FROM pg_catalog.unnest(%s::pg_catalog.oid[]) WITH ORDINALITY AS w(oid, number) ORDER BY w.number
@@ -77,10 +77,10 @@ class NotNull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
-    """What there is to do before a detached table is like its parent."""
+    """The changes that make a detached table like its parent."""
 
     obstacles: tuple[str, ...]
-    """What is not for us to change; nothing else is done while there is any."""
+    """Differences that only a person may end; nothing else is done while there are any."""
 
     columns: tuple[str, ...]
     """Definitions of the columns to add, ready to follow ADD COLUMN."""
@@ -89,20 +89,20 @@ class Alignment:
     """Names and definitions of the CHECKs to add."""
 
     replaced_checks: tuple[tuple[str, str], ...]
-    """The same of those that the leaf has by that name with another condition."""
+    """The same for CHECKs that the leaf has by that name with another condition."""
 
     inherited: tuple[str, ...]
-    """NOT NULL constraints that are NO INHERIT and shall not be."""
+    """NOT NULL constraints that are NO INHERIT, and must not be."""
 
     unvalidated: tuple[str, ...]
-    """Constraints to verify once they are there."""
+    """Constraints to validate once they are there."""
 
     not_nulls: tuple[NotNull, ...]
     dropped_checks: tuple[str, ...]
-    """CHECKs of an earlier try that are needed no more."""
+    """CHECKs of an earlier try that are not needed any more."""
 
     own_checks: tuple[str, ...]
-    """CHECKs that the parent has not: they go on refusing rows."""
+    """CHECKs that only the leaf has: they continue to refuse rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class _Constraint:
 
 
 def read_alignment(connection: BaseDatabaseWrapper, parent: Relation, leaf: Relation) -> Alignment:
-    """Return how the detached ``leaf`` is to be brought in step with ``parent``."""
+    """Return the alignment that the detached ``leaf`` needs to be like ``parent``."""
     differences = read_differences(connection, [(parent.oid, leaf.oid)]).get(leaf.oid, ())
     rows = fetch_all(connection, CONSTRAINTS, {"parent": parent.oid, "leaf": leaf.oid})
     found = [_Constraint(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
@@ -153,7 +153,7 @@ def read_alignment(connection: BaseDatabaseWrapper, parent: Relation, leaf: Rela
 
 
 def unlike(table: Relation, obstacles: Sequence[str]) -> str:
-    """Return that ``table`` cannot be attached for its columns, and the SQL that would be right."""
+    """Return the sentence that the columns of a table forbid ATTACH, with the SQL to end it."""
     return (
         f"{table.name} cannot be attached, since its columns are not its parent's:"
         f" {'; '.join(obstacles)}."
@@ -161,7 +161,7 @@ def unlike(table: Relation, obstacles: Sequence[str]) -> str:
 
 
 def alignment_steps(table: Relation, alignment: Alignment) -> Iterator[Step]:
-    """Yield how to bring ``table`` in step; each can be repeated, and leaves its rows alone."""
+    """Yield the steps that align ``table``; each can be repeated, and changes no row."""
     for name in alignment.dropped_checks:
         yield _step(
             table,
@@ -267,7 +267,7 @@ def _column(name: str, difference: Difference, default: str | None) -> Iterator[
 
 
 def _definitions(connection: BaseDatabaseWrapper, wanted: Sequence[_Constraint]) -> dict[str, str]:
-    """Return by name what follows ADD CONSTRAINT name: a new one is verified later."""
+    """Return by name the definitions after ADD CONSTRAINT name: new ones are validated later."""
     with connection.cursor() as cursor:
         cursor.execute(DEFINITIONS, [[each.wanted for each in wanted]])
         texts = [text for (text,) in cursor.fetchall()]

@@ -28,7 +28,7 @@ from pg_timepart.postgres.steps import (
 def attach_steps(
     parent: Parent, template: Template, leaf: Leaf, sides: BoundLiterals, tablespace: str
 ) -> Iterator[Step]:
-    """Yield how to attach a detached table: all slow work first, under locks that stop nobody."""
+    """Yield the steps of an attach: all slow work first, under locks that block no query."""
     table = leaf.relation
     for definition in leaf.missing:
         yield unhurried(
@@ -44,7 +44,7 @@ def attach_steps(
     yield from _bounds_check_steps(parent, leaf, sides)
     guarding = tuple(row_security(template, table, leaf.row_security))
     if guarding:
-        # Row security is not what ATTACH looks at, and rows can be read by the leaf's own name.
+        # ATTACH ignores row security, and rows can be read by the leaf's own name.
         yield unhurried(
             table, f"enable the row security of {parent.name} on {table.name}", *guarding
         )
@@ -79,7 +79,7 @@ def attach_steps(
 
 
 def _too_slow(parent: Parent, leaf: Leaf, sides: BoundLiterals) -> str:
-    """Return that ATTACH builds exclusion constraints for too long, and how to have it done."""
+    """Return the sentence that ATTACH builds exclusion constraints for too long, and what to do."""
     drops = "".join(f", DROP CONSTRAINT {quoted(name)}" for name in leaf.exclusions)
     table = quoted(leaf.relation.schema, leaf.relation.name)
     whole = quoted(parent.schema, parent.name)

@@ -13,19 +13,19 @@ from pg_timepart.postgres.driver import driver_connection
 from pg_timepart.postgres.threads import unless_over_within
 
 GRACE_SECONDS = 0.05
-"""How long a statement that is over may take to end by itself, and how often it is cancelled."""
+"""Seconds until a statement must have ended by itself, and between cancel requests."""
 
 IS_ACTIVE = 1
-"""libpq's PQTRANS_ACTIVE, which both drivers hand on."""
+"""libpq's PQTRANS_ACTIVE, as both drivers report it."""
 
 
 @contextmanager
 def cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """Cancel what runs on the connection when time is up, until it ends.
+    """Cancel the statement on the connection after this time, until it ends.
 
-    The driver's cancel request needs no transaction, leaves no setting behind on a pooled server
-    connection, and comes in time also where the server's clock is set back: by that clock, a
-    ``lock_timeout`` under way ends as much later.
+    The driver's cancel request needs no transaction, leaves no setting on a pooled server
+    connection, and comes in time also where the server's clock is set back: a running
+    ``lock_timeout`` would then end later by that much.
     """
     cancel = cancelling(connection)
     with unless_over_within(seconds, lambda is_over: repeat_until(is_over.wait, cancel)):
@@ -34,11 +34,11 @@ def cancelled_after(connection: BaseDatabaseWrapper, seconds: float) -> Iterator
 
 @contextmanager
 def nothing_left_running(*connections: BaseDatabaseWrapper) -> Iterator[None]:
-    """End what runs on these connections when a signal's exception interrupts the waiting for it.
+    """Cancel what runs on these connections when a signal's exception interrupts the driver.
 
-    Celery's soft time limit is one. psycopg 3 leaves the statement at work then, and a connection
-    that can do nothing: it is closed, and its next use opens a new one. psycopg 2 raises what a
-    signal raised only once the statement has ended.
+    Celery's soft time limit is such an exception. psycopg 3 leaves the statement running then, and
+    the connection unusable: it is closed, and its next use opens a new one. psycopg 2 raises the
+    exception only once the statement has ended.
     """
     with ExitStack() as stack:
         for each in connections:
@@ -61,7 +61,7 @@ def _end_if_interrupted(
 
 
 def cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
-    """Return what cancels whatever runs on the connection, to be called from any thread."""
+    """Return a function that cancels what runs on the connection, callable from any thread."""
     raw, translated = driver_connection(connection), connection.wrap_database_errors
 
     def cancel() -> None:
@@ -72,9 +72,9 @@ def cancelling(connection: BaseDatabaseWrapper) -> Callable[[], None]:
 
 
 def repeat_until(is_over: Callable[[float], bool], cancel: Callable[[], object]) -> None:
-    """Cancel again and again what runs there: a request that comes too early does nothing.
+    """Cancel repeatedly: a request that comes before the statement has no effect.
 
-    So does one to a pooler that has not given the statement a server connection yet.
+    Neither has one to a pooler that has not given the statement a server connection yet.
     """
     while not is_over(GRACE_SECONDS):
         cancel()

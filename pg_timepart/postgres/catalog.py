@@ -1,7 +1,7 @@
 """Read parents, their partitions and detached tables from ``pg_catalog``.
 
-Every query is schema-qualified, runs by way of ``search_path`` and binds its values. None takes a
-lock that conflicts with what an application does, and none needs a transaction.
+Every query is schema-qualified, runs through ``search_path`` and binds its values. None takes a
+lock that conflicts with an application's queries, and none needs a transaction.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Row(NamedTuple):
     """A row of ``EVERYTHING``: a parent with one of its partitions, or one of the two alone."""
 
     number: int | None
-    """Which of the tables that were asked for; None for a detached one alone."""
+    """Position of the table among those asked for; None for a detached partition alone."""
 
     oid: int
     schema: str
@@ -48,7 +48,7 @@ class _Row(NamedTuple):
     owner: str
 
     leaf: Any
-    """OID of the partition, or of what was one; None for a parent without any."""
+    """OID of the partition or detached table; None for a parent without any."""
 
     leaf_schema: str
     leaf_name: str
@@ -73,13 +73,12 @@ def read_parents(
     formats: Mapping[str, KeyFormat] | None = None,
     detached: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Parent]:
-    """Return what is there for each of ``db_tables``, in one query.
+    """Return the parent of each of ``db_tables`` that exists, in one query.
 
-    ``db_tables`` are names as ``Meta.db_table`` has them; a table that does not exist is left out
-    of the answer. ``formats`` are the key formats that models declare, by such a name; elsewhere
-    the column's type implies one. They read the bounds, in ``zone``. ``detached`` are OIDs to look
-    up too, by the name of the table that they were partitions of; each parent's ``detached`` holds
-    those of its own that still exist.
+    ``db_tables`` are names in the form of ``Meta.db_table``. ``formats`` are the key formats that
+    models declare, by such a name; otherwise the column's type implies one. They read the bounds,
+    in ``zone``. ``detached`` are OIDs to look up too, by the name of the table whose partitions
+    they were; each parent's ``detached`` holds those of its own that still exist.
     """
     names = [connection.ops.quote_name(each) for each in db_tables]
     wanted, declared = detached or {}, formats or {}
@@ -104,7 +103,7 @@ def read_parent(
     key_format: KeyFormat | None = None,
     detached: Sequence[int] = (),
 ) -> Parent | None:
-    """Return what is there for one table, or None where it does not exist; see read_parents()."""
+    """Return one parent, or None where the table does not exist; see read_parents()."""
     formats = {db_table: key_format} if key_format is not None else {}
     found = read_parents(
         connection, [db_table], zone=zone, formats=formats, detached={db_table: detached}
@@ -129,7 +128,7 @@ def read_partitioned(connection: BaseDatabaseWrapper, name: str) -> list[tuple[R
 
 
 def is_taken(connection: BaseDatabaseWrapper, schema: str, name: str) -> bool:
-    """Return whether no table can have this name: a relation or a type of the schema has it."""
+    """Return whether the name is taken in the schema, by a relation or a type."""
     return bool(fetch_one(connection, NAME_IS_TAKEN, {"schema": schema, "name": name})[0])
 
 
@@ -140,13 +139,13 @@ def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Parti
 
 
 def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
-    """Return whether the table is nobody's partition and still has its name, as of right now."""
+    """Return whether the table is attached to no parent and still has its name, as of now."""
     root, namesake = _root_and_namesake(connection, table)
     return root in (None, table.oid) and namesake == table.oid
 
 
 def has_its_name(connection: BaseDatabaseWrapper, table: Relation) -> bool:
-    """Return whether the name still means this table, partition or not, as of right now."""
+    """Return whether the name still belongs to this table, partition or not, as of now."""
     _, namesake = _root_and_namesake(connection, table)
     return namesake == table.oid
 

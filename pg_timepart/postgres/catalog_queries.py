@@ -1,4 +1,4 @@
-"""SQL of ``catalog``: tables, their partitions, and what was detached from them."""
+"""SQL of ``catalog``: tables, their partitions, and tables that were detached from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEFT JOIN pg_catalog.pg_description m
 
 # One row a partition of each wanted table, or one row with no partition. What describes a parent is
 # computed once for each, not again for every partition: hence MATERIALIZED.
-# Nothing here waits for a table that somebody has locked: bounds hold no column, so pg_get_expr()
+# Nothing here waits for a locked table: bounds hold no column, so pg_get_expr()
 # needs no table, and pg_get_partkeydef(), which would lock one, is not asked.
 # https://www.postgresql.org/docs/current/catalog-pg-inherits.html
 PARTITIONS = f"""
@@ -62,7 +62,7 @@ LEFT JOIN pg_catalog.pg_tablespace cs ON cs.oid = c.reltablespace
 {COMMENT}
 """  # noqa: S608  # made of constants
 
-# Tables by OID that hang on no parent, with the comment that says whose they were.
+# Tables by OID that are attached to no parent, with the comment that names their former parent.
 DETACHED = f"""
 SELECT c.oid, n.nspname, c.relname, COALESCE(s.spcname, home.spcname),
        pg_catalog.pg_get_userbyid(c.relowner), substr(m.description, 1, {MAX_COMMENT}), EXISTS (
@@ -77,7 +77,7 @@ CROSS JOIN (SELECT t.spcname FROM pg_catalog.pg_database d
 WHERE NOT c.relispartition AND c.relkind IN ('r', 'f', 'p')
 """  # noqa: S608  # made of constants
 
-# A detached table rides along as a row without a parent, so that one query serves a whole pass.
+# A detached table is a row without a parent, so that one query is enough for a whole pass.
 EVERYTHING = f"""
 {PARTITIONS}
 UNION ALL
@@ -99,7 +99,7 @@ WHERE c.relkind = 'p' AND NOT c.relispartition AND c.relname = %s
 ORDER BY n.nspname, c.relname
 """
 
-# What a new table of the name would collide with. The type of an array gives way to it.
+# What a new table of the name would collide with. PostgreSQL renames array types that collide.
 NAME_IS_TAKEN = """
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -111,8 +111,8 @@ SELECT EXISTS (
 )
 """
 
-# Asks functions, which see what is committed by now, also in a transaction with an old snapshot.
-# It runs under locks, so it needs no other path: there is no operator.
+# Calls functions, which see what is committed by now, also in a transaction with an old snapshot.
+# It has no operator, so it needs no safe search_path, which would take longer under locks.
 ROOT_AND_NAMESAKE = """
 SELECT pg_catalog.pg_partition_root(%(oid)s::pg_catalog.oid)::pg_catalog.oid,
        pg_catalog.to_regclass(%(name)s)::pg_catalog.oid

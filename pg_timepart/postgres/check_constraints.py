@@ -1,22 +1,22 @@
 """CHECK constraints that this package adds: their names, and SQL that recognises their definitions.
 
-A name proves nothing: whoever owns a table may give it to a constraint that calls a function of
-theirs. What is not ours by its definition is neither validated nor dropped.
+A name proves nothing: the owner of a table may give it to a constraint that calls another function.
+A constraint whose definition is not ours is neither validated nor dropped.
 """
 
 from __future__ import annotations
 
 BOUNDS_CHECK = "pg_timepart_bounds"
-"""Name of the CHECK that an attach adds, so that the server need not scan under its lock."""
+"""Name of the CHECK that an attach adds, so that ATTACH skips its scan."""
 
 EXCLUSION_CHECK = "pg_timepart_excludes"
-"""Begins the name of the CHECK that spares ATTACH its scan of a big default partition."""
+"""Prefix of the name of the CHECK by which ATTACH skips its scan of a default partition."""
 
 EXCLUSION_PATTERN = EXCLUSION_CHECK.replace("_", r"\_") + "%"
-"""The same for LIKE."""
+"""The same prefix as a LIKE pattern."""
 
 NOT_NULL_CHECK = "pg_timepart_null_"
-"""Begins the name of the CHECK that spares SET NOT NULL its scan under an exclusive lock."""
+"""Prefix of the name of the CHECK by which SET NOT NULL skips its scan."""
 
 # One bound as the server deparses it in a CHECK: an int4 that is not negative is a bare number.
 _CONSTANT = """CASE WHEN wanted.type = 'integer' AND wanted.{side} NOT LIKE '-%%'

@@ -14,7 +14,7 @@ from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import fetch_all
 
 # Of each pair of a parent and a leaf, the columns that are not the same in both. Asks no function
-# that would wait for a table which somebody has locked. An identity of the leaf is in the way from
+# that would wait for a locked table. An identity of the leaf forbids ATTACH from
 # 17 on, where a partition has its parent's until its detach has ended.
 DIFFERENCES = """
 WITH pairs AS (
@@ -74,12 +74,12 @@ class Column:
 
     @property
     def typed(self) -> str:
-        """Its type, and its collation where that is not the type's."""
+        """The type, and the collation where that is not the type's."""
         return f"{self.sql_type} COLLATE {self.collation}" if self.collation else self.sql_type
 
     @property
     def can_be_added(self) -> bool:
-        """Whether a table with rows can get it without anybody saying what it shall hold."""
+        """Whether a table with rows can get the column without a person giving its value."""
         if self.generated:
             return True
         return not self.identity and (self.has_default or not self.is_not_null)
@@ -87,7 +87,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One column that is not the same in a detached table and in its parent."""
+    """A column that differs between a detached table and its parent."""
 
     name: str
     wanted: Column | None
@@ -100,7 +100,7 @@ class Difference:
 def read_differences(
     connection: BaseDatabaseWrapper, pairs: Sequence[tuple[int, int]]
 ) -> dict[int, tuple[Difference, ...]]:
-    """Return what differs, by the leaf's OID, for OIDs of parents and leaves; in one query."""
+    """Return differences by the leaf's OID, for OIDs of parents and leaves; in one query."""
     if not pairs:
         return {}
     values = {"parents": [each for each, _ in pairs], "leaves": [each for _, each in pairs]}
@@ -111,9 +111,9 @@ def read_differences(
 
 
 def obstacles(table: Relation, differences: Sequence[Difference]) -> tuple[str, ...]:
-    """Return what keeps ``table`` from being attached and is not for us to change, with SQL.
+    """Return the differences that forbid ATTACH and that only a person may end, with SQL.
 
-    No column is dropped, nobody's values are converted, and no rename is guessed.
+    No column is dropped, no value is converted, and no rename is guessed.
     """
     added = {each.name: each.wanted for each in differences if each.wanted and not each.own}
     return tuple(
@@ -126,7 +126,7 @@ def obstacles(table: Relation, differences: Sequence[Difference]) -> tuple[str, 
 def _obstacle(
     table: str, difference: Difference, added: Mapping[str, Column]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with one column, and the SQL that ends it."""
+    """Yield why one column forbids ATTACH, and the SQL that ends it."""
     name, wanted, own = difference.name, difference.wanted, difference.own
     column, alter = quoted(name), f"ALTER TABLE {table}"
     if wanted is None and own is not None:
@@ -166,7 +166,7 @@ def _unlike(alter: str, column: str, wanted: Column, own: Column) -> Iterator[tu
 
 
 def _rid_of(alter: str, column: str, own: Column, added: Mapping[str, Column]) -> str:
-    """Return the ways to end that only the leaf has a column: which is right, a person knows."""
+    """Return the ways to end that only the leaf has a column, between which a person chooses."""
     renames = [
         f"if it was renamed, {alter} RENAME COLUMN {column} TO {quoted(name)}"
         for name, wanted in added.items()

@@ -27,7 +27,7 @@ def create_steps(
     comment: PartitionComment,
     tablespace: str,
 ) -> Iterator[Step]:
-    """Yield how to make a new partition; all that counts is in the last step's transaction."""
+    """Yield the steps that create a partition; all lasting changes are in the last transaction."""
     excluding = exclusion_check(parent, template, sides)
     yield from exclusion_steps(parent, template, sides, excluding)
     finish = [ddl.attach(parent, leaf, sides.lower, sides.upper)]
@@ -48,7 +48,7 @@ def create_steps(
 def finish_leaf_steps(
     parent: Parent, template: Template, leaf: Relation, sides: BoundLiterals
 ) -> Iterator[Step]:
-    """Yield how to attach a table that we made and did not attach; it is empty."""
+    """Yield the steps that attach an empty table that an interrupted run created."""
     copied = [ddl_constraints.drop_exclusions(leaf)] if template.has_exclusions else []
     yield Step(
         summary=f"attach {leaf.name}, which an interrupted run created",

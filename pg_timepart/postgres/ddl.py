@@ -56,7 +56,7 @@ def create_leaf(
     tablespace: str | None,
     storage: Iterable[tuple[str, str]] = (),
 ) -> Statement:
-    """CREATE TABLE ... LIKE: unlike PARTITION OF, it waits for nobody who uses the parent.
+    """CREATE TABLE ... LIKE: unlike PARTITION OF, it does not wait for queries of the parent.
 
     EXCLUDING IDENTITY, because 17 and 18 refuse to attach a table with an identity column; rows
     that come through the parent get the parent's identity on every version.
@@ -100,7 +100,7 @@ def enable_row_security(leaf: Relation) -> Statement:
 
 
 def force_row_security(leaf: Relation) -> Statement:
-    """Let row security hold for the owner too, as on the parent."""
+    """Force row security for the owner too, as on the parent."""
     return sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(named(leaf))
 
 
@@ -129,7 +129,7 @@ def set_replica_identity(leaf: Relation, kind: str) -> Statement:
 
 
 def follow_replica_index(parent: Relation, leaf: Relation) -> Statement:
-    """Use the leaf's part of the index that is the parent's replica identity; needs it attached."""
+    """Set REPLICA IDENTITY to the leaf's part of the parent's index; needs it attached."""
     query = sql.SQL(
         "SELECT pg_catalog.format("
         "'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', x.indrelid::regclass,"
@@ -156,12 +156,12 @@ def detach(parent: Relation, leaf: Relation) -> Statement:
 
 
 def detach_concurrently(parent: Relation, leaf: Relation) -> Statement:
-    """Detach while others use the parent; refused inside a transaction block."""
+    """Detach while queries use the parent; refused inside a transaction block."""
     return sql.Composed([detach(parent, leaf), sql.SQL(" CONCURRENTLY")])
 
 
 def finalize(parent: Relation, leaf: Relation) -> Statement:
-    """End a concurrent detach that was cut short."""
+    """Finalize a concurrent detach that was interrupted."""
     return sql.Composed([detach(parent, leaf), sql.SQL(" FINALIZE")])
 
 
@@ -187,7 +187,7 @@ def set_index_tablespaces(leaf: Relation, tablespace: str) -> Statement:
 
 
 def has_rows(leaf: Relation) -> Statement:
-    """Ask whether a table holds anything; the one query here that is no DDL."""
+    """Query whether a table holds any row; the only one here that is not DDL."""
     return sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(named(leaf))
 
 
@@ -237,7 +237,7 @@ def _in_tablespace(tablespace: str | None) -> Statement:
 
 
 def dollar_quote(*names: str) -> str:
-    """Return what quotes a body that has these names in it: none of them may end it."""
+    """Return a dollar quote that none of these names in the body can end."""
     tag = "pg_timepart"
     while any(f"${tag}$" in name for name in names):
         tag += "_"

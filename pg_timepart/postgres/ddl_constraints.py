@@ -14,9 +14,9 @@ TYPES_OF_THE_GRAMMAR = {"bigint", "integer", "numeric", "smallint"}
 def add_bounds_check(
     table: Relation, name: str, key: str, lower: str | None, upper: str | None, key_type: str
 ) -> Statement:
-    """Add the CHECK, not yet validated, that spares ATTACH its scan.
+    """Add the bounds CHECK, not validated, by which ATTACH skips its scan.
 
-    The literals are cast: bounds of another type than the key's prove nothing to the server.
+    The literals are cast: the server does not use bounds of another type than the key's.
     """
     column = sql.Identifier(key)
     parts = [sql.SQL("{} IS NOT NULL").format(column)]
@@ -30,7 +30,7 @@ def add_bounds_check(
 def add_exclusion_check(
     table: Relation, name: str, key: str, lower: str, upper: str, key_type: str
 ) -> Statement:
-    """Add the CHECK, not yet validated, that a default partition holds nothing of a range."""
+    """Add the exclusion CHECK, not validated: a default partition holds no row of a range."""
     column = sql.Identifier(key)
     outside = (
         _compared(column, "<", _typed(lower, key_type)),
@@ -40,7 +40,7 @@ def add_exclusion_check(
 
 
 def validate_constraint(table: Relation, name: str) -> Statement:
-    """Scan the table to believe a constraint; reads and writes go on meanwhile."""
+    """Validate a constraint by a scan of the table, during which reads and writes continue."""
     return sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(
         named(table), sql.Identifier(name)
     )
@@ -71,14 +71,14 @@ def replace_constraint(table: Relation, name: str, definition: str) -> Statement
 
 
 def inherit_constraint(table: Relation, name: str) -> Statement:
-    """Let a NOT NULL constraint that is NO INHERIT be inherited; of 18 and later."""
+    """Make a NO INHERIT NOT NULL constraint inheritable; server version 18 and later."""
     return sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} INHERIT").format(
         named(table), sql.Identifier(name)
     )
 
 
 def set_not_null(table: Relation, column: str) -> Statement:
-    """Set NOT NULL; a validated CHECK that says so spares the scan."""
+    """Set NOT NULL; a validated CHECK of the same lets the server skip the scan."""
     return sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL").format(
         named(table), sql.Identifier(column)
     )
@@ -101,9 +101,9 @@ def add_foreign_key(leaf: Relation, name: str, definition: str) -> Statement:
 
 
 def drop_exclusions(leaf: Relation) -> Statement:
-    """Drop the exclusion constraints of a table that LIKE made: ATTACH builds its own beside them.
+    """Drop exclusion constraints that LIKE made, because ATTACH builds its own beside them.
 
-    Those of WITHOUT OVERLAPS too. Their names are the server's.
+    Also those of WITHOUT OVERLAPS. The server has chosen their names.
     """
     query = sql.SQL(
         "SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass,"
@@ -121,7 +121,7 @@ def _not_valid_check(table: Relation, name: str, condition: Statement) -> Statem
 
 
 def _compared(column: Statement, operator: str, literal: Statement) -> Statement:
-    """Compare by the server's own operator, also where search_path finds another one first."""
+    """Compare by an operator of pg_catalog, also where search_path finds another one first."""
     return sql.SQL("{} OPERATOR(pg_catalog.{}) {}").format(column, sql.SQL(operator), literal)
 
 

@@ -18,9 +18,9 @@ from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.search_path import fetch_all
 
 Name = tuple[str, str]
-"""Schema and name of a constraint: all that SET CONSTRAINTS can say."""
+"""Schema and name of a constraint, which are all that SET CONSTRAINTS takes."""
 
-# Foreign keys of other tables that refer to one of these put off checks of its own rows.
+# Foreign keys from other tables to one of these defer checks on its rows as well.
 DEFERRABLE = """
 SELECT DISTINCT n.nspname::text, k.conname::text
 FROM pg_catalog.pg_constraint k
@@ -31,7 +31,7 @@ AND (k.conrelid = ANY (%(tables)s::oid[])
 ORDER BY 1, 2
 """
 
-# A name is that of the constraints of all tables of the schema that have one so called.
+# One name may mean constraints of several tables of the schema.
 DECLARED_DEFERRED = """
 SELECT w.schema, w.name
 FROM ROWS FROM (unnest(%(schemas)s::text[]),
@@ -47,10 +47,10 @@ ORDER BY 1, 2
 
 @contextmanager
 def checked_now(connection: BaseDatabaseWrapper, tables: Sequence[Relation]) -> Iterator[None]:
-    """Make the checks that this transaction has put off for ``tables``, and run the block.
+    """Run the checks that this transaction has deferred for ``tables``, then the block.
 
-    Afterwards those constraints wait for the end again that are declared INITIALLY DEFERRED. Must
-    be in a savepoint, whose rollback undoes it all. Raises IntegrityError where a row is refused.
+    Afterwards constraints that are INITIALLY DEFERRED are deferred again. Must be in a savepoint,
+    whose rollback undoes it all. Raises IntegrityError where a row is refused.
     """
     names = _names(connection, DEFERRABLE, tables=[each.oid for each in tables]) if tables else []
     _set(connection, names, "IMMEDIATE")

@@ -1,7 +1,7 @@
 """The psycopg connection behind Django's, also where another tool has wrapped it.
 
-Tools that trace queries hand Django a proxy of the driver's connection. Most of what a driver
-offers goes through a proxy, but its functions in C accept their own type alone.
+Tools that trace queries give Django a proxy of the driver's connection. Most methods work through a
+proxy, but functions in C accept only their own type.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class Composed(Protocol):
-    """What either psycopg can compose: a statement, or a part of one."""
+    """A statement, or a part of one, that psycopg 2 or 3 can compose."""
 
     def as_string(self, context: Any) -> str:
         """Return the text, quoted for the driver's connection ``context``."""
@@ -53,10 +53,10 @@ def nothing_prepared(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def _behind(outer: Any) -> Any:
-    """Return what a proxy stands for, and anything else as it is.
+    """Return the object behind a proxy, and anything else as it is.
 
-    The proxies of wrapt say what they wrap. Others hand on a method that they do not change, which
-    is bound to the driver's connection.
+    Proxies of wrapt have ``__wrapped__``. Others return a method unchanged, which is bound to the
+    driver's connection.
     """
     wrapped = getattr(outer, "__wrapped__", None)
     return wrapped if wrapped is not None else getattr(outer.cancel, "__self__", outer)

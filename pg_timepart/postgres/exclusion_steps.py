@@ -1,8 +1,8 @@
-"""Steps around the CHECK by which a default partition excludes a range. Pure.
+"""Steps that add and drop exclusion CHECKs of a default partition. Pure.
 
 ATTACH scans the default partition for rows of the new range, under ACCESS EXCLUSIVE, unless a
-validated CHECK says that there are none. A big one gets it first, validated under a lock that stops
-nobody, and loses it in the transaction that attaches.
+validated CHECK excludes them. A big default partition gets this CHECK first, validated under a lock
+that blocks no query, and loses it in the transaction that attaches.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def exclusion_check(parent: Parent, template: Template, sides: BoundLiterals) ->
 def exclusion_steps(
     parent: Parent, template: Template, sides: BoundLiterals, excluding: str | None
 ) -> Iterator[Step]:
-    """Yield how the default partition gets the CHECK ``excluding``, and loses any left before."""
+    """Yield the steps that add the CHECK ``excluding``, and drop any left before."""
     default = parent.default
     if default is None:
         return
@@ -66,7 +66,7 @@ def exclusion_steps(
 
 
 def drop_exclusion_checks(default: Relation, names: Sequence[str]) -> Step:
-    """Return how to drop these CHECKs, by which the default partition refuses rows."""
+    """Return the step that drops these CHECKs, by which the default partition refuses rows."""
     return Step(
         summary=f"drop the exclusion CHECK on default partition {default.name}",
         locks=locked([default], ACCESS_EXCLUSIVE),

@@ -58,7 +58,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stray:
-    """A partitioned table with partitions of ours that no model of the code has."""
+    """A partitioned table with partitions of ours whose model is not in the code."""
 
     table: Relation
     comment: PartitionComment | None
@@ -68,7 +68,7 @@ class Stray:
 def read_links(connection: BaseDatabaseWrapper, recorded: Iterable[Relation]) -> list[Link]:
     """Return the links of these recorded partitions to their parents, in one query at most.
 
-    By its OID alone it may be another table by now, so its schema and name count too.
+    The OID alone may belong to another table by now, so schema and name are compared too.
     """
     wanted = set(recorded)
     found = fetch_all(connection, LINKS, [[each.oid for each in wanted]]) if wanted else []
@@ -88,9 +88,9 @@ def read_strays(
     """Return the partitioned tables with partitions of ours that no model declares.
 
     Those on ``search_path`` whose newest partition has our comment, or that have no partition and
-    one of the names ``bare``; but for ``known``, names as ``Meta.db_table`` has them. Left out is
-    what a stranger can have made: it must belong to a role that the current one is a member of, or
-    that owns one of the known.
+    one of the names ``bare``; without ``known``, which are names in the form of ``Meta.db_table``.
+    The owner must be a role of which the current one is a member, or the owner of a known table:
+    any other role could have made such a table.
     """
     tables = [connection.ops.quote_name(each) for each in known]
     rows = fetch_all(connection, STRAYS, {"bare": list(bare)}, tables=tables)

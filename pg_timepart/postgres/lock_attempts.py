@@ -1,8 +1,8 @@
-"""Take table locks with short timeouts and retries, so that application queries never queue long.
+"""Take table locks with short timeouts and retries, so that queries never queue behind us long.
 
-While somebody has held a conflicting lock for long, no lock is asked for: whoever comes after a
-waiting ACCESS EXCLUSIVE lock queues behind it. Each attempt is one transaction that waits for its
-locks, and holds them, within a budget of milliseconds, and is rolled back beyond that.
+While a session has held a conflicting lock for long, no lock is requested: queries after a waiting
+ACCESS EXCLUSIVE lock queue behind it. Each attempt is one transaction that waits for its locks, and
+holds them, within a budget of milliseconds, and is rolled back beyond that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pg_timepart.postgres.sqlstate import GAVE_WAY, sqlstate
 T = TypeVar("T")
 
 IN_FAILED_TRANSACTION = 3
-"""libpq's PQTRANS_INERROR, which both drivers hand on."""
+"""libpq's PQTRANS_INERROR, as both drivers report it."""
 
 IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 IDLE_SECONDS = 3
@@ -48,15 +48,15 @@ HAS_TRANSACTION_TIMEOUT = 170_000
 it would end a move that lasts longer, in each pass again."""
 
 BACKSTOP_SECONDS = 1.0
-"""How much later than by the server's timeouts an attempt is cancelled by the driver."""
+"""How many seconds after the server's timeouts the driver cancels an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt(Generic[T]):
-    """What one attempt does, in one transaction."""
+    """One attempt: a transaction with its locks and what runs under them."""
 
     what: str
-    """In a few words, for the error."""
+    """What it does, in a few words, for the error."""
 
     body: Callable[[], T]
     """Runs under the locks."""
@@ -71,13 +71,13 @@ class Attempt(Generic[T]):
     """Locks that ``body`` takes by itself; who holds them is waited for as with ``locks``."""
 
     altered: Sequence[Relation] = ()
-    """Tables whose checks a transaction of the caller must not put off any longer."""
+    """Tables whose deferred checks run first, in a transaction of the caller."""
 
     awaits_snapshots: bool = False
     """Whether ``body`` waits for every older snapshot, whose holders are waited for first."""
 
     tablespace: str | None = None
-    """Where new tables and indexes go; None leaves that to the caller's settings."""
+    """The default tablespace for new objects; None leaves it to the caller's settings."""
 
     is_unhurried: bool = False
     """Whether the statements may run for longer than the budget."""
@@ -102,7 +102,7 @@ def bounded(
     """
     deadline = time.monotonic() + budget.wait_seconds
     ages = HolderAges(budget.long_transaction_ms)
-    # Who only waits for that mode stalls nobody, unless another lock is held meanwhile.
+    # A request for that mode blocks no query, unless another lock is held meanwhile.
     can_stall = any(each.mode != "SHARE UPDATE EXCLUSIVE" for each in attempt.needed)
     while True:
         long = ages.long(_in_the_way(connection, attempt)) if can_stall else []
@@ -151,10 +151,10 @@ def _try(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -
 
 
 def _end_failed_transaction(connection: BaseDatabaseWrapper) -> None:
-    """Roll back what the server has not ended: psycopg2 takes a COMMIT that failed for an end.
+    """Roll back a transaction left open: psycopg2 takes a failed COMMIT for the end of it.
 
-    One that is cancelled before the server begins with it leaves the transaction open, and the
-    rollback that Django asks for then does nothing.
+    A COMMIT that is cancelled before the server begins with it leaves the transaction open, and
+    Django's rollback then does nothing.
     """
     raw = driver_connection(connection)
     if connection.in_atomic_block or raw is None:
@@ -167,7 +167,7 @@ def _end_failed_transaction(connection: BaseDatabaseWrapper) -> None:
 def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) -> None:
     """Take the locks in one round trip, so that none is held while the next one is on its way.
 
-    They share the budget: who queues behind the first waits while we wait for the others.
+    They share the budget: queries queue behind the first while we wait for the others.
     """
     lock_ms = share_of(budget.lock_ms, attempt.locks)
     statement_ms = 0 if attempt.is_unhurried else budget.lock_ms
@@ -181,13 +181,13 @@ def _take(connection: BaseDatabaseWrapper, attempt: Attempt[T], budget: Budget) 
 
 
 def share_of(budget_ms: int, locks: Sequence[Lock]) -> int:
-    """Return for how many milliseconds each of these locks may be waited for."""
+    """Return how many milliseconds each of these locks may be waited for."""
     return max(budget_ms // max(len(locks), 1), 1)
 
 
 @contextmanager
 def _settings_restored(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Give the caller's transaction its settings back; a rollback does that by itself."""
+    """Restore the settings of the caller's transaction; a rollback does so by itself."""
     names = ("lock_timeout", "statement_timeout", "default_tablespace")
     is_nested = len(connection.savepoint_ids) > 0
     before = _settings(connection, names) if is_nested else {}

@@ -13,7 +13,7 @@ from pg_timepart.postgres.ddl import Lock
 from pg_timepart.postgres.search_path import fetch_all
 
 NAMESPACE = 0x70677470
-"""First key of every advisory lock of ours; the second is the OID of the parent table."""
+"""First key of our advisory locks; the second is the OID of the parent table."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, table 13.2
 CONFLICTS = {
@@ -84,7 +84,7 @@ HOLDERS = HOLDING.format(
     which="l.locktype = 'relation'",
 )
 
-# Who has the advisory lock: two keys show as classid and objid, with objsubid 2. A session may have
+# Holders of the advisory lock: its keys are classid and objid, with objsubid 2. A session may have
 # it without a transaction; then it is known since when it has been idle.
 ADVISORY_HOLDERS = HOLDING.format(
     otherwise="a.state_change",
@@ -108,19 +108,19 @@ ORDER BY a.xact_start NULLS LAST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A transaction that holds a lock, or a snapshot, that is in the way."""
+    """A transaction with a conflicting lock, or with a snapshot that must end first."""
 
     pid: int | None
-    """Its process; None where the transaction is prepared."""
+    """The process id of its backend; None where the transaction is prepared."""
 
     application: str
     user: str
     mode: str
     open_seconds: float | None
-    """How long its transaction has been open; None where that may not be seen."""
+    """How long its transaction has been open; None where the role may not see that."""
 
     relation: str
-    """What it holds, by name."""
+    """What it holds a lock on, by name."""
 
     transaction: str
     """Identifies its transaction as long as that is open."""
@@ -129,7 +129,7 @@ class Holder:
     """The name of a prepared transaction."""
 
     is_of_our_role: bool | None = None
-    """Whether it is of the role that asked; None where its role is not known."""
+    """Whether its role is the role that asked; None where that is not known."""
 
     object_number: int | None = None
     """Of an advisory lock: the OID of the table that it is for."""
@@ -145,14 +145,14 @@ class Holder:
 
 
 def advisory_holders(connection: BaseDatabaseWrapper, parent: Relation) -> list[Holder]:
-    """Return who holds the advisory lock of ``parent`` now."""
+    """Return the present holders of the advisory lock of ``parent``."""
     return read_advisory_holders(connection, [parent]).get(parent.oid, [])
 
 
 def read_advisory_holders(
     connection: BaseDatabaseWrapper, parents: Iterable[Relation]
 ) -> dict[int, list[Holder]]:
-    """Return by OID who holds the advisory locks of ``parents`` now, in one query."""
+    """Return by OID the present holders of the advisory locks of ``parents``, in one query."""
     values = {"namespace": NAMESPACE, "oids": [each.oid for each in parents]}
     found: dict[int, list[Holder]] = {}
     for each in _holders(connection, ADVISORY_HOLDERS, values):
@@ -161,14 +161,14 @@ def read_advisory_holders(
 
 
 def holders_of(connection: BaseDatabaseWrapper, locks: Sequence[Lock]) -> list[Holder]:
-    """Return who holds anything that conflicts with ``locks`` now, the oldest first."""
+    """Return the present holders of locks that conflict with ``locks``, the oldest first."""
     pairs = [(each.relation.oid, mode) for each in locks for mode in CONFLICTS[each.mode]]
     values = {"relations": [oid for oid, _ in pairs], "modes": [mode for _, mode in pairs]}
     return _holders(connection, HOLDERS, values)
 
 
 def oldest_snapshots(connection: BaseDatabaseWrapper) -> list[Holder]:
-    """Return who has a snapshot that FINALIZE would wait for, the oldest first."""
+    """Return the holders of snapshots that FINALIZE would wait for, the oldest first."""
     return _holders(connection, OLDEST_SNAPSHOT, {})
 
 

@@ -1,4 +1,4 @@
-"""Wait, without queueing for a lock, until nobody has held what conflicts with it for long."""
+"""Wait, without requesting a lock, until no transaction has held a conflicting one for long."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pg_timepart.postgres.lock_holders import Holder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How long the application may wait for us, and we for it."""
+    """Limits for how long the application waits for us, and we for it."""
 
     lock_ms: int
     """How long one attempt waits for all of its locks, and holds them."""
 
     wait_seconds: float
-    """How long attempts go on."""
+    """How long attempts are repeated."""
 
     long_transaction_ms: int
-    """A transaction that is open for longer is waited out before a lock is asked for."""
+    """No lock is requested while a holder's transaction is open for longer than this."""
 
 
 @dataclass(slots=True)
 class Waiting:
-    """How long a run waited, how many attempts failed, and for whom it waited last."""
+    """How long a run waited, how many attempts failed, and its last holders."""
 
     seconds: float = 0.0
     tries: int = 0
@@ -37,9 +37,9 @@ class Waiting:
 class HolderAges:
     """Ages of other transactions, over several reads of who holds a lock.
 
-    A role without ``pg_read_all_stats`` does not see how old others' transactions are. One that the
-    first read finds may be of any age, and counts as long until it is gone; one that comes later is
-    as old as the read before the one that found it.
+    A role without ``pg_read_all_stats`` does not see how old the transactions of other roles are.
+    One that the first read finds may be of any age, and counts as long until it is gone; a later
+    one counts as begun at the read before.
     """
 
     def __init__(self, limit_ms: int) -> None:
@@ -49,14 +49,14 @@ class HolderAges:
         self._begun = time.monotonic()
 
     def long(self, holders: list[Holder]) -> list[Holder]:
-        """Return those whose transactions have been open for longer than the limit."""
+        """Return holders whose transactions have been open for longer than the limit."""
         now = time.monotonic()
         found = [each for each in holders if self._age(each, now) > self._limit_seconds]
         self._since = now
         return found
 
     def saw_all_come(self, holders: Sequence[Holder]) -> bool:
-        """Return whether each of them came after the first read: nobody held it all the time."""
+        """Return whether each holder came after the first read: none held it all the time."""
         now = time.monotonic()
         return all(self._age(each, now) < now - self._begun for each in holders)
 
@@ -67,7 +67,7 @@ class HolderAges:
 
 
 class LockTimeout(Deferred):
-    """The locks could not be had in time; ``holders`` are those who had them when last read."""
+    """Locks that were not granted in time; ``holders`` are those who had them when last read."""
 
     def __init__(
         self, what: str, waited: float, holders: Sequence[Holder], advice: str = ""
@@ -85,7 +85,7 @@ class LockTimeout(Deferred):
 def wait_for_short(
     find_holders: Callable[[], list[Holder]], budget: Budget, waiting: Waiting, what: str
 ) -> None:
-    """Wait, asking for no lock, until ``find_holders`` finds nobody who has been there for long.
+    """Wait, requesting no lock, until ``find_holders`` finds no long-standing holder.
 
     Raises LockTimeout when the budget's time is up.
     """
@@ -102,7 +102,7 @@ def wait_for_short(
 def advice_on(
     ages: HolderAges, holders: Sequence[Holder], budget: Budget, *, is_queued: bool
 ) -> str:
-    """Return which setting helps where others follow one upon the other, and no one stays."""
+    """Return the setting that helps where short transactions follow one upon the other."""
     if not ages.saw_all_come(holders):
         return ""
     if is_queued:
@@ -120,7 +120,7 @@ def advice_on(
 
 
 def pause(waiting: Waiting) -> None:
-    """Sleep for 20 to 80 ms, by chance, and count it."""
+    """Sleep for a random 20 to 80 ms, and count it."""
     seconds = random.uniform(0.02, 0.08)  # noqa: S311
     time.sleep(seconds)
     waiting.seconds += seconds

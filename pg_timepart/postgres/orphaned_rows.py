@@ -15,7 +15,7 @@ from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.search_path import fetch_all
 
 MOST = 1_000
-"""How many are counted at most."""
+"""Up to how many rows are counted."""
 
 TIMEOUT_MS = 5_000
 
@@ -45,7 +45,7 @@ class _Column:
 
 
 def described(connection: BaseDatabaseWrapper, table: Relation, constraint: str) -> str | None:
-    """Return how many rows of ``table`` violate a foreign key of its, and a query that finds them.
+    """Return how many rows of ``table`` violate a foreign key, and a query that finds them.
 
     Counts up to ``MOST``, for no longer than ``TIMEOUT_MS``. None where that cannot be told.
     """
@@ -100,6 +100,6 @@ def _count(connection: BaseDatabaseWrapper, query: str) -> int:
                 cursor.execute(f"{query} LIMIT {MOST + 1}")
                 found = len(cursor.fetchall())
             transaction.set_rollback(True, using=connection.alias)
-    except DatabaseError:  # the failure that led here is what there is to say first
+    except DatabaseError:  # the failure that led here is the one to report
         return 0
     return found

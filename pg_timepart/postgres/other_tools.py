@@ -1,6 +1,6 @@
-"""Traces of pg_partman and django-postgres-extra, where they manage a table too.
+"""Find out whether pg_partman or django-postgres-extra manages a table too.
 
-Two managers of one table fail on each other's partitions: bounds that overlap are refused.
+Two managers of one table fail on each other's partitions: overlapping bounds are refused.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres.search_path import fetch_all
 
 PSQLEXTRA_COMMENT = "psqlextra_auto_partitioned"
-"""What django-postgres-extra writes on each partition of its own, and needs to retire it."""
+"""The comment of django-postgres-extra on its partitions, which it needs to retire them."""
 
 # The table of pg_partman is the extension's own member, in whatever schema: another of that name
-# may be anybody's.
+# may be made by any role.
 TRACES = """
 SELECT w.oid, (
     SELECT count(*) FROM pg_catalog.pg_inherits i
@@ -48,19 +48,19 @@ WHERE parent_table::text = ANY(%(tables)s::text[])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherManager:
-    """Another tool that manages a table too, or may do so."""
+    """Another tool that manages a table too, or may."""
 
     is_at_work: bool
-    """Whether it makes partitions by itself, so that nothing else must."""
+    """Whether it creates partitions by itself, so that we must not."""
 
     sentence: str
-    """Who it is, and what to switch off, for a person."""
+    """The tool and what to switch off, for a person."""
 
 
 def read_other_managers(
     connection: BaseDatabaseWrapper, tables: Iterable[Relation]
 ) -> dict[int, tuple[OtherManager, ...]]:
-    """Return who else manages these tables, by OID, in one query, or two beside pg_partman."""
+    """Return other managers of these tables, by OID: in one query, or two beside pg_partman."""
     known = {each.oid: each for each in tables}
     if not known:
         return {}

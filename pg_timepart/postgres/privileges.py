@@ -43,10 +43,10 @@ def missing_rights(
     tablespace: str | None,
     referenced: Sequence[Relation],
 ) -> list[str]:
-    """Return what would have to be granted for DDL on ``parent`` and partitions of its owner.
+    """Return the GRANTs that the role lacks for DDL on ``parent`` and partitions of its owner.
 
-    Nobody is to be given the role of another owner. ``tablespace`` is where something is to be
-    put, and ``referenced`` are the targets of foreign keys, which are locked too.
+    No GRANT of another owner's role is proposed. ``tablespace`` is the tablespace to put something
+    in, and ``referenced`` are the targets of foreign keys, which are locked too.
     """
     values = {
         "parent": parent.oid,

@@ -1,9 +1,9 @@
-"""Run catalog queries under ``search_path = pg_catalog, pg_temp``: nobody else's code is called.
+"""Run catalog queries under ``search_path = pg_catalog, pg_temp``, away from others' functions.
 
-By the connection's ``search_path``, ``=`` or ``unnest()`` may be what somebody else made, and would
-run with the rights of whoever maintains tables. What runs without this module has no operator
-(LIKE, IN, CASE x WHEN, NULLIF and IS DISTINCT FROM are some), and names schemas throughout.
-https://www.postgresql.org/docs/current/typeconv-func.html
+Under the connection's ``search_path``, ``=`` or ``unnest()`` may be an object of another role, and
+would run with the rights of the role that maintains tables. Queries that run without this module
+have no operator (LIKE, IN, CASE x WHEN, NULLIF and IS DISTINCT FROM are some), and qualify every
+name. https://www.postgresql.org/docs/current/typeconv-func.html
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ FROM pg_catalog.unnest(%(tables)s::pg_catalog.text[]) WITH ORDINALITY AS w(name,
 """
 
 FOUND_TABLES = "pg_catalog.current_setting('pg_timepart.tables')::oid[]"
-"""In a query: the OIDs of the tables that it was called with, null where there is none."""
+"""In a query: the OIDs of the given tables, null where a table does not exist."""
 
 FOUND_SCHEMAS = "pg_catalog.current_setting('pg_timepart.schemas')::text[]"
-"""In such a query: the schemas that the connection's own path names and that are there."""
+"""In such a query: the existing schemas on the connection's own search_path."""
 
 SAVEPOINT = "pg_timepart_path"
 

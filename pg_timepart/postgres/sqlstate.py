@@ -18,10 +18,10 @@ INSUFFICIENT_PRIVILEGE = "42501"
 FOREIGN_KEY_VIOLATION = "23503"
 
 GAVE_WAY = frozenset({LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK_DETECTED})
-"""A try that did not get its locks in time."""
+"""SQLSTATEs of an attempt that did not get its locks in time."""
 
 MAX_DEFECT = 500
-"""How many characters of an unforeseen error are repeated."""
+"""How many characters of an unforeseen error are shown."""
 
 _GONE_CLASSES = ("08", "57P")
 """Connection exception, operator intervention such as a restart."""
@@ -54,7 +54,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_passing_fault(error: BaseException) -> bool:
-    """Return whether trying again later, on a new connection, is likely to help.
+    """Return whether a later try, on a new connection, is likely to help.
 
     A connection that was lost or refused, or that the server ended because we paused too long
     under a lock, or because of transaction_timeout; a server that restarts, is full, or is
@@ -64,7 +64,7 @@ def is_passing_fault(error: BaseException) -> bool:
 
 
 def ends_the_run(error: BaseException) -> bool:
-    """Return whether nothing more can be done now: no connection, or a server without writes."""
+    """Return whether the run must end: no connection, or a server without writes."""
     if not isinstance(error, DatabaseError | InterfaceError):
         return False
     state = sqlstate(error)
@@ -72,14 +72,14 @@ def ends_the_run(error: BaseException) -> bool:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Return whether the server had too little of something for just this statement."""
+    """Return whether the server lacked a resource for just this statement."""
     return isinstance(error, DatabaseError) and (sqlstate(error) or "").startswith(_SHORT_CLASS)
 
 
 def sentence(error: BaseException) -> str:
-    """Return on one line what the server says, with its detail and hint, and what would be right.
+    """Return the server's error on one line, with its detail and hint, and what to do.
 
-    The last is left out where the server's own words are all that can be known.
+    What to do is left out where only the server's own words are known.
     """
     return " ".join(filter(None, (_words(error), _advice(error))))
 
@@ -92,7 +92,7 @@ def in_words(error: Exception) -> str:
 
 
 def defect(error: Exception) -> str:
-    """Return the sentence of an error that nobody foresaw, which any text may be in."""
+    """Return the sentence of an unforeseen error, which may contain any text."""
     last_line = traceback.format_exception_only(error)[-1]
     said = " ".join(last_line.replace("\0", " ").split())[:MAX_DEFECT]
     said = said.encode(errors="backslashreplace").decode()

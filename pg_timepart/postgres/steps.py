@@ -1,7 +1,7 @@
 """Steps of an action as values: what the executor runs, and a dry run prints. Pure.
 
-Each is one transaction, or one statement that cannot be in one, and leaves a state from which the
-same action can begin again.
+Each is one transaction, or one statement that cannot be in one. After each, the same action can
+begin again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Step:
     """Run once all locks are there."""
 
     is_unhurried: bool = False
-    """Whether the statements may take long, because no application query can wait for them."""
+    """Whether the statements may take long, because no application query waits for them."""
 
     is_alone: bool = False
     """Whether the statement must run outside a transaction block."""
@@ -56,13 +56,13 @@ class Step:
     empty where trying on may help."""
 
     unattached: Relation | None = None
-    """A table that must hang on no parent once the locks are there; else nothing is done."""
+    """A table that must be attached to no parent once the locks are taken; else nothing is done."""
 
     unrenamed: Relation | None = None
-    """A table that must be what its name means once the locks are there; else nothing is done."""
+    """A table that must still have its name once the locks are taken; else nothing is done."""
 
     tablespace: str | None = None
-    """Where indexes built in this step go."""
+    """The tablespace of indexes built in this step."""
 
 
 def locked(relations: Sequence[Relation], mode: str) -> tuple[Lock, ...]:
@@ -93,7 +93,7 @@ def unhurried(
     mode: str = ACCESS_EXCLUSIVE,
     tablespace: str | None = None,
 ) -> Step:
-    """Return a step that may take long, since it locks a table that no application uses."""
+    """Return a step that may take long, since it locks a table that no query uses."""
     return Step(
         summary=summary,
         locks=locked([table], mode),

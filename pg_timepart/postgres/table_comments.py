@@ -1,8 +1,8 @@
-"""COMMENT ON TABLE of the partitions made here: whose partition a table is, and of which bounds.
+"""Table comments on partitions: the parent and the bounds that a table was made for.
 
-Attached partitions do not need it, for the catalog knows all of that. A detached table is
-recognised by its comment and its owner after a crash, a restore from a dump, or the loss of our
-rows. ``unattached_tables`` says what a comment proves.
+Attached partitions do not need it, since the catalog has both. A detached table is recognised by
+its comment and its owner after a crash, a restore from a dump, or the loss of our records.
+``unattached_tables`` says what a comment proves.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pg_timepart.partitions.tables import PartitionComment, Relation
 _PREFIX = "pg_timepart "
 
 COMMENT_PATTERN = r"pg\_timepart {%"
-"""The comments that may be ours, for LIKE."""
+"""LIKE pattern of comments that may be ours."""
 
 MAX_COMMENT = 4000
 """How many characters of a comment are read: one of ours with the longest names is shorter."""
 
 MAX_REMEMBERED = 10_000
-"""How many comments are parsed once: each pass of a worker reads the same ones again."""
+"""How many parsed comments are cached: each pass of a worker reads the same ones again."""
 
 
 def comment_text(comment: PartitionComment) -> str:
@@ -44,7 +44,7 @@ def comment_for(label: str, parent: Relation, bounds: Bounds) -> PartitionCommen
 def parse_comment(text: str | None) -> PartitionComment | None:
     """Return what a table's comment says, or None where it is not one of ours.
 
-    Anybody may comment on a table of theirs, with whatever text: nothing that it says raises.
+    Any owner of a table may comment on it, with any text: no text raises an error.
     """
     if not text or not text.startswith(_PREFIX):
         return None

@@ -1,7 +1,6 @@
-"""Details of one table, read when something is about to be done to it.
+"""Details of one table (grants, policies, constraints, ...), read only when an action needs them.
 
-Grants, policies, constraints and the like: a pass that finds nothing to do needs none of them, so
-``catalog`` reads none.
+A pass that finds nothing to do needs none of them, so ``catalog`` reads none.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def read_leaf(
 ) -> Leaf:
     """Return how the detached ``leaf`` differs from what ``parent`` demands of a partition.
 
-    ``sides`` are the literals of the bounds that it shall have.
+    ``sides`` are the literals of the bounds to attach it with.
     """
     key_type = parent.key_type
     if key_type is None:

@@ -1,8 +1,8 @@
 """Threads that run while the driver waits for the server, also under gevent and eventlet.
 
-Both replace threads by green ones, and a driver that waits in C stops all of these: then a thread
-of the operating system is started instead. psycopg2 stops none where it has a wait callback
-(psycogreen's is one), nor does psycopg 3 with gevent.
+Both replace threads by green ones, all of which stop while a driver waits in C: then a thread of
+the operating system is started instead. Green threads continue where psycopg2 has a wait callback
+(such as psycogreen's), and with psycopg 3 under gevent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Event(Protocol):
     """As threading.Event."""
 
     def set(self) -> None:
-        """Let everybody go on who waits."""
+        """Wake all threads that wait."""
 
     def is_set(self) -> bool:
         """Return whether it was set."""
@@ -46,7 +46,7 @@ def new_event() -> Event:
 
 
 def started(run: Callable[[], object]) -> Thread:
-    """Run it in a thread; return the thread."""
+    """Run the function in a thread; return the thread."""
     originals = _originals()
     if originals:
         return _OriginalThread(originals, run)
@@ -68,7 +68,7 @@ def unless_over_within(seconds: float, act: Callable[[Event], object]) -> Iterat
 
 
 def _originals() -> Any:
-    """Return what starts real threads and makes real locks; None where any thread will do."""
+    """Return functions that start real threads and make real locks; None where any will do."""
     if _has_wait_callback():
         return None
     monkey: Any = sys.modules.get("gevent.monkey")

@@ -1,7 +1,7 @@
-"""Unattached tables: which belong to a parent, and what on them the parent has not.
+"""Unattached tables: which were a parent's partitions, and what they have of their own.
 
-A table is a parent's if it hangs on it, or if its comment names it by schema and name and both have
-one owner. Comments of old name a model alone, which other schemas can have too.
+A table belongs to a parent if its comment names the parent by schema and name and both have one
+owner. Comments of older releases name only a model, which other schemas may have too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pg_timepart.partitions.tables import Parent, Partition, Relation
 from pg_timepart.postgres.catalog import read_commented, read_partitioned
 from pg_timepart.postgres.search_path import fetch_all
 
-# What the leaf has and the parent has not, in words. A trigger is the same if it calls the same
+# What only the leaf has, in words. A trigger is the same if it calls the same
 # function at the same events; no rule of a parent acts on what is written through it to a leaf.
 OF_ITS_OWN = """
 SELECT 'the trigger ' || quote_ident(t.tgname)
@@ -49,17 +49,17 @@ WHERE l.polrelid = %(leaf)s AND NOT EXISTS (
 def read_owned(
     connection: BaseDatabaseWrapper, parent: Parent, label: str
 ) -> tuple[Partition, ...]:
-    """Return the unattached tables that are the parent's by their comments; see ``owned_among``."""
+    """Return the unattached tables of the parent by their comments; see ``owned_among``."""
     return owned_among(connection, read_commented(connection), parent, label)
 
 
 def owned_among(
     connection: BaseDatabaseWrapper, commented: Iterable[Partition], parent: Parent, label: str
 ) -> tuple[Partition, ...]:
-    """Return those of these unattached tables that are the parent's by their comments.
+    """Return those of these unattached tables that belong to the parent by their comments.
 
-    ``label`` is the parent's model, by which comments of old are found. One of those counts only
-    where no other table in the database can be its parent.
+    ``label`` is the parent's model, by which comments of older releases are found. Such a comment
+    counts only where no other table in the database can be its parent.
     """
     return tuple(
         each
@@ -85,7 +85,7 @@ def is_owned(connection: BaseDatabaseWrapper, parent: Parent, table: Partition, 
 def objection(connection: BaseDatabaseWrapper, parent: Parent, table: Partition) -> str | None:
     """Return why a detached table that we know by OID is not the parent's, in a sentence, or None.
 
-    Costs a query only where its comment names another table, or none and it is in another schema.
+    Makes a query only where its comment names another table, or none and it is in another schema.
     """
     if table.owner != parent.owner:
         return (
@@ -102,13 +102,13 @@ def objection(connection: BaseDatabaseWrapper, parent: Parent, table: Partition)
 
 
 def of_its_own(connection: BaseDatabaseWrapper, parent: Parent, table: Relation) -> list[str]:
-    """Return what a table has that would act on rows and that the parent has not, in words."""
+    """Return in words what only the table has, and not the parent, that acts on rows."""
     values = {"parent": parent.oid, "leaf": table.oid}
     return [words for (words,) in fetch_all(connection, OF_ITS_OWN, values)]
 
 
 def peculiarity(connection: BaseDatabaseWrapper, parent: Parent, table: Relation) -> str | None:
-    """Return in a sentence why a table must not be attached for what it has of its own, or None."""
+    """Return the sentence why a table's own properties forbid to attach it, or None."""
     found = of_its_own(connection, parent, table)
     if not found:
         return None
@@ -125,7 +125,7 @@ def _is_named(parent: Parent, table: Partition) -> bool:
 def _other_parent(
     connection: BaseDatabaseWrapper, parent: Parent, table: Partition
 ) -> Relation | None:
-    """Return another table that is rather the parent of this one, or None."""
+    """Return the table that is more likely this one's parent, or None."""
     comment = table.comment
     if comment is None or comment.names(parent):
         return None

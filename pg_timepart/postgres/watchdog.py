@@ -1,4 +1,4 @@
-"""Watchdog for DETACH CONCURRENTLY: the server cancels it once it makes others wait for too long.
+"""Watchdog of DETACH CONCURRENTLY: a second session cancels it once it blocks others too long.
 
 A statement that cannot run in a transaction can have no ``lock_timeout`` of its own: ``SET LOCAL``
 needs a transaction, and a plain ``SET`` would outlive it on a pooled server connection. So a DO
@@ -91,7 +91,7 @@ AND a.state = 'active' AND a.usename = session_user)
 
 
 class NotWatched(Deferred):
-    """The watchdog did not begin, so the statement was not begun either."""
+    """The watchdog did not start, so the statement was not sent."""
 
     def __init__(self, error: Error | None, *, is_blind: bool = False) -> None:
         super().__init__(
@@ -112,12 +112,12 @@ class NotWatched(Deferred):
 def guarded(
     connection: BaseDatabaseWrapper, statement: str, *, budget_ms: int, limit_seconds: float
 ) -> Iterator[None]:
-    """Cancel ``statement``, which the block runs on the connection, before it stalls others.
+    """Watch ``statement``, which the block runs, and cancel it before it blocks others too long.
 
-    It is cancelled where it still waits for a lock ``budget_ms`` after it first held or asked for
+    It is cancelled where it still waits for a lock ``budget_ms`` after it first held or requested
     one that conflicts with the application's queries, or has not ended in twice that; and after
-    ``limit_seconds`` in any case. Where the watchdog fails, or ends while the block does not, it is
-    cancelled at once. Raises NotWatched where the watchdog does not begin, before the block is
+    ``limit_seconds`` in any case. Where the watchdog fails, or ends before the block does, it is
+    cancelled at once. Raises NotWatched where the watchdog does not start, before the block is
     entered.
     """
     guard = connection.copy()

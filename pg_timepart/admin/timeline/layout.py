@@ -1,7 +1,7 @@
-"""Laying partitions out along time. Pure.
+"""Layout of partitions along a time axis, in percent. Pure.
 
-Positions along time are percentages, so that text keeps its size on every screen. Neighbours that
-would be too narrow to see become one bar, so 3,000 partitions are drawn as well as 3.
+Positions along time are percentages, so that text keeps its size on every screen. Neighbours too
+narrow to see become one bar, so that 3,000 partitions can be drawn as well as 3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NARROWEST = 0.6
 """Percent of the width below which neighbours are drawn as one bar."""
 
 NEAR = 60
-"""How many partitions are drawn where only those near now are wanted."""
+"""How many partitions are drawn in the view near now."""
 
 MARGIN = 0.01
 """Share of the whole span that is left free on both sides."""
@@ -46,7 +46,7 @@ TITLES = {"attached": "Attached", "detached": "Detached", "planned": "Planned by
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """From moments to percent."""
+    """Scale from moments to percent of the width."""
 
     first: datetime
     last: datetime
@@ -116,7 +116,7 @@ def whole(
 
 
 def overlaps(spans: Iterable[Span]) -> list[Bounds]:
-    """Return where a detached partition has the range of another one, so cannot be attached."""
+    """Return ranges where a detached partition overlaps another, so that it cannot be attached."""
     present = [each for each in spans if each.kind != "planned"]
     ordered = sorted(present, key=lambda each: in_order(each.bounds))
     found: list[Bounds] = []
@@ -149,7 +149,7 @@ def _scale(spans: Sequence[Span], now: datetime, edge: datetime | None) -> Scale
 def _moved(moment: datetime, by: timedelta) -> datetime:
     try:
         return moment + by
-    except OverflowError:  # at the edges of what datetime can hold
+    except OverflowError:  # near the limits of datetime
         return LATEST if by > timedelta(0) else EARLIEST
 
 
@@ -226,7 +226,7 @@ def _troubles(ranges: Iterable[Bounds], kind: str, scale: Scale, y: int) -> Iter
 
 
 def _sizes(spans: Iterable[Span], scale: Scale) -> Iterator[Bar]:
-    """Yield the chart: the height is the size of a partition, the mean where several are one."""
+    """Yield the bars of the chart: partition sizes, or the mean where several are one bar."""
     known = [each for each in spans if each.kind != "planned" and each.size_bytes is not None]
     largest = _largest(known) or 1
     for group in _grouped(known, scale):
@@ -260,7 +260,7 @@ def _marker(scale: Scale, moment: datetime, label: str) -> Marker:
 
 
 def _anchor(position: float) -> str:
-    """Return how text at this position stays inside the picture."""
+    """Return the text anchor at this position that keeps the text inside the picture."""
     if position < ROOM:
         return "start"
     return "end" if position > 100 - ROOM else "middle"

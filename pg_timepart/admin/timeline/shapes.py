@@ -15,7 +15,7 @@ CHART = 90
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One partition, there or planned."""
+    """One partition, existing or planned."""
 
     kind: str
     """``attached``, ``pending``, ``detached`` or ``planned``."""
@@ -38,21 +38,21 @@ class Bar:
     height: int
     title: str
     label: str = ""
-    """What stands beside it; empty where a neighbour's label leaves no room."""
+    """The label beside it; empty where a neighbour's label leaves no room."""
 
     anchor: str = "start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A band in which partitions of one kind lie."""
+    """A horizontal band with the partitions of one kind."""
 
     title: str
     y: int
 
     @property
     def label_y(self) -> int:
-        """Where its title stands."""
+        """Vertical position of its title."""
         return self.y - 5
 
 
@@ -63,7 +63,7 @@ class Marker:
     x: str
     label: str
     anchor: str
-    """Where its label hangs: ``start``, ``middle`` or ``end``."""
+    """The text anchor of its label: ``start``, ``middle`` or ``end``."""
 
     is_minor: bool = False
 
@@ -79,14 +79,14 @@ class Drawing:
     overlaps: tuple[Bar, ...]
     now: Marker
     edge: Marker | None
-    """Where retention begins: what ends before it is retired."""
+    """The edge of retention: partitions that end before it are retired."""
 
     ticks: tuple[Marker, ...]
     sizes: tuple[Bar, ...]
     """The chart of sizes, in the same positions."""
 
     largest: str
-    """What the full height of that chart means."""
+    """The size that the full height of that chart stands for."""
 
     axis: int
     lane_height: int = LANE
