@@ -1,4 +1,4 @@
-"""App config: at start-up it registers the schema editor, the checks and what follows migrate."""
+"""App config: installs the schema editor mixin, the system checks and the receivers."""
 
 from __future__ import annotations
 

@@ -20,31 +20,31 @@ class Options:
     """``settings.PG_TIMEPART`` with its defaults."""
 
     LOCK_BUDGET_MS: int = 50
-    """How long one try waits for its locks, and as long again may hold those that stop others."""
+    """How long one attempt waits for its locks, and how long it may then block others."""
 
     LOCK_WAIT_SECONDS: float = 10.0
-    """How long a run goes on trying, all in all, before what is left ends ``deferred``."""
+    """How long a run waits for locks in all, before remaining actions end ``deferred``."""
 
     LONG_TRANSACTION_MS: int = 250
-    """A transaction open for longer is not queued behind, but waited out from afar."""
+    """While a holder's transaction is open for longer than this, no lock is requested."""
 
     URGENT_LOCK_BUDGET_MS: int | None = None
-    """The lock budget of a create without which INSERTs fail within one period; None: the usual."""
+    """Lock budget of creates without which INSERTs fail within a period; None: as usual."""
 
     HISTORY_DAYS: int = 90
     """How long the records of runs are kept."""
 
     MAX_RETIRE_PER_PASS: int = 31
-    """The fuse of a config that is made from now on."""
+    """The fuse of new configs."""
 
     QUEUE: str | None = None
     """The Celery queue of our tasks; None leaves them to CELERY_TASK_ROUTES and the default."""
 
     DISPATCHER: bool = False
-    """One schedule that sends what is due, instead of one schedule a config."""
+    """Whether one beat entry sends all due passes, instead of one entry per config."""
 
     MAINTENANCE_DATABASES: Mapping[str, str] | None = None
-    """Database aliases by the alias whose tables they maintain, past a connection pooler."""
+    """Aliases of connections for maintenance, such as past a pooler, by the tables' alias."""
 
 
 _RANGES = {

@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 class ActionKind(StrEnum):
-    """What one step of a plan does to one partition."""
+    """Kinds of actions on one partition."""
 
     RELEASE = "release"
     """Drops the exclusion CHECKs that an interrupted run left on a default partition."""
@@ -47,7 +47,7 @@ class ActionKind(StrEnum):
 
 
 class State(StrEnum):
-    """How a partition hangs on its table."""
+    """State of a partition with regard to its parent."""
 
     ATTACHED = "attached"
     DETACHED = "detached"

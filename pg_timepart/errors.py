@@ -59,11 +59,11 @@ class Refused(TimepartError):
 
 
 class Conflict(TimepartError):
-    """Something in the database stands in the way, and only a person may decide about it."""
+    """Something in the database forbids the action, and only a person may decide about it."""
 
 
 class Deferred(TimepartError):
-    """Somebody else holds what is needed. Nothing is half done that the next run cannot finish."""
+    """Another session holds a needed lock. A later run can end what was begun."""
 
 
 class OperationFailed(TimepartError):

@@ -1,4 +1,4 @@
-"""Findings: what a plan, a run or a status has to say to a person, each with a stable code.
+"""Findings of plans, runs and status: sentences for a person, each with a stable code.
 
 Programs recognise a finding by its code; the words of its sentence may change in any release.
 docs/findings.md lists the codes.
@@ -101,7 +101,7 @@ class Finding:
     """What it is, and what to do about it."""
 
     without_message: str = ""
-    """The sentence for who may not see runs, where it repeats the message of one; else empty."""
+    """The sentence for users who may not see runs, where it repeats a run's message; else empty."""
 
     @property
     def severity(self) -> Severity:
@@ -109,7 +109,7 @@ class Finding:
         return self.code.severity
 
     def redacted(self) -> Finding:
-        """Return the finding without what it repeats of a run's message."""
+        """Return the finding without a run's message."""
         return Finding(self.code, self.without_message or self.sentence)
 
     def as_json(self) -> dict[str, str]:

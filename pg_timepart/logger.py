@@ -1,7 +1,7 @@
-"""Logger of this package: whatever is in a name, a record of it is one line.
+"""Logger of this package; escapes line breaks, so that each record is one line.
 
-Names of tables may have line breaks in them, and a log that is read line by line would show what
-follows as a record of its own. So may what an error says, whose traceback is indented.
+Names of tables may contain line breaks, and a log that is read line by line would show the rest as
+a record of its own. The same holds for the text of errors, whose tracebacks are indented.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pg_timepart.text import printable
 
 
 class OneLine(logging.Filter):
-    """Shows control characters in what a record tells as escapes, and indents its traceback."""
+    """Filter that escapes control characters in a record, and indents its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record, and let it pass."""

@@ -15,14 +15,14 @@ def printable(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Return ``text`` as PostgreSQL can have it: NUL and lone surrogates as escapes."""
+    """Return ``text`` as PostgreSQL can store it: NUL and lone surrogates as escapes."""
     if _is_storable(text):
         return text
     return "".join(each if _is_storable(each) else _escaped(each) for each in text)
 
 
 def in_ascii(text: str) -> str:
-    """Return ``text`` as every encoding has it: what is not ASCII, and NUL, as escapes."""
+    """Return ``text`` in ASCII: other characters, and NUL, as escapes."""
     return storable(text).encode("ascii", "backslashreplace").decode("ascii")
 
 

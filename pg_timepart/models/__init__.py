@@ -1,7 +1,7 @@
-"""Rows that hold what the catalog cannot know: what an operator wants, and what was done.
+"""Models: PartitionConfig (intent), PartitionLog (partitions) and PartitionRun (history).
 
-Saving and deleting rows in bulk runs no DDL. The methods of PartitionLog do, by way of the
-model's ``partitioning`` manager.
+Saving and deleting in bulk runs no DDL. The methods of PartitionLog do, by way of the model's
+``partitioning`` manager.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Base of this package's models, whose rows are read where they are written."""
+"""Base manager and model of this package, read from the database that is written to."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ OUTCOMES = [(each.value, each.value) for each in Outcome]
 
 
 class OwnRows(models.QuerySet[Row]):
-    """Our rows where they are written, whatever database the routers read other models from.
+    """Queryset on the database for writes, whatever database routers name for reads.
 
-    A replica lags behind, and what these rows say decides. ``using()`` asks another database.
+    A replica lags behind, and decisions depend on these rows. ``using()`` asks another database.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -25,7 +25,7 @@ class OwnRows(models.QuerySet[Row]):
 
 
 class OwnRow(models.Model):
-    """A row of ours. What leads to one, such as ``log.config``, asks where it is written too."""
+    """Base model; a relation to one, such as ``log.config``, is read where it is written too."""
 
     objects: ClassVar[Any] = OwnRows.as_manager()
 

@@ -10,17 +10,17 @@ from pg_timepart.models.partition_config import PartitionConfig
 
 
 def rows_alias() -> str:
-    """Return the alias of the database that our own rows are written to."""
+    """Return the alias of the database that our own tables are written to."""
     return router.db_for_write(PartitionConfig)
 
 
 def connection_of_rows() -> BaseDatabaseWrapper:
-    """Return the connection by which our own rows are written."""
+    """Return the connection to the database of our own tables."""
     return connections[rows_alias()]
 
 
 def configs() -> models.QuerySet[PartitionConfig]:
-    """Return all config rows, where they are written."""
+    """Return all configs, from the database for writes."""
     return PartitionConfig.objects.using(rows_alias())
 
 
@@ -33,9 +33,9 @@ def is_home(model: type[models.Model], alias: str) -> bool:
 
 
 def keep(row: models.Model, **facts: object) -> None:
-    """Record these facts alone: the row was read a while ago, and people edit the others.
+    """Save only these fields: the object was read a while ago, and people edit the others.
 
-    Sends no signal. Does nothing in the database where the row is gone.
+    Sends no signal. Does nothing where the row is gone.
     """
     rows = type(row)._default_manager.using(row._state.db)
     rows.filter(pk=row.pk).update(**facts)

@@ -27,7 +27,7 @@ AS_FOR_EVER = f"pg_catalog.timestamptz '{FOR_EVER.isoformat()}'"
 AS_BEGINNING = "pg_catalog.timestamptz '0001-01-03T00:00:00+00:00'"
 AS_NULL = "NULL"
 
-# The session's own zone is not asked: all three literals have an offset.
+# The session's time zone does not matter: all three literals have an offset.
 TOLERANT = """
 CASE WHEN {column} OPERATOR(pg_catalog.<) pg_catalog.timestamptz '0001-01-02T00:00:00+00:00'
      THEN {early}
@@ -36,7 +36,7 @@ CASE WHEN {column} OPERATOR(pg_catalog.<) pg_catalog.timestamptz '0001-01-02T00:
      ELSE {column} END
 """
 
-# Above all that a policy takes, and below what timedelta holds.
+# More than a policy accepts, and less than timedelta can hold.
 LONGEST = "pg_catalog.interval '1000000 days'"
 
 
@@ -51,7 +51,7 @@ def validate_representable(moment: datetime) -> None:
 class MomentField(NullableDateTime):
     """A DateTimeField to migrations and forms.
 
-    What datetime cannot hold is refused on the way in, and read as ``early`` or ``late``.
+    Values that datetime cannot hold are refused on writing, and read as ``early`` or ``late``.
     """
 
     default_validators = [validate_representable]
@@ -87,7 +87,7 @@ class MomentField(NullableDateTime):
 
 
 class GraceField(NullableDuration):
-    """A DurationField to migrations and forms; what timedelta cannot hold is read as too long."""
+    """A DurationField to migrations and forms; a value too long is read as LONGEST."""
 
     def deconstruct(self) -> Any:
         """Return what makes the column: a migration need not know how it is read."""

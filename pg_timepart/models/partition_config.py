@@ -75,7 +75,7 @@ class PartitionConfig(OwnRow):
         default="",
         help_text=_("Where a partition moves after it was detached. Empty leaves it in place."),
     )
-    # Configs that were there before the field, and those that a worker of an older release makes,
+    # Configs older than the field, and those that a worker of an older release makes,
     # keep what they had: hence the other value in the database.
     keep_foreign_keys = models.BooleanField(
         _("keep foreign keys once detached"),
@@ -146,9 +146,10 @@ class PartitionConfig(OwnRow):
         return self.model_label
 
     def save(self, **options: Any) -> None:
-        """Save the row; of one that is there, only what people edit, unless ``update_fields`` says.
+        """Save the config; of an existing one only what people edit, or ``update_fields``.
 
-        Runs and schedules write the rest meanwhile. Raises DatabaseError where the row is gone.
+        Runs and schedules write the other fields meanwhile. Raises DatabaseError where the row is
+        gone.
         """
         is_whole = options.get("update_fields") is None and not options.get("force_insert")
         is_there = not self._state.adding and options.get("using") in {None, self._state.db}
@@ -169,7 +170,7 @@ class PartitionConfig(OwnRow):
         return apps.get_model(self.model_label)
 
     def policy(self) -> Policy:
-        """Return what is wanted, checked; raises InvalidPolicy with the field that is wrong."""
+        """Return the policy, checked; raises InvalidPolicy with the field that is wrong."""
         _check_range("premake", self.premake, 1, MAX_PREMAKE)
         _check_range("max_retire_per_pass", self.max_retire_per_pass, 1, None)
         if self.interval is not None:

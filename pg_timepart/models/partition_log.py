@@ -28,7 +28,7 @@ RECORDED = (
     ActionKind.DROP,
     ActionKind.TRUNCATE,
 )
-"""Actions that a log can have as unfinished. The catalog alone shows whether others are."""
+"""Actions that a log can have as unfinished; of others, only the catalog tells."""
 
 
 class PartitionLogQuerySet(OwnRows["PartitionLog"]):
@@ -107,7 +107,7 @@ class PartitionLog(OwnRow):
         return Relation(oid=self.relid, schema=self.schema_name, name=self.table_name)
 
     def known(self) -> Known:
-        """Return what planning needs to know of this row."""
+        """Return the facts of this log for a planner."""
         return Known(
             oid=self.relid,
             bounds=self.bounds,

@@ -1,4 +1,4 @@
-"""PartitionRun: one run that did something, gave way or failed."""
+"""PartitionRun: the record of one run that did something, was deferred or failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pg_timepart.models.partition_config import PartitionConfig
 
 
 class PartitionRun(OwnRow):
-    """One run that did something, gave way or failed."""
+    """The record of one run that did something, was deferred or failed."""
 
     config = models.ForeignKey(
         PartitionConfig,

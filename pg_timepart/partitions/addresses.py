@@ -1,4 +1,4 @@
-"""Names by which people mean a table: its own, or ``schema.table``. Pure."""
+"""Names by which a table can be given: ``table`` or ``schema.table``. Pure."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Bounds:
             raise InvalidPolicy(ends_before_start(self.start, self.end))
 
     def contains(self, moment: datetime) -> bool:
-        """Return whether a row with this key belongs here."""
+        """Return whether a row with this key belongs to these bounds."""
         moment = in_utc(moment)
         return (self.start is None or self.start <= moment) and (
             self.end is None or moment < self.end
@@ -61,7 +61,7 @@ class BoundLiterals:
 
 
 def literals_in(expression: str | None) -> BoundLiterals | None:
-    """Return what ``pg_get_expr`` prints of the bounds of a range partition by one key.
+    """Return the literals in what ``pg_get_expr`` prints for a range partition by one key.
 
     None for any other partition, such as a default one.
     """

@@ -1,4 +1,4 @@
-"""Coverage: which moments a table's partitions take rows of, and where it runs out. Pure."""
+"""Coverage of time by a table's partitions, its gaps and its end. Pure."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pg_timepart.partitions.bounds import Bounds
 
 MAX_NAME_BYTES = 63
-"""What PostgreSQL keeps of an identifier (NAMEDATALEN - 1). It cuts the rest off silently."""
+"""Maximal bytes of an identifier (NAMEDATALEN - 1). PostgreSQL cuts the rest off silently."""
 
 
 def partition_name(table: str, bounds: Bounds, zone: tzinfo) -> str:

@@ -15,7 +15,7 @@ from pg_timepart.partitions.tables import Parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an operator wants of one table."""
+    """The policy of one table: a config's settings as a value, checked."""
 
     period: Period
     """Size of one partition."""
@@ -47,36 +47,36 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the catalog cannot know of one partition, from our logs."""
+    """Facts from our log of one partition that the catalog does not have."""
 
     oid: int
     bounds: Bounds
     is_attached: bool
     pinned_until: datetime | None = None
-    """Neither retired nor, once detached, dropped by a pass before this moment."""
+    """The pin: no pass retires or drops the partition before this moment."""
 
     detached_at: datetime | None = None
     """When it was last detached; None while it is attached."""
 
     unfinished: ActionKind | None = None
-    """An operation that began and has not ended."""
+    """An action that began and has not ended."""
 
     is_asked: bool = False
-    """Whether a person asked for what is unfinished; else the policy decides anew."""
+    """Whether a person asked for the unfinished action; else the policy decides anew."""
 
     tablespace: str | None = None
-    """Where the unfinished operation takes it."""
+    """The tablespace to which the unfinished action moves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInput:
-    """What a plan is made from; the same input gives the same plan."""
+    """Input of a planner; the same input gives the same plan."""
 
     parent: Parent
     """The table and its partitions, as the catalog has them."""
 
     known: Sequence[Known] = ()
-    """What our logs say of the partitions."""
+    """Facts from our logs of the partitions."""
 
     policy: Policy
     now: datetime
@@ -84,7 +84,7 @@ class PlanInput:
 
     @property
     def known_by_oid(self) -> dict[int, Known]:
-        """What our logs say, by the partition's OID."""
+        """Facts from our logs, by the partition's OID."""
         return {each.oid: each for each in self.known}
 
 
@@ -97,20 +97,20 @@ class Action:
 
     kind: ActionKind
     partition: str
-    """Its table name, or the name that it shall get."""
+    """The table's name, or the planned one."""
 
     bounds: Bounds | None
     oid: int | None = None
     """None for a partition that does not exist yet."""
 
     tablespace: str | None = None
-    """Where it goes, for create, attach and move."""
+    """The tablespace, for create, attach and move."""
 
     reason: str
     """Why, in a few words for a person."""
 
     is_asked: bool = False
-    """Whether somebody asked for it by hand, so that it shall be done even if we die meanwhile."""
+    """Whether a person asked for it, so that a later run ends it if this one cannot."""
 
     @property
     def is_new(self) -> bool:
@@ -119,25 +119,25 @@ class Action:
 
     @property
     def takes_away(self) -> bool:
-        """Whether rows can be missed after it: it detaches, or drops."""
+        """Whether it removes rows from the table: it detaches, or drops."""
         return self.kind in _TAKING_AWAY
 
     @property
     def retires(self) -> bool:
-        """Whether it takes away what nobody asked to be, or for good."""
+        """Whether it drops, or detaches without having been asked for."""
         return self.takes_away and not (self.is_asked and self.kind is ActionKind.DETACH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one pass would do, in the order in which it would do it."""
+    """Actions of one run, in order, with findings for a person."""
 
     actions: tuple[Action, ...] = ()
     problems: tuple[Finding, ...] = ()
-    """What a person must decide; the run ends ``failed`` for each of these."""
+    """Findings that a person must act on; the run ends ``failed`` for each of these."""
 
     notes: tuple[Finding, ...] = ()
-    """What a person may like to know."""
+    """Findings that need nobody to act."""
 
     @property
     def is_empty(self) -> bool:
@@ -145,11 +145,11 @@ class Plan:
         return not self.actions and not self.problems
 
     def without(self, left_out: Collection[Action], problem: Finding) -> Plan:
-        """Return the plan without these and what would follow on their partitions, and why."""
+        """Return the plan without these actions and later ones on their partitions; add why."""
         stopped = {each.oid for each in left_out if not each.is_new}
         kept = (each for each in self.actions if each not in left_out and each.oid not in stopped)
         return replace(self, actions=tuple(kept), problems=(*self.problems, problem))
 
 
 Planner = Callable[[PlanInput], Plan]
-"""What decides: a pass's planner, or that of an operation that a person asked for."""
+"""Function that makes a plan: a pass's, or that of a manual operation."""

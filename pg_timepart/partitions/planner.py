@@ -1,6 +1,6 @@
-"""Planners: from the catalog, our rows, the policy and the moment to a plan. Pure.
+"""Planners: make a plan from the catalog, our logs, the policy and the moment. Pure.
 
-A plan is what a dry run prints, what the admin previews and what a pass applies: one object.
+A dry run prints this plan, the admin previews it, and a pass applies it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.partitions.time_zones import in_utc
 
 MAX_CREATE = 2_000
-"""Most partitions that one plan may create, above the largest premake; more is a mistake."""
+"""Most partitions that one plan may create: above the largest premake; more is a mistake."""
 
 MAX_DAYS = 36_525
 """A hundred years."""
 
 
 def plan_pass(given: PlanInput) -> Plan:
-    """Return everything that one maintenance pass should do."""
+    """Return the plan of one maintenance pass."""
     creates, problems = _ahead(given)
     retired = _expired(given)
     if len(retired) > given.policy.max_retire:
@@ -56,13 +56,13 @@ def plan_pass(given: PlanInput) -> Plan:
 
 
 def plan_provision(given: PlanInput) -> Plan:
-    """Return what makes the table accept rows now and ``premake`` periods ahead; no more."""
+    """Return the creates that give partitions for now and ``premake`` periods ahead; no more."""
     creates, problems = _ahead(given)
     return Plan(actions=creates, problems=problems, notes=_notes(given.parent))
 
 
 def plan_next(given: PlanInput, days: object) -> Plan:
-    """Return the following partitions until the newest ends more than ``days`` from now.
+    """Return creates of the next partitions until the newest ends more than ``days`` from now.
 
     0 is exactly the next one. A partition starts where the newest ends and ends at the next
     boundary of the current period; where there is none yet, the first is the period around now.
@@ -75,7 +75,7 @@ def plan_next(given: PlanInput, days: object) -> Plan:
 
 
 def plan_range(given: PlanInput, start: datetime, end: datetime) -> Plan:
-    """Return the partitions that are missing in ``[start, end)``, widened to whole periods."""
+    """Return creates of the partitions missing in ``[start, end)``, widened to whole periods."""
     if not in_utc(start) < in_utc(end):
         raise InvalidPolicy(f"The range must end after it starts: {start} is not before {end}.")
     policy = given.policy
@@ -86,19 +86,19 @@ def plan_range(given: PlanInput, start: datetime, end: datetime) -> Plan:
 
 
 def plan_retirement(given: PlanInput) -> Plan:
-    """Return the detaching of all whose end is before now minus ``interval`` periods."""
+    """Return detaches of all partitions whose end is before now minus ``interval`` periods."""
     actions = chain(finalizations(given), unlinkings(given), _retirements(given, _expired(given)))
     return Plan(actions=tuple(actions))
 
 
 def plan_detach(given: PlanInput, partitions: Iterable[Partition]) -> Plan:
-    """Return the detaching of these, and what follows on it."""
+    """Return detaches of these partitions, with their follow-up actions."""
     actions = _retirements(given, partitions, "asked for")
     return Plan(actions=tuple(replace(each, is_asked=True) for each in actions))
 
 
 def plan_attach(given: PlanInput, partitions: Iterable[tuple[Partition, Bounds]]) -> Plan:
-    """Return the attaching of these detached tables with these bounds."""
+    """Return attaches of these detached tables with these bounds."""
     return Plan(
         actions=tuple(
             Action(
@@ -133,16 +133,16 @@ def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[Finding, ...]]:
 
 
 def _resume(given: PlanInput, current: datetime) -> datetime:
-    """Return where creating goes on: at the newest end, if the workers were away for long."""
+    """Return where the next partition starts: the newest end, even after a long pause."""
     ends = [each.end or current for each in covering(given.parent.partitions)]
-    # What ends before the calendar begins is a place for -infinity, and no partition to follow.
+    # A partition that ends before the year 1 is for -infinity, and not one to continue from.
     newest = max((end for end in ends if end.year > 1), default=current)
     oldest_kept = _oldest_kept(given)
     return min(newest if oldest_kept is None else max(newest, oldest_kept), current)
 
 
 def _oldest_kept(given: PlanInput) -> datetime | None:
-    """Return where the oldest period that is kept begins; None where that is before the year 1."""
+    """Return the start of the oldest period to keep; None where that is before the year 1."""
     policy, edge = given.policy, edge_of(given.policy, given.now)
     try:
         return None if edge is None else policy.period.bounds_at(edge, policy.zone).start
@@ -197,7 +197,7 @@ def _creates(given: PlanInput, pieces: Iterable[Bounds], reason: str) -> tuple[A
     elsewhere, taken = parent.names_elsewhere, parent.names
 
     def named(bounds: Bounds) -> str:
-        """Two tables of one name, in two schemas, are easily taken for each other."""
+        """Return the name of a new partition; never one that a partition in another schema has."""
         name = partition_name(parent.name, bounds, policy.zone)
         return free_name(name, taken) if name in elsewhere else name
 
@@ -214,7 +214,7 @@ def _creates(given: PlanInput, pieces: Iterable[Bounds], reason: str) -> tuple[A
 
 
 def _expired(given: PlanInput) -> list[Partition]:
-    """Return what is past retention, judged by its own end alone."""
+    """Return partitions that are past retention, judged by their own ends alone."""
     edge, rows = edge_of(given.policy, given.now), given.known_by_oid
     if edge is None:
         return []

@@ -1,4 +1,4 @@
-"""Actions that end what earlier runs began, planned from our logs and the catalog. Pure."""
+"""Actions that complete interrupted ones, planned from our logs and the catalog. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pg_timepart.partitions.plan import Action, Known, PlanInput, Policy
 from pg_timepart.partitions.tables import Parent, Partition
 
 _ENDS_WITHOUT_KEYS = {ActionKind.ATTACH, ActionKind.DROP}
-"""What needs the foreign keys of a detached partition, or drops them by itself."""
+"""Actions that need the foreign keys of a detached partition, or drop them themselves."""
 
 
 def releases(parent: Parent) -> Iterator[Action]:
-    """Yield the dropping of exclusion CHECKs that an interrupted run left on a default partition.
+    """Yield releases of exclusion CHECKs that an interrupted run left on a default partition.
 
-    Only for who has the table's advisory lock: another run may be about to need them.
+    Requires the table's advisory lock: another run may still need them.
     """
     default = parent.default
     if default is not None and default.exclusion_checks:
@@ -30,9 +30,9 @@ def releases(parent: Parent) -> Iterator[Action]:
 
 
 def finalizations(given: PlanInput) -> Iterator[Action]:
-    """Yield the ending of every detach that began and did not end, and what follows on it.
+    """Yield finalizes of all pending detaches, with their follow-up actions.
 
-    Where attaching the partition was begun since then, that ends the detach as well.
+    Where an attach of the partition was begun since then, that finalizes the detach itself.
     """
     rows = given.known_by_oid
     for each in given.parent.partitions:
@@ -51,10 +51,10 @@ def finalizations(given: PlanInput) -> Iterator[Action]:
 
 
 def interrupted(given: PlanInput) -> Iterator[Action]:
-    """Yield what began, by our logs, and has not ended, by the catalog.
+    """Yield actions that began, by our logs, and have not ended, by the catalog.
 
-    A detach that retention asked for, and that the catalog does not know of, is for retention to
-    ask for anew: the config may have been put right since.
+    A detach by retention that did not begin on the server is left for retention to plan anew: the
+    config may have been corrected since.
     """
     parent = given.parent
     present = {each.oid: each for each in (*parent.partitions, *parent.detached)}
@@ -83,21 +83,21 @@ def interrupted(given: PlanInput) -> Iterator[Action]:
 
 
 def _destination(row: Known, partition: Partition, policy: Policy) -> str | None:
-    """Return where it goes; a move after retiring goes where the policy has it by now."""
+    """Return the destination; a move after retiring goes where the policy says now."""
     if row.unfinished is ActionKind.MOVE and not (row.is_asked or partition.is_attached):
         return policy.detach_tablespace or partition.tablespace
     return row.tablespace
 
 
 def _is_called_off(row: Known | None) -> bool:
-    """Whether the partition is being put back: a detach that is pending shall not stand."""
+    """Whether an attach of the partition is unfinished, so that a pending detach must not stand."""
     return row is not None and row.unfinished is ActionKind.ATTACH
 
 
 def unlinkings(given: PlanInput, leaving: Iterable[int | None] = ()) -> Iterator[Action]:
-    """Yield the dropping of the foreign keys that detached partitions still have.
+    """Yield unlinks of detached partitions that still have foreign keys.
 
-    Not of those that are being attached or dropped, of another owner's, and of ``leaving``.
+    Not of those being attached or dropped, of another owner's, and of ``leaving``.
     """
     left_alone = set(leaving)
     rows = {row.oid: row for row in given.known if row.unfinished not in _ENDS_WITHOUT_KEYS}
@@ -121,7 +121,7 @@ def _is_to_unlink(given: PlanInput, partition: Partition) -> bool:
 def after_detach(
     detach: Action, given: PlanInput, partition: Partition, tablespace: str | None
 ) -> Iterator[Action]:
-    """Yield what follows on a detach: the foreign keys are dropped, and it moves if wanted so."""
+    """Yield the actions after a detach: unlink, and move, as the policy wants."""
     if _is_to_unlink(given, partition):
         yield replace(detach, kind=ActionKind.UNLINK, tablespace=None, reason="detached")
     if tablespace and tablespace != partition.tablespace:

@@ -22,10 +22,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On what terms passes take partitions away, and later drop them."""
+    """Terms on which passes detach partitions, and later drop them."""
 
     policy: Policy | None
-    """None where the config cannot be used, so that no pass takes anything away."""
+    """None where the config cannot be used, so that no pass detaches or drops."""
 
     is_enabled: bool
     """Whether the schedule runs passes at all."""
@@ -58,15 +58,15 @@ def is_past(bounds: Bounds | None, edge: datetime | None) -> bool:
 
 
 def is_pinned(until: datetime | None, now: datetime) -> bool:
-    """Return whether passes leave a partition alone at ``now`` that is pinned ``until`` then."""
+    """Return whether a partition pinned ``until`` then is left alone by passes at ``now``."""
     return until is not None and until > now
 
 
 def taken_sooner(before: Terms, after: Terms, now: datetime) -> tuple[str, ...]:
-    """Return the settings by which an edit at ``now`` takes partitions or rows away sooner.
+    """Return the settings by which an edit at ``now`` detaches or drops partitions sooner.
 
-    They are words of ``JUDGES``; none where passes never drop, before or after the edit: what they
-    detach can be attached again then. Whether retention is shortened is judged by its edge, now
+    They are keys of ``JUDGES``; none where passes never drop, before or after the edit: a detached
+    partition can be attached again then. Whether retention is shortened is judged by its edge, now
     and at the next boundary of either period, however period and interval change.
     """
     if not (before.drops or after.drops):
@@ -95,7 +95,7 @@ def _is_shortened(before: Terms, after: Terms, now: datetime) -> bool:
 def _next_boundaries(policy: Policy, now: datetime) -> Iterator[datetime]:
     try:
         yield policy.period.next_boundary(now, policy.zone)
-    except InvalidPolicy:  # it is beyond the calendar
+    except InvalidPolicy:  # it is outside the years 1 to 9999
         return
 
 

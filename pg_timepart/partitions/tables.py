@@ -28,7 +28,7 @@ class PartitionComment:
     """COMMENT ON TABLE as we write it. It survives dump, restore and the loss of our logs."""
 
     label: str
-    """The model whose partition the table is, ``app.model``."""
+    """The label of the model whose partition the table is, ``app.model``."""
 
     bounds: Bounds
     """The bounds that it was made for."""
@@ -40,7 +40,7 @@ class PartitionComment:
     """The parent's name, or None with the schema."""
 
     def names(self, parent: Relation) -> bool:
-        """Return whether it says that the table is this parent's."""
+        """Return whether it names this parent."""
         return (self.schema, self.table) == (parent.schema, parent.name)
 
 
@@ -52,7 +52,7 @@ class Partition(Relation):
     """Both bounds as the catalog has them; None for a default partition and for a detached one."""
 
     tablespace: str
-    """Where it lives; the database's default tablespace by its real name."""
+    """The tablespace; the database's default one by its real name."""
 
     is_attached: bool
     """Whether it is in ``pg_inherits``; also true while a detach is pending."""
@@ -68,7 +68,7 @@ class Partition(Relation):
     ranges. While no run is at work, they are what an interrupted create or attach left."""
 
     comment: PartitionComment | None = None
-    """What our comment on it says; None where there is none."""
+    """Our comment on it, parsed; None where there is none."""
 
     has_comment: bool = False
     """Whether it has any comment, ours or not."""
@@ -82,7 +82,7 @@ class Partition(Relation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent(Relation):
-    """A table that a model declares as partitioned, and what hangs on it."""
+    """A table that a model declares as partitioned, with its partitions."""
 
     key_format: KeyFormat | None
     """What the key's values say about time; None where the table is not partitioned by range of
@@ -107,7 +107,7 @@ class Parent(Relation):
     """Everything attached, pending detaches included, in the order of the bounds."""
 
     detached: tuple[Partition, ...]
-    """Those of the asked-for OIDs that exist and hang on no parent."""
+    """Those of the asked-for OIDs that exist and are attached to no parent."""
 
     read_at: datetime
     """The server's clock when it answered."""
@@ -176,7 +176,7 @@ class RowPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What a new partition needs beside ``CREATE TABLE ... LIKE``, and what ATTACH touches."""
+    """What a new partition needs beside ``CREATE TABLE ... LIKE``, and what ATTACH affects."""
 
     owner: str
     """The role that owns the parent."""
@@ -255,7 +255,7 @@ class RowSecurity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """A detached table beside its parent: what ATTACH still needs, and what it would build anew."""
+    """A detached table compared with its parent: what ATTACH needs, and what it would build."""
 
     relation: Relation
     bounds_checks: tuple[LeafCheck, ...]

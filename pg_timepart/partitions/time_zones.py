@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 FOR_EVER = datetime(9999, 12, 30, tzinfo=UTC)
-"""Stands for a moment without end, or one that datetime cannot hold; every zone can show it."""
+"""A moment for "without end", or for one that datetime cannot hold; every zone can show it."""
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -75,7 +75,7 @@ def in_utc(moment: datetime) -> datetime:
 
 
 def representable(name: str, moment: datetime, zone: tzinfo) -> datetime:
-    """Return ``moment``, which somebody gave as ``name``, if it can be kept and shown in ``zone``.
+    """Return ``moment``, given as ``name``, if it can be stored and shown in ``zone``.
 
     Raises InvalidPolicy where it is naive, or outside the years 1 to 9999 there or in UTC.
     """
@@ -106,7 +106,7 @@ def first_instant(wall: datetime, zone: tzinfo) -> datetime:
 
 @contextmanager
 def calendar_limits() -> Iterator[None]:
-    """Say in a sentence what datetime reports as OverflowError, or ValueError for a bare date."""
+    """Raise InvalidPolicy where datetime raises OverflowError, or ValueError for a bare date."""
     try:
         yield
     except (OverflowError, ValueError) as error:

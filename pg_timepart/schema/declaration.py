@@ -1,4 +1,4 @@
-"""Declaration: what the decorator says about a model, and the field and column that it names."""
+"""Declaration: the decorator's arguments as a value, and the key field that they name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Field: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """The facts of a table that migrations record."""
+    """The decorator's arguments that decide about the table, and that migrations record."""
 
     key: str
     """Name of the model field that is the partition key."""
@@ -28,14 +28,14 @@ class Declaration:
     """Whether unique declarations without the key are widened by it, rather than left out."""
 
     key_format: KeyFormat | None = None
-    """What the key's values say about time; None: what the column's type implies."""
+    """The key format; None: the one that the column's type implies."""
 
 
 def declaration_of(model: type[models.Model]) -> Declaration | None:
-    """Return what is declared for ``model`` (live or historical), or None where nothing is.
+    """Return the declaration of ``model`` (live or historical), or None where it has none.
 
-    A proxy inherits the manager and has no table. Nor has a multi-table child the key's column,
-    although it has what is declared for its parent: ``own_key_field`` tells.
+    A proxy inherits the manager and has no table. A multi-table child inherits its parent's
+    declaration, but not the key's column: see ``own_key_field``.
     """
     for manager in model._meta.managers:
         declaration: Declaration | None = getattr(manager, "declaration", None)

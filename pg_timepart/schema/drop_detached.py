@@ -18,7 +18,7 @@ LOCK = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 DROP = sql.SQL("DROP TABLE {}")
 
 # Row security that is forced upon the owner may hide rows from this query: then there may be some.
-# By the connection's search_path, which the functions of policies may count on.
+# Under the connection's search_path, which functions in policies may need.
 HOLDS_ROWS = sql.SQL("""
 SELECT EXISTS (SELECT FROM {}) OR (SELECT c.relforcerowsecurity FROM pg_catalog.pg_class c
                                    WHERE c.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid)
@@ -28,17 +28,17 @@ SELECT EXISTS (SELECT FROM {}) OR (SELECT c.relforcerowsecurity FROM pg_catalog.
 def detached_from(
     connection: BaseDatabaseWrapper, model: type[models.Model]
 ) -> tuple[Partition, ...]:
-    """Return the detached partitions, by their comments, of the model's table, which is there."""
-    parent = read_parent(connection, model._meta.db_table, zone=UTC)  # for bounds, unused here
+    """Return the detached partitions of the model's existing table, by their comments."""
+    parent = read_parent(connection, model._meta.db_table, zone=UTC)  # UTC is for bounds, unused
     return () if parent is None else read_owned(connection, parent, model._meta.label_lower)
 
 
 def drop_empty(
     connection: BaseDatabaseWrapper, model: type[models.Model], detached: Iterable[Partition]
 ) -> None:
-    """Drop those without rows, once the model's table is gone; name all others in a warning.
+    """Drop those without rows, once the model's table is dropped; warn of the others by name.
 
-    Each is locked ACCESS EXCLUSIVE while it is looked at: nobody else has a use for an empty one.
+    Each is locked ACCESS EXCLUSIVE while it is read: no application uses an empty one.
     """
     kept = [table.name for table in detached if not _drop_if_empty(connection, table)]
     if kept:

@@ -1,7 +1,7 @@
 """Schema editor mixin: PARTITION BY in CREATE TABLE, and unique declarations widened by the key.
 
-Django's editor does all of the work. This one changes what it is given, and adds to its SQL, for
-models that carry a declaration and whose tables are partitioned.
+Django's editor does the work. This mixin changes its arguments, and adds to its SQL, for models
+with a declaration whose tables are partitioned.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _extend(wrapper: type[Any]) -> None:
 
 
 class PartitioningSchemaEditor(HomeTablespaceEditor):
-    """Mixed in before the editor that the connection has."""
+    """Schema editor mixin; it comes before the class of the connection's own editor."""
 
     sql_create_table: Any
 
@@ -79,7 +79,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
 
     def add_field(self, model: Model, field: Any) -> None:
         """Add the column, then the widened constraint that its definition could not hold."""
-        # Constraints are named by what kind of table it is: to be looked up beforehand.
+        # Read first whether the table is partitioned: the names of constraints depend on it.
         key = self._key_of(model)
         super().add_field(model, field)
         if key is None or not self._needs_key(model, field):
@@ -116,7 +116,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         drop_empty(self.connection, model, detached)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
-        """Execute, unless there is nothing to execute; hand on untouched what is not ours."""
+        """Execute, unless there is nothing to execute; others' statements stay unchanged."""
         if sql is NOTHING:
             return
         if self._key_columns.get(table_of(sql) or ""):
@@ -124,7 +124,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         super().execute(sql if params is None else with_percent_signs(sql), params)
 
     def remove_field(self, model: Model, field: Any) -> None:
-        """Drop the column, having looked whether the table is partitioned."""
+        """Drop the column, after reading whether the table is partitioned."""
         self._key_of(model)
         super().remove_field(model, field)
 
@@ -184,7 +184,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
             options["expressions"] = with_key_expression(model, options["expressions"], key)
         statement = super()._create_unique_sql(model, wide, name, **options)
         if name is None:
-            # Named for what is declared: that is the name by which Django removes it.
+            # Named after the declared columns: by that name Django removes it.
             columns = [field.column for field in fields]
             statement.parts["name"] = self._unique_constraint_name(model._meta.db_table, columns)
         return statement
@@ -216,7 +216,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         self, table_name: str, column_names: Sequence[str], suffix: str = ""
     ) -> str:
         name: str = super()._create_index_name(table_name, column_names, suffix)
-        # Elsewhere the server has cut the names that exist, as it will cut them again.
+        # On plain tables the server has cut long names, and will cut them again.
         return short_name(name) if self._key_columns.get(table_name) else name
 
     def _widening_key(self, model: Model) -> Field | None:
@@ -224,7 +224,7 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         return self._key_of(model) if declaration and declaration.widen_keys else None
 
     def _needs_key(self, model: Model, field: Any) -> bool:
-        """Whether the field's own uniqueness is more than this partitioned table can enforce."""
+        """Whether the field's own uniqueness cannot be enforced by this partitioned table."""
         if not field.unique or field.column is None:
             return False
         key = self._key_of(model)
@@ -265,10 +265,10 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         *,
         is_written: bool,
     ) -> list[str]:
-        """Spare as many of these constraints as ``others``, declarations that come to the same.
+        """Return those of these constraints to drop: ``others``, equal declarations, keep one each.
 
-        Names do not always tell whose is whose, since renaming a table keeps the names of its
-        constraints. They need not, for the constraints are equal.
+        Names do not always tell to which declaration a constraint belongs, since renaming a table
+        keeps the names of its constraints. They need not, because the constraints are equal.
         """
         name = self._unique_constraint_name(model._meta.db_table, list(columns), quote=False)
         ordered = sorted(names, key=lambda each: (each == str(name)) != is_written)

@@ -31,7 +31,7 @@ def install() -> None:
 
 
 class FlushingOperations(Operations):
-    """Mixed in before the operations that the connection has."""
+    """Database operations mixin; it comes before the class of the connection's own operations."""
 
     def sql_flush(
         self,
@@ -41,7 +41,7 @@ class FlushingOperations(Operations):
         reset_sequences: bool = False,
         allow_cascade: bool = False,
     ) -> list[str]:
-        """Return TRUNCATE of ``tables`` and of what was detached from them."""
+        """Return TRUNCATE of ``tables`` and of their detached partitions."""
         loose = _loose_partitions(self.connection, tables) if tables else ()
         return super().sql_flush(
             style,
@@ -64,9 +64,9 @@ def _extend(connection: Any) -> None:
 
 
 def _loose_partitions(connection: BaseDatabaseWrapper, tables: Sequence[str]) -> Iterator[str]:
-    """Yield the quoted names of what TRUNCATE of those decorated models leaves out.
+    """Yield the quoted names of tables that TRUNCATE of these models would leave out.
 
-    That is what hangs on none of them any more, and a partition whose detach is pending.
+    These are partitions that are detached, and those whose detach is pending.
     """
     labels = {each._meta.db_table: each._meta.label_lower for each in registry()}
     wanted = [each for each in tables if each in labels]

@@ -1,4 +1,4 @@
-"""The schema editor's memory of its tables: which are partitioned, and by which column."""
+"""Partition keys of the tables that a schema editor handles: which are partitioned, and how."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pg_timepart.schema.declaration import Declaration, Field, declaration_of, k
 from pg_timepart.schema.unique_keys import Model, is_named
 
 if TYPE_CHECKING:
-    # Most of what is overridden here is missing from the stubs.
+    # The stubs lack most of the overridden methods.
     from typing import Any as Editor
 else:
     Editor = object
 
 
 class PartitionKeyEditor(Editor):  # type: ignore[misc]
-    """Looks a declared model's table up once, and remembers its key."""
+    """Reads whether a declared model's table is partitioned once, and keeps its key."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,9 +25,10 @@ class PartitionKeyEditor(Editor):  # type: ignore[misc]
         self._key_columns: dict[str, str | None] = {}
 
     def _key_of(self, model: Model) -> Field | None:
-        """Return the key's field where the model's table is partitioned, by what the catalog says.
+        """Return the key's field where the model's table is partitioned, according to the catalog.
 
-        A table that does not exist, and statements that are only collected, go by the declaration.
+        For a table that does not exist, and for statements that are only collected, the declaration
+        decides.
         """
         declaration = declaration_of(model)
         if declaration is None:

@@ -21,16 +21,16 @@ _registry: dict[str, type[models.Model]] = {}
 
 
 class PartitioningManagerBase(models.Manager[models.Model]):
-    """A manager that migrations record, and by which the schema editor knows the table.
+    """Manager that migrations record, and that tells the schema editor of the partitioning.
 
-    Migrations record the constructor's arguments, so these are only what changes the table, and
-    are always written in the same way.
+    Migrations record the constructor's arguments, so these are only those that change the table,
+    and are always written in the same way.
     """
 
     use_in_migrations = True
 
     defaults: Mapping[str, Any]
-    """What the decorator's ``default_*`` options say, by their full names. Not in migrations."""
+    """The decorator's ``default_*`` options, by their full names. Not in migrations."""
 
     def __init__(
         self, key: str, widen_keys: bool = True, key_format: KeyFormat | str | None = None
@@ -45,12 +45,12 @@ class PartitioningManagerBase(models.Manager[models.Model]):
         options: dict[str, Any] = {} if widen_keys else {"widen_keys": False}
         if key_format is not None:
             options["key_format"] = key_format
-        # What deconstruct() returns and managers are compared by.
+        # deconstruct() returns them, and managers are compared by them.
         self._constructor_args = ((key,), options)
 
 
 def decorated_classes() -> tuple[type[models.Model], ...]:
-    """Return all that was decorated, rightly or not, in the order of definition: for checks."""
+    """Return all decorated classes, also invalid ones, in the order of definition: for checks."""
     return tuple(_registry.values())
 
 
@@ -61,7 +61,7 @@ def registry() -> tuple[type[models.Model], ...]:
 
 @contextmanager
 def only_decorated(*classes: type[models.Model]) -> Iterator[None]:
-    """Let these be all that is decorated, until the block ends: for tests of code that has them."""
+    """Make these the only decorated models until the block ends: for tests of such code."""
     before = dict(_registry)
     _registry.clear()
     _registry.update({each._meta.label_lower: each for each in classes})
@@ -83,7 +83,7 @@ def _can_have_table(meta: Any) -> bool:
 
 
 def declare(model: type[models.Model], manager: PartitioningManagerBase) -> None:
-    """Make ``manager`` the model's ``partitioning``, and leave its other managers as they are.
+    """Make ``manager`` the model's ``partitioning``, and keep its other managers.
 
     Raises TypeError where the model has an attribute of that name already.
     """

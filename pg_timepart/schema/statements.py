@@ -1,7 +1,7 @@
-"""SQL statements of schema editors, ours and others', fitted for partitioned tables.
+"""Rewrite SQL statements of schema editors, ours and others', for partitioned tables.
 
-Another package's editor may have templates and statements of classes of its own, which look like
-text and are none. They are handed on as they are.
+Another package's editor may have templates and statements of classes of its own, which are not
+text. They are returned unchanged.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from django.db.backends.ddl_references import Statement
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 PERCENT = re.compile(r"%(?:%|(?![s(]))")
-"""One that stands for itself, doubled already or not yet."""
+"""A literal percent sign, doubled or not."""
 
 NOTHING = Statement("")
-"""What is returned to Django, which executes it, where there is nothing to execute."""
+"""An empty statement, returned to Django where there is nothing to execute."""
 
 BUILDING = (
     "sql_create_index",
@@ -35,18 +35,18 @@ USING INDEX, and NOT VALID for a foreign key."""
 
 @dataclass(frozen=True, slots=True)
 class PartitionedTable:
-    """The template of CREATE TABLE, which makes a partitioned one; of any class."""
+    """Template of CREATE TABLE that makes a partitioned one, around a template of any class."""
 
     template: Any
     ending: str
-    """What is put behind the columns: it closes their parenthesis, and opens that of the key."""
+    """The text after the columns: it closes their parenthesis, and opens that of the key."""
 
     def __mod__(self, parts: Mapping[str, Any]) -> Any:
         return self.template % {**parts, "definition": f"{parts['definition']}{self.ending}"}
 
 
 def without_ending(statement: Any, endings: Sequence[str]) -> Any:
-    """Return a text without such a clause at its end, and anything else untouched."""
+    """Return a text without such a clause at its end, and anything else unchanged."""
     if isinstance(statement, str):
         for each in endings:
             statement = statement.removesuffix(f" {each}")
@@ -56,7 +56,8 @@ def without_ending(statement: Any, endings: Sequence[str]) -> Any:
 def with_percent_signs(statement: Any) -> Any:
     """Return the statement for execution with parameters: in a name, a percent sign is doubled.
 
-    It reaches Django as it is, among placeholders. What has none is returned untouched.
+    A statement without parameters reaches Django as it is; one without percent signs is returned
+    unchanged.
     """
     if not _is_text(statement):
         return statement
@@ -66,10 +67,10 @@ def with_percent_signs(statement: Any) -> Any:
 
 
 def fit_for_partitioned(statement: Statement, editor: Any) -> Statement:
-    """Return the statement about a partitioned table in words that the server takes.
+    """Return a statement about a partitioned table in a form that the server accepts.
 
-    Those of Django's own editor, where another's would build or drop an index concurrently, or
-    put off the validation of a foreign key.
+    It takes Django's own template where another editor would build or drop an index concurrently,
+    or add a foreign key NOT VALID.
     """
     for name in BUILDING:
         stock = getattr(DatabaseSchemaEditor, name)
@@ -80,13 +81,13 @@ def fit_for_partitioned(statement: Statement, editor: Any) -> Statement:
 
 
 def table_of(statement: Any) -> str | None:
-    """Return the name of the table that a statement is about, or None where it does not say."""
+    """Return the name of the statement's table, or None where it does not tell."""
     parts = statement.parts if isinstance(statement, Statement) else {}
     return getattr(parts.get("table"), "table", None)
 
 
 def _is_text(statement: Any) -> bool:
-    """Whether it is plain text, or one of Django's own statements, made of nothing else."""
+    """Whether it is plain text, or one of Django's own statements made of nothing else."""
     if type(statement) is Statement:
         statement = statement.template
     return isinstance(statement, str)

@@ -1,7 +1,7 @@
 """Leave out TABLESPACE clauses that name the database's default tablespace for partitioned tables.
 
 The server refuses them ("cannot specify default tablespace for partitioned relations"), also where
-only the session's default_tablespace names it. Without a clause that is where the tables are.
+only the session's default_tablespace names it. Without a clause, tables are there anyway.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SET_DEFAULT = "SELECT pg_catalog.set_config('default_tablespace', %s, %s)"
 
 
 class HomeTablespaceEditor(PartitionKeyEditor):
-    """Leaves out of statements about partitioned tables what names the database's tablespace."""
+    """Removes the database's default tablespace from statements about partitioned tables."""
 
     _home: tuple[str, ...] = ()
     _default_to_restore = ""
@@ -58,9 +58,9 @@ class HomeTablespaceEditor(PartitionKeyEditor):
         return "" if clause.strip() in self._home_clauses() else clause
 
     def _home_clauses(self) -> tuple[str, ...]:
-        """Return what names the database's own tablespace: for a table or index, a constraint.
+        """Return the clauses of the default tablespace: for a table or index, and for a constraint.
 
-        From here on, no default_tablespace names it.
+        From then on, default_tablespace does not name it either.
         """
         if not self._home:
             name, default = fetch_one(self.connection, HOME)
@@ -71,7 +71,7 @@ class HomeTablespaceEditor(PartitionKeyEditor):
         return self._home
 
     def _leave_default_tablespace(self, default: str) -> None:
-        """Set it to nothing, which means the same: until the transaction ends, or the editor."""
+        """Set default_tablespace to empty, which means the same, until the transaction ends."""
         is_local: bool = self.connection.in_atomic_block
         self._set_default_tablespace("", is_local=is_local)
         if not is_local:

@@ -19,12 +19,12 @@ Model: TypeAlias = type[models.Model]
 
 
 def count_written(model: Model, columns: Sequence[str]) -> int:
-    """Return how often unique_together declares just these columns, the key among them."""
+    """Return how often unique_together declares exactly these columns, the key among them."""
     return _together(model).count([*columns])
 
 
 def count_widened(model: Model, columns: Sequence[str], key: Field) -> int:
-    """Return how many declarations without the key come to just these columns."""
+    """Return how many declarations without the key are widened to exactly these columns."""
     fields: list[Field] = [*model._meta.local_concrete_fields]
     singles = [
         [strip_quotes(field.column)]
@@ -52,7 +52,7 @@ def without_uniqueness(field: Any) -> Any:
     plain = copy(field)
     plain.primary_key = False
     plain._unique = False
-    # Django caches what it works out of these two.
+    # Django caches values that it derives from these two.
     plain.__dict__.pop("unique", None)
     return plain
 
@@ -70,11 +70,11 @@ def is_named(field: Any, column: str) -> bool:
 def short_name(name: str) -> str:
     """Return the name with a hash for its end, where it is longer than the server's 63 bytes.
 
-    Django counts characters, and the server would cut off the very part that is unique.
+    Django counts characters, and the server would cut off the unique end of the name.
     """
     if len(name.encode()) <= MAX_NAME_BYTES:
         return name
-    # Django's digest, not ours: constraints that exist are found by this name.
+    # Django's digest, not ours: existing constraints are found by this name.
     return shortened(name, "_" + names_digest(name, length=8))
 
 

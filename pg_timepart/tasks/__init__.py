@@ -1,9 +1,9 @@
 """Celery tasks: one for each operation, and two that send one for each table.
 
-Arguments and results are JSON. A label is ``"app.model"``, a partition is its table name or
-``schema.table``, or with that name the OID that it was shown with, ``{"name": ..., "oid": ...}``; a
-moment is ISO 8601; without an offset it is read in ``PARTITION_TIMEZONE``. Any task may run twice,
-out of order, or beside itself.
+Arguments and results are JSON. A label is ``"app.model"``; a partition is its table name or
+``schema.table``, or either with the OID that was shown with it, ``{"name": ..., "oid": ...}``; a
+moment is ISO 8601, read in ``PARTITION_TIMEZONE`` where it has no offset. Any task may run twice,
+out of order, or at the same time as another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The class of all tasks: it survives its worker, and sends itself again where that can help."""
+"""Base class of all tasks: acknowledged late, and retried where that can help."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Result = dict[str, Any]
 FIRST_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 600
 SCHEDULED_RETRIES = 5
-"""A scheduled pass gives up after these: the next one on the schedule goes on."""
+"""Retries of a scheduled pass; after these, the next one on the schedule continues."""
 
 
 class TimepartTask(BaseTask):
-    """What all tasks share: they survive their worker, and go to the configured queue.
+    """Task that is acknowledged late, and goes to the configured queue.
 
-    A task that gives way to another run or to a lock, or loses its connection, is sent again with
-    exponential backoff and jitter; what was asked for by hand is never dropped.
+    A task that is deferred by another run or by a lock, or loses its connection, is sent again with
+    exponential backoff and jitter; tasks that a person asked for are retried without limit.
     """
 
     abstract = True
@@ -95,7 +95,7 @@ class TimepartTask(BaseTask):
         )
 
     def carry_out(self, work: Callable[[], Report]) -> Result:
-        """Return what ``work`` did, or send the task again if another try may do more."""
+        """Return the result of ``work``, or retry the task if that may do more."""
         try:
             report = work()
         except (OperationDeferred, OperationFailed) as error:
@@ -126,8 +126,7 @@ class TimepartTask(BaseTask):
     ) -> Callable[[], Report]:
         """Return the operation with its arguments read; partitions are looked up as a part of it.
 
-        What a name means is settled once: another try is for these very tables, whatever has their
-        names by then.
+        Names are resolved once: a retry is for these very tables, whatever has their names by then.
         """
         names = self._names(operation, target, given) if operation.selection is not None else None
         arguments = {
@@ -143,7 +142,7 @@ class TimepartTask(BaseTask):
     def _names(
         self, operation: Operation, target: Target, given: Mapping[str, Any]
     ) -> Names | None:
-        """Return which partitions a message names; None where it names none, and need not."""
+        """Return the partitions that a message names; None where it names none, and need not."""
         partitions = given["partitions"]
         takes_all = operation.selection is not None and operation.selection.without_names
         if partitions is None and takes_all:
@@ -161,7 +160,7 @@ class TimepartTask(BaseTask):
         return found
 
     def _keep_to(self, shown: Sequence[Shown]) -> None:
-        """Have the message of another try carry the OIDs."""
+        """Put the OIDs into the message of a retry."""
         args, kwargs = list(self.request.args or ()), dict(self.request.kwargs or {})
         entries = [asdict(each) for each in shown]
         if "partitions" in kwargs:
@@ -171,7 +170,7 @@ class TimepartTask(BaseTask):
         self.request.args, self.request.kwargs = args, kwargs
 
     def _may_try_again(self, report: Report) -> bool:
-        # An eager one would be tried again at once, in its caller, for as long as the lock is held.
+        # An eager task would be retried at once, in its caller, for as long as the lock is held.
         if self.request.called_directly or self.request.is_eager:
             return False
         if report.outcome is not Outcome.DEFERRED and not report.is_passing:
@@ -189,6 +188,6 @@ class TimepartTask(BaseTask):
         )
         try:
             retry: Exception = self.retry(exc=error, countdown=max(countdown, 1), throw=False)
-        except Reject as rejected:  # the broker does not take it, and would forget it so
+        except Reject as rejected:  # the broker does not take it, and the task would be lost
             return Reject(rejected.args[0], requeue=True)
         return retry

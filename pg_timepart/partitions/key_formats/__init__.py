@@ -1,7 +1,7 @@
-"""Key formats, one module for each: what the values of a partition key say about time.
+"""Key formats, one module for each: conversion between partition keys and moments.
 
-A further format is one module here, which derives from ``base.KeyFormat`` and registers what it
-makes. It is found by being here: no list names it.
+To add one, add a module here, which derives from ``base.KeyFormat`` and registers an instance. It
+is found because it is here: no list names it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""KeyFormat: how the values of a partition key and moments become each other. Pure.
+"""KeyFormat: conversion between values of a partition key and moments. Pure.
 
-The catalog has bounds as literals, and the rest of the package has them as moments. They are
-turned into each other here alone, and so is everything that only some types of keys can hold:
-``infinity``, years before Christ, a day that a zone skipped.
+The catalog has bounds as literals, and the rest of the package has them as moments. Only key
+formats convert between them, and handle values that only some types of keys can hold: ``infinity``,
+years before Christ, a day that a zone skipped.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from pg_timepart.partitions.time_zones import start_of_day
 if TYPE_CHECKING:
     from pg_timepart.partitions.periods import Period
 
-# Stand for a bound that is beyond what datetime holds, such as 'infinity' or a year before Christ,
+# Moments for bounds beyond the range of datetime, such as 'infinity' or a year before Christ,
 # where None would say that there is no bound. They leave room for every zone's offset.
 FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
 
 
 class Beyond(Enum):
-    """On which side of the years 1 to 9999 a value is that no datetime can hold."""
+    """Side of the years 1 to 9999 on which a value lies that datetime cannot hold."""
 
     EARLIER = "earlier"
     LATER = "later"
 
 
 class KeyFormat(ABC):
-    """What the values of a partition key say about time. An instance is immutable."""
+    """Conversion between values of a partition key and moments. An instance is immutable."""
 
     name: ClassVar[str]
-    """By which the decorator's ``key_format`` names it."""
+    """The name for the decorator's ``key_format``."""
 
-    field_class: ClassVar[type[models.Field]]  # type: ignore[type-arg]  # of whatever values
-    """The class of the model field that holds such keys."""
+    field_class: ClassVar[type[models.Field]]  # type: ignore[type-arg]  # of any values
+    """The class of the model field of such keys."""
 
     column_types: ClassVar[tuple[str, ...]]
-    """The types of columns that can have it, as ``format_type`` prints them."""
+    """The column types that can have this format, as ``format_type`` prints them."""
 
     is_implied: ClassVar[bool] = False
-    """Whether a column of such a type has this format where the decorator names none."""
+    """Whether columns of these types have this format where the decorator names none."""
 
     @abstractmethod
     def value(self, moment: datetime, zone: tzinfo) -> object:
@@ -56,13 +56,13 @@ class KeyFormat(ABC):
 
     @abstractmethod
     def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:
-        """Return in UTC what a bound says that ``pg_get_expr`` printed in the ISO DateStyle.
+        """Return the moment, in UTC, of a bound that ``pg_get_expr`` printed in the ISO DateStyle.
 
         ``literal`` has no quotes. Raises InvalidPolicy for text in any other form.
         """
 
     def literal(self, moment: datetime, zone: tzinfo) -> str:
-        """Return the text of that value for ``FOR VALUES``, without quotes."""
+        """Return the literal of that value for ``FOR VALUES``, without quotes."""
         return str(self.value(moment, zone))
 
     def check_period(self, period: Period) -> None:  # noqa: B027  # most formats take every period

@@ -23,7 +23,7 @@ class DateKey(KeyFormat):
     """A ``DateField``. A bound is the start of that day in the zone.
 
     A day that the zone skipped has no start of its own: it shares the next day's. Written bounds
-    then name the next day, so that what is contiguous as moments is so in the table too.
+    then name the next day, so that bounds contiguous as moments are contiguous in the table too.
     """
 
     name: ClassVar[str] = "date"
@@ -51,7 +51,7 @@ class DateKey(KeyFormat):
             raise unreadable(self, literal) from error
         try:
             return start_of_day(day, zone)
-        except InvalidPolicy:  # the first or last day that datetime has, in a zone away from UTC
+        except InvalidPolicy:  # the first or last day of datetime, in a zone away from UTC
             return edge_near(day)
 
     def check_period(self, period: Period) -> None:

@@ -9,7 +9,7 @@ from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
 
 
 def beyond_calendar(literal: str) -> Beyond | None:
-    """Return where ``infinity``, ``... BC`` or a year above 9999 is; None for other text."""
+    """Return the side of ``infinity``, ``... BC`` or a year above 9999; None for other text."""
     year = literal.partition("-")[0]
     if literal == "-infinity" or literal.endswith(" BC"):
         return Beyond.EARLIER
@@ -18,7 +18,7 @@ def beyond_calendar(literal: str) -> Beyond | None:
 
 
 def edge_near(day: date) -> Beyond:
-    """Return which edge a first or last day is at that is beyond it in another zone."""
+    """Return the side of a first or last day that is out of range in another zone."""
     return Beyond.LATER if day.year == MAXYEAR else Beyond.EARLIER
 
 

@@ -11,12 +11,12 @@ _registered: dict[str, KeyFormat] = {}
 
 
 def register(key_format: KeyFormat) -> None:
-    """Let the decorator's ``key_format`` name it; the last of a name counts."""
+    """Register a format for the decorator's ``key_format``, instead of one of its name."""
     _registered[key_format.name] = key_format
 
 
 def unregister(name: str) -> None:
-    """Let the decorator's ``key_format`` name it no more."""
+    """Remove a format, so that the decorator's ``key_format`` cannot name it."""
     del _registered[name]
 
 
@@ -29,7 +29,7 @@ def key_format_named(name: str) -> KeyFormat:
 
 
 def formats_of(declared: KeyFormat | None) -> tuple[KeyFormat, ...]:
-    """Return what a key can have: what is declared, or else what a column's type implies."""
+    """Return the formats a key can have: the declared one, or those its column's type implies."""
     if declared is not None:
         return (declared,)
     return tuple(each for each in _registered.values() if each.is_implied)
@@ -42,6 +42,6 @@ def format_of_column(column_type: str, declared: KeyFormat | None = None) -> Key
 
 
 def no_column_type_of(formats: Iterable[KeyFormat]) -> str:
-    """Return in words that a column has none of their types: ``neither date nor bigint``."""
+    """Return in words that a column has none of the formats' types: ``neither date nor bigint``."""
     types = [each for key_format in formats for each in key_format.column_types]
     return f"neither {' nor '.join(types)}" if len(types) > 1 else f"not {types[0]}"
