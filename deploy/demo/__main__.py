@@ -13,9 +13,9 @@ import threading
 
 import django
 
+from deploy.demo.environment import ending_signals_stop, own_environment
 from deploy.demo.errors import DemoError, Stopped
 from deploy.demo.options import Options, read_options
-from deploy.demo.stage import ending_signals_stop, own_stage
 
 
 def main() -> int:
@@ -32,13 +32,13 @@ def main() -> int:
 
 
 def _run(options: Options, stop: threading.Event) -> int:
-    with own_stage("demo", options.urls, stop, {}) as stage:
+    with own_environment("demo", options.urls, stop, {}) as environment:
         print("Migrating a database of the demo's own ...", flush=True)
-        stage.migrate()
+        environment.migrate()
         django.setup()
-        from deploy.demo.show import Show
+        from deploy.demo.demo_run import DemoRun
 
-        return Show(options, stage).run()
+        return DemoRun(options, environment).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What ends a run early."""
+"""Exceptions that end a run early."""
 
 from __future__ import annotations
 

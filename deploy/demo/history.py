@@ -1,4 +1,4 @@
-"""What was done to the partitions, from the records that every run leaves."""
+"""History of what was done to the partitions, from the records of each maintenance run."""
 
 from __future__ import annotations
 

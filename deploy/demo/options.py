@@ -1,4 +1,4 @@
-"""What whoever starts the demo may choose, by environment variables."""
+"""Options of the demo, from environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes that a run starts, each with a log, and none of which outlives it."""
+"""Processes of a run, each with a log, and none of which outlives the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal: lines that stay, and on a terminal a block below them that is drawn anew."""
+"""Terminal output: lines that stay, and on a terminal a block below them that is redrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demo has shown, and whether that is what it had to show."""
+"""Verdict on a demo: whether it has shown what it had to show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deploy.demo.history import Step
-from deploy.demo.load import Load
+from deploy.demo.write_counts import WriteCounts
 from pg_timepart.constants import ActionKind
 
 
@@ -22,7 +22,7 @@ class Verdict:
     """None where there is no second tablespace."""
 
     seconds: float
-    load: Load
+    counts: WriteCounts
     rows_before: int
     """What was in the tables before the application began to write."""
 
@@ -44,31 +44,31 @@ class Verdict:
             *self.failures,
             *([] if self.created else ["No partition was created on beat's schedule."]),
             *([] if self.retired else ["No partition was retired on beat's schedule."]),
-            *(self._refusals() if self.load.refused else []),
-            *([] if self.load.written else ["No row was written."]),
+            *(self._refusals() if self.counts.refused else []),
+            *([] if self.counts.written else ["No row was written."]),
             *(
                 []
-                if self.gained == self.load.written
-                else [f"{self.load.written:,} rows were written, but {self.gained:,} are there."]
+                if self.gained == self.counts.written
+                else [f"{self.counts.written:,} rows were written, but {self.gained:,} are there."]
             ),
         ]
 
     def lines(self) -> list[str]:
         """Return the summary, ready to print."""
-        pace = self.load.written / self.seconds if self.seconds else 0.0
-        worst = f"{self.load.refused} refused, worst INSERT {self.load.worst_ms:.1f} ms"
+        pace = self.counts.written / self.seconds if self.seconds else 0.0
+        worst = f"{self.counts.refused} refused, worst INSERT {self.counts.worst_ms:.1f} ms"
         return [
             f"In {self.seconds:.0f} seconds, on beat's schedule, the worker",
             f"  created {self.created:7,} partitions",
             f"  retired {self.retired:7,}",
             *([] if self.moved is None else [f"  moved   {self.moved:7,} to the archive"]),
             "and the application meanwhile",
-            f"  wrote   {self.load.written:7,} rows ({pace:,.0f} a second), {worst}",
+            f"  wrote   {self.counts.written:7,} rows ({pace:,.0f} a second), {worst}",
             f"  finds   {self.gained:7,} of them, retired partitions included.",
         ]
 
     def _refusals(self) -> list[str]:
-        return [f"{self.load.refused} INSERTs were refused, the last one by: {self.load.error}"]
+        return [f"{self.counts.refused} INSERTs were refused, the last one by: {self.counts.error}"]
 
 
 def count(steps: Sequence[Step], *kinds: ActionKind) -> int:

@@ -1,4 +1,4 @@
-"""Stops a run's processes when who started them is gone, however it ended.
+"""Watchdog: stops a run's processes when who started them is gone, however it ended.
 
 It reads process groups from its standard input, ``+<pid>`` for one that began and ``-<pid>`` for
 one that ended. Only the starter holds the other end: when that is closed, the starter is dead.

@@ -1,1 +1,1 @@
-"""Many rotations under a steady load: no refused row, no lost row. See docs/load.md."""
+"""Load proof: many rotations under a steady load, no refused and no lost row. See docs/load.md."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import django
 
+from deploy.demo.environment import Environment, ending_signals_stop, own_environment
 from deploy.demo.errors import DemoError, Stopped
 from deploy.demo.options import server_urls
-from deploy.demo.stage import Stage, ending_signals_stop, own_stage
 from proof.load.options import Options, read_options
 
 
@@ -27,8 +27,11 @@ def main() -> int:
             "DJANGO_SETTINGS_MODULE": "proof.load.settings",
             "LOAD_TABLES": str(options.tables),
         }
-        with ending_signals_stop() as stop, own_stage("load", urls, stop, settings) as stage:
-            return _prove(options, stage, file)
+        with (
+            ending_signals_stop() as stop,
+            own_environment("load", urls, stop, settings) as environment,
+        ):
+            return _prove(options, environment, file)
     except DemoError as error:
         print(error, file=sys.stderr)
     except Stopped:
@@ -36,27 +39,29 @@ def main() -> int:
     return 1
 
 
-def _prove(options: Options, stage: Stage, file: Path | None) -> int:
-    stage.migrate("--run-syncdb")
+def _prove(options: Options, environment: Environment, file: Path | None) -> int:
+    environment.migrate("--run-syncdb")
     django.setup()
     from django.db import connections
 
-    from proof.load import concluding, preparing
-    from proof.load.cast import Cast
+    from proof.load import report, table_setup
+    from proof.load.processes import Processes
     from proof.load.run import Run
     from proof.load.samples import read_samples
 
-    past = preparing.prepare(options, stage.place.archive)
-    cast = Cast(stage, options)
-    course = Run(options, stage, cast, past).go()
-    samples = read_samples(stage.children.folder)
-    verdict = concluding.judge(course, samples, cast, stage.place, options)
-    _tell(concluding.report(verdict, course, cast, stage.place, options), file)
+    initial_rows = table_setup.prepare(options, environment.database.archive)
+    processes = Processes(environment, options)
+    observations = Run(options, environment, processes, initial_rows).run()
+    samples = read_samples(environment.children.folder)
+    verdict = report.judge(observations, samples, processes, environment.database, options)
+    _print_lines(
+        report.report(verdict, observations, processes, environment.database, options), file
+    )
     connections.close_all()
     return 1 if verdict.complaints else 0
 
 
-def _tell(lines: Iterable[str], file: Path | None) -> None:
+def _print_lines(lines: Iterable[str], file: Path | None) -> None:
     text = "".join(f"{line}\n" for line in lines)
     print(text, end="", flush=True)
     if file is not None:

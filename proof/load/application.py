@@ -19,7 +19,7 @@ from typing import Protocol
 import django
 
 from proof.load.options import Options
-from proof.load.samples import SUFFIX, Notebook
+from proof.load.samples import SUFFIX, StatementLog
 
 NAME = "application"
 """What its sessions call themselves."""
@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.2
 _fork = get_context("fork")
 
 
-class Role(Protocol):
+class Client(Protocol):
     """What one process does all the time."""
 
     rate: float
@@ -41,7 +41,7 @@ class Role(Protocol):
     def warm_up(self) -> None:
         """Do what only the first statements of a connection have to."""
 
-    def act(self, notebook: Notebook) -> None:
+    def act(self, statement_log: StatementLog) -> None:
         """Run a statement and note it."""
 
 
@@ -53,11 +53,11 @@ def main(arguments: Sequence[str]) -> int:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, _frame: asked.append(signum))
     django.setup()
-    from proof.load.roles import roles
+    from proof.load.clients import clients
 
-    played = roles(options)
-    ready = _fork.Barrier(len(played) + 1)
-    processes = [_start(name, role, folder, ready, stop) for name, role in played.items()]
+    started = clients(options)
+    ready = _fork.Barrier(len(started) + 1)
+    processes = [_start(name, client, folder, ready, stop) for name, client in started.items()]
     ready.wait(_READY_SECONDS)
     print(READY, flush=True)
     while not asked and all(each.is_alive() for each in processes):
@@ -76,22 +76,22 @@ def paced(rate: float, stop: Event) -> Iterator[None]:
         due = max(due + 1 / rate, time.monotonic() - _MAX_BEHIND_SECONDS)
 
 
-def _start(name: str, role: Role, folder: Path, ready: Barrier, stop: Event) -> BaseProcess:
-    process = _fork.Process(target=_play, args=(name, role, folder, ready, stop), name=name)
+def _start(name: str, client: Client, folder: Path, ready: Barrier, stop: Event) -> BaseProcess:
+    process = _fork.Process(target=_run_client, args=(name, client, folder, ready, stop), name=name)
     process.start()
     return process
 
 
-def _play(name: str, role: Role, folder: Path, ready: Barrier, stop: Event) -> None:
+def _run_client(name: str, client: Client, folder: Path, ready: Barrier, stop: Event) -> None:
     from django.db import connection
 
     connection.settings_dict["OPTIONS"]["application_name"] = NAME
     with (folder / f"{name}{SUFFIX}").open("w", newline="") as file:
-        notebook = Notebook(file)
-        role.warm_up()
+        statement_log = StatementLog(file)
+        client.warm_up()
         ready.wait(_READY_SECONDS)
-        for _ in paced(role.rate, stop):
-            role.act(notebook)
+        for _ in paced(client.rate, stop):
+            client.act(statement_log)
     connection.close()
 
 

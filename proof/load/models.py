@@ -1,4 +1,4 @@
-"""The tables that rotate, and the one that some of them refer to."""
+"""Models of the load proof: the tables that rotate, and the one that some refer to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 
 from deploy import environment
 from pg_timepart import TimeRangePartitioningSupport
-from proof.load.kinds import Kind, kind_of
+from proof.load.table_kinds import TableKind, kind_of
 
 
 class Account(models.Model):
@@ -26,7 +26,7 @@ class Table:
     """One partitioned table."""
 
     model: type[models.Model]
-    kind: Kind
+    kind: TableKind
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""What whoever starts the proof may choose."""
+"""Command-line options of the load proof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the application noted of each of its statements, in files that the proof reads."""
+"""Samples: how each statement of the application ended, in files that the proof reads."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Window:
         return sample.started < self.ended and sample.started + sample.seconds > self.began
 
 
-class Notebook:
+class StatementLog:
     """Where one process of the application notes what it did."""
 
     def __init__(self, file: TextIO) -> None:

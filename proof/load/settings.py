@@ -1,4 +1,4 @@
-"""Settings of the proof: those of the deployable project, with the proof's own tables."""
+"""Settings of the load proof: those of the deployable project, with the proof's own tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the run has shown what it had to show."""
+"""Verdict on a run: refused and lost rows, missing rotations, early drops, failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from proof.load.accounting import Balance
+from proof.load.row_balance import RowBalance
 from proof.load.samples import WRITES, Sample
 
 _SHOWN = 5
@@ -18,11 +18,11 @@ class Verdict:
     """What counts of one run."""
 
     samples: Sequence[Sample]
-    balance: Balance
+    balance: RowBalance
     shortfalls: Sequence[str]
     """Sentences: parts of rotations that did not happen."""
 
-    broken_promises: Sequence[str]
+    early_drops: Sequence[str]
     """Sentences: partitions that were dropped before their time."""
 
     failures: Sequence[str]
@@ -54,7 +54,7 @@ class Verdict:
             *_counted("rows are there more than once", self.balance.doubled),
             *_counted("rows are there that were not acknowledged", self.balance.unknown),
             *([] if self.balance.written else ["No row was written."]),
-            *_counted("partitions were dropped before their time", self.broken_promises),
+            *_counted("partitions were dropped before their time", self.early_drops),
             *_counted("parts of rotations are missing", self.shortfalls),
             *_counted("runs failed", self.failures),
             *(f"{name} did nothing." for name, done in self.by_worker.items() if not done),

@@ -10,8 +10,8 @@ from proof.load.samples import (
     INSERT,
     LATE,
     SUFFIX,
-    Notebook,
     Sample,
+    StatementLog,
     Window,
     percentile,
     read_samples,
@@ -27,11 +27,11 @@ def refuse() -> None:
 
 def noted(folder: Path) -> list[Sample]:
     with (folder / f"writer-0{SUFFIX}").open("w", newline="") as file:
-        notebook = Notebook(file)
-        assert notebook.timed(INSERT, LABEL, lambda: None, number=7, errors=LookupError)
-        assert notebook.timed(LATE, LABEL, lambda: None, number=8, errors=LookupError)
-        assert not notebook.timed(INSERT, LABEL, refuse, number=9, errors=LookupError)
-        assert notebook.timed("SELECT", LABEL, lambda: None, errors=LookupError)
+        statement_log = StatementLog(file)
+        assert statement_log.timed(INSERT, LABEL, lambda: None, number=7, errors=LookupError)
+        assert statement_log.timed(LATE, LABEL, lambda: None, number=8, errors=LookupError)
+        assert not statement_log.timed(INSERT, LABEL, refuse, number=9, errors=LookupError)
+        assert statement_log.timed("SELECT", LABEL, lambda: None, errors=LookupError)
     return read_samples(folder)
 
 
@@ -46,7 +46,7 @@ def test_only_acknowledged_rows_count_as_written(tmp_path: Path) -> None:
 
 def test_other_errors_are_raised(tmp_path: Path) -> None:
     with (tmp_path / f"writer-0{SUFFIX}").open("w") as file, pytest.raises(LookupError):
-        Notebook(file).timed(INSERT, LABEL, refuse, errors=ArithmeticError)
+        StatementLog(file).timed(INSERT, LABEL, refuse, errors=ArithmeticError)
 
 
 def test_a_statement_counts_in_each_window_that_it_touches() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from deploy.demo.history import Step
 from pg_timepart.constants import ActionKind, Outcome
-from proof.load.accounting import Balance, Holding, Where, balance
-from proof.load.kinds import KINDS
-from proof.load.rotating import Goal, Rotations
+from proof.load.rotations import Goal, Rotations
+from proof.load.row_balance import Location, PartitionRows, RowBalance, balance
 from proof.load.samples import INSERT, Sample
+from proof.load.table_kinds import KINDS
 from proof.load.verdict import Verdict
 
 LABEL = "load.t00"
@@ -25,13 +25,13 @@ def sample(kind: str = INSERT, error: str = "") -> Sample:
     return Sample(kind=kind, label=LABEL, number=1, started=0.0, seconds=0.01, error=error)
 
 
-def held(where: Where, *numbers: int) -> Holding:
-    return Holding(label=LABEL, where=where, numbers=numbers)
+def held(location: Location, *numbers: int) -> PartitionRows:
+    return PartitionRows(label=LABEL, location=location, numbers=numbers)
 
 
-def balanced(**wrong: Any) -> Balance:
+def balanced(**wrong: Any) -> RowBalance:
     right = {"written": 1, "counts": {}, "lost": (), "doubled": (), "unknown": ()}
-    return Balance(**{**right, **wrong})
+    return RowBalance(**{**right, **wrong})
 
 
 def verdict(**wrong: Any) -> Verdict:
@@ -39,7 +39,7 @@ def verdict(**wrong: Any) -> Verdict:
         "samples": [sample()],
         "balance": balanced(),
         "shortfalls": [],
-        "broken_promises": [],
+        "early_drops": [],
         "failures": [],
         "by_worker": {"worker-1@load": 1},
         "by_beat": {"beat-1": 1},
@@ -90,7 +90,7 @@ def test_a_run_with_nothing_wrong_has_no_complaint() -> None:
         ({"balance": balanced(unknown=("load.t00 7",))}, "1 rows are there that were not ack"),
         ({"balance": balanced(written=0)}, "No row was written"),
         ({"shortfalls": ["load.t00: 1 of 2 times create."]}, "1 parts of rotations are missing"),
-        ({"broken_promises": ["x was dropped"]}, "1 partitions were dropped before their time"),
+        ({"early_drops": ["x was dropped"]}, "1 partitions were dropped before their time"),
         ({"failures": ["maintain load.t00: failed"]}, "1 runs failed"),
         ({"by_worker": {"worker-1@load": 1, "worker-2@load": 0}}, "worker-2@load did nothing."),
         ({"by_beat": {"beat-1": 0}}, "beat-1 sent nothing."),
@@ -112,25 +112,25 @@ def test_rows_are_found_wherever_they_are() -> None:
     found = balance(
         {LABEL: range(1, 8)},
         [
-            held(Where.ATTACHED, 1, 2, 3),
-            held(Where.DETACHED, 4),
-            held(Where.ARCHIVE, 5, 6),
-            held(Where.DROPPED, 7),
+            held(Location.ATTACHED, 1, 2, 3),
+            held(Location.DETACHED, 4),
+            held(Location.ARCHIVE, 5, 6),
+            held(Location.DROPPED, 7),
         ],
     )
     assert (found.written, found.lost, found.doubled, found.unknown) == (7, (), (), ())
     assert found.counts == {
-        Where.ATTACHED: 3,
-        Where.DETACHED: 1,
-        Where.ARCHIVE: 2,
-        Where.DROPPED: 1,
+        Location.ATTACHED: 3,
+        Location.DETACHED: 1,
+        Location.ARCHIVE: 2,
+        Location.DROPPED: 1,
     }
 
 
 def test_rows_that_are_lost_double_or_unknown_are_named() -> None:
     found = balance(
         {LABEL: [1, 2, 3], "load.t01": [1]},
-        [held(Where.ATTACHED, 1, 2, 9), held(Where.ARCHIVE, 2)],
+        [held(Location.ATTACHED, 1, 2, 9), held(Location.ARCHIVE, 2)],
     )
     assert found.lost == ("load.t00 3", "load.t01 1")
     assert found.doubled == ("load.t00 2",)

@@ -1,4 +1,4 @@
-"""Changing a table's schedule, as an operator does in the admin."""
+"""Change a table's schedule, as an operator does in the admin."""
 
 from __future__ import annotations
 

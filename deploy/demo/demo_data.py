@@ -1,4 +1,4 @@
-"""What is there when the show begins: an admin, a past, and an operator's choices."""
+"""Data of the demo: an admin, old partitions with rows, and an operator's choices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from deploy.demo.scheduling import change_schedule
+from deploy.demo.schedule_change import change_schedule
 from deploy.sensors.models import Reading
 from deploy.shop.models import Customer, Order
 from deploy.traffic.models import WebEvent
@@ -24,7 +24,7 @@ ADMIN = "demo"
 PASS_EVERY_SECONDS = 5
 _ROWS_A_TABLE = 2_000
 
-PASTS = {
+OLDEST_ROWS = {
     Reading: timedelta(minutes=6),
     WebEvent: timedelta(days=33),
     Order: timedelta(days=30 * 15),
@@ -39,9 +39,9 @@ def make_admin() -> str:
     return password
 
 
-def make_past(now: datetime) -> int:
+def make_old_partitions(now: datetime) -> int:
     """Create partitions of the past, by hand, and fill them; return how many rows they got."""
-    for model, past in PASTS.items():
+    for model, past in OLDEST_ROWS.items():
         _partitioning(model).create_range(now - past, now)
     customers = Customer._default_manager.bulk_create(
         Customer(name=f"customer {n}") for n in range(100)
@@ -55,7 +55,7 @@ def make_past(now: datetime) -> int:
     )
 
 
-def operate(archive: str | None) -> list[str]:
+def apply_operator_choices(archive: str | None) -> list[str]:
     """Do what an operator does in the admin, and return a sentence for each.
 
     More room ahead for the readings, a tablespace for what is retired, and quick schedules.
@@ -72,7 +72,7 @@ def operate(archive: str | None) -> list[str]:
 
 def count_rows() -> int:
     """Return how many rows the tables hold, retired partitions included."""
-    return sum(_count(model) for model in PASTS)
+    return sum(_count(model) for model in OLDEST_ROWS)
 
 
 def _raise_premake(config: PartitionConfig) -> str:
@@ -86,7 +86,7 @@ def _raise_premake(config: PartitionConfig) -> str:
 def _fill(
     model: type[models.Model], now: datetime, row_at: Callable[[datetime], models.Model]
 ) -> int:
-    past = PASTS[model] / _ROWS_A_TABLE
+    past = OLDEST_ROWS[model] / _ROWS_A_TABLE
     rows = [row_at(now - past * number) for number in range(_ROWS_A_TABLE)]
     return len(model._default_manager.bulk_create(rows))
 

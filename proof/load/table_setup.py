@@ -1,4 +1,4 @@
-"""Tables with a past, and what an operator has chosen for them. Needs Django set up."""
+"""Set-up of the tables: old rows, configs and schedules. Needs Django set up."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from deploy.demo.scheduling import change_schedule
+from deploy.demo.schedule_change import change_schedule
 from pg_timepart.models import PartitionConfig
+from proof.load.clients import ACCOUNTS
 from proof.load.models import TABLES, Account, Table
 from proof.load.options import Options
-from proof.load.roles import ACCOUNTS
 
 KEPT = 3
 """How many periods stay attached in the end."""
@@ -79,9 +79,9 @@ def _prepare(table: Table, options: Options, archive: str | None, now: datetime)
     config.full_clean()
     config.save()
     policy = config.policy()
-    past = policy.period.shift(now, -config.interval, policy.zone)
+    initial_rows = policy.period.shift(now, -config.interval, policy.zone)
     unneeded = timedelta(minutes=options.quiet_minutes + _STARTING_MINUTES)
-    table.partitioning.create_range(past, now + AHEAD * table.kind.length + unneeded)
+    table.partitioning.create_range(initial_rows, now + AHEAD * table.kind.length + unneeded)
     return _fill(table, now, options.rows_a_partition * config.interval)
 
 

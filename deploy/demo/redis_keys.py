@@ -1,4 +1,4 @@
-"""One run's part of the broker: keys with a prefix of its own, gone when it ends."""
+"""Redis keys of one run: a prefix of its own, deleted when the run ends."""
 
 from __future__ import annotations
 

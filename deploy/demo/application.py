@@ -1,4 +1,4 @@
-"""The application of the demo: ``python -m deploy.demo.writing`` inserts rows until SIGTERM.
+"""Application of the demo: ``python -m deploy.demo.application`` inserts rows until SIGTERM.
 
 It appends to the file that its argument names: what it has done so far, one JSON object a line.
 """

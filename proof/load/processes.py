@@ -1,4 +1,4 @@
-"""The processes of a run: workers, beats, and the application."""
+"""Processes of a run: workers, beats, and the application."""
 
 from __future__ import annotations
 
@@ -6,50 +6,51 @@ import sys
 import time
 from collections.abc import Iterator
 
+from deploy.demo.environment import Environment
 from deploy.demo.errors import DemoError
 from deploy.demo.processes import Child
-from deploy.demo.stage import Stage
 from proof.load.application import READY
 from proof.load.options import Options
 
 _START_SECONDS = 120.0
 
 
-class Cast:
+class Processes:
     """All processes of one run, started together."""
 
-    def __init__(self, stage: Stage, options: Options) -> None:
-        self._stage = stage
+    def __init__(self, environment: Environment, options: Options) -> None:
+        self._environment = environment
         self._workers = {
-            name: stage.celery(name, "worker", f"--hostname={name}@load", "--concurrency=1")
+            name: environment.celery(name, "worker", f"--hostname={name}@load", "--concurrency=1")
             for name in _names("worker", options.workers)
         }
         self._beats = {
-            name: stage.celery(name, "beat", "--pidfile=") for name in _names("beat", options.beats)
+            name: environment.celery(name, "beat", "--pidfile=")
+            for name in _names("beat", options.beats)
         }
-        folder = str(stage.children.folder)
+        folder = str(environment.children.folder)
         program = (sys.executable, "-m", "proof.load.application")
-        self._application = stage.start("application", *program, folder, options.as_text())
+        self._application = environment.start("application", *program, folder, options.as_text())
 
     def wait_until_ready(self) -> None:
         """Wait until all are at work; raise DemoError for one that is not."""
         for child, words in self._first_words():
             deadline = time.monotonic() + _START_SECONDS
             while words not in child.said():
-                self._stage.refuse_stop(0.1)
-                self._stage.children.refuse_deaths()
+                self._environment.refuse_stop(0.1)
+                self._environment.children.refuse_deaths()
                 if time.monotonic() > deadline:
                     raise DemoError(f"The {child.name} does not begin. See {child.log}")
 
     def stop_application(self) -> None:
         """Stop writing and reading, so that all is noted; raise DemoError if a part of it died."""
-        self._stage.children.stop(self._application)
+        self._environment.children.stop(self._application)
         if self._application.process.returncode != 0:
             raise DemoError(f"The application has failed. See {self._application.log}")
 
     def stop_service(self) -> None:
         """Stop workers and beats."""
-        self._stage.children.stop(*self._beats.values(), *self._workers.values())
+        self._environment.children.stop(*self._beats.values(), *self._workers.values())
 
     def sent(self) -> dict[str, int]:
         """Return how many messages each beat has sent."""
@@ -78,5 +79,5 @@ class Cast:
         yield self._application, READY
 
 
-def _names(role: str, count: int) -> list[str]:
-    return [f"{role}-{number}" for number in range(1, count + 1)]
+def _names(client: str, count: int) -> list[str]:
+    return [f"{client}-{number}" for number in range(1, count + 1)]

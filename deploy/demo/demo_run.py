@@ -1,4 +1,4 @@
-"""The show: start everything, tell what happens, sum it up. Needs Django set up."""
+"""Run of the demo: start everything, print what happens, sum it up. Needs Django set up."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from http.client import HTTPConnection, HTTPException
 
 from django.db import connections
 
-from deploy.demo import history, preparing, telling
+from deploy.demo import demo_data, formatting, history
+from deploy.demo.environment import Environment
 from deploy.demo.errors import DemoError
-from deploy.demo.load import Loads
 from deploy.demo.options import Options
 from deploy.demo.screen import Screen
-from deploy.demo.stage import Stage
 from deploy.demo.verdict import Verdict, count
+from deploy.demo.write_counts import WriteCountsReader
 from deploy.local.ports import HOST
 from pg_timepart.constants import ActionKind
 from pg_timepart.status import statuses
@@ -24,63 +24,65 @@ _POLL_SECONDS = 0.5
 _PLAIN_EVERY_SECONDS = 10.0
 
 
-class Show:
+class DemoRun:
     """One showing, from the first row to the summary."""
 
-    def __init__(self, options: Options, stage: Stage) -> None:
-        self._options, self._stage = options, stage
-        self._place, self._children = stage.place, stage.children
+    def __init__(self, options: Options, environment: Environment) -> None:
+        self._options, self._environment = options, environment
+        self._database, self._children = environment.database, environment.children
         self._screen = Screen(sys.stdout)
         self._history = history.History()
-        told = stage.children.folder / "writing.jsonl"
-        self._loads = Loads(told)
-        self._writing_command = (sys.executable, "-m", "deploy.demo.writing", str(told))
+        told = environment.children.folder / "writing.jsonl"
+        self._counts_reader = WriteCountsReader(told)
+        self._application_command = (sys.executable, "-m", "deploy.demo.application", str(told))
 
     def run(self) -> int:
         """Run the show to its end and return the exit status."""
-        say, stage = self._screen.say, self._stage
-        password = preparing.make_admin()
-        rows_before = preparing.make_past(preparing.now())
+        say, environment = self._screen.say, self._environment
+        password = demo_data.make_admin()
+        rows_before = demo_data.make_old_partitions(demo_data.now())
         self._history.follow()
-        stage.refuse_stop()
-        stage.start("web", *self._web_command())
+        environment.refuse_stop()
+        environment.start("web", *self._web_command())
         self._wait_for_web()
-        writing = stage.start("application", *self._writing_command)
-        say(f"{self._place.server}, tables with a past, and an application that writes to them.")
-        say(f"Admin:  http://{HOST}:{self._options.port}/admin/  {preparing.ADMIN} / {password}")
+        application = environment.start("application", *self._application_command)
+        say(f"{self._database.server}, tables with a past, and an application that writes to them.")
+        say(f"Admin:  http://{HOST}:{self._options.port}/admin/  {demo_data.ADMIN} / {password}")
         say(f"Health: http://{HOST}:{self._options.port}/healthz")
         say(f"Logs:   {self._children.where}")
         say()
-        if not self._place.archive:
+        if not self._database.archive:
             say("Nothing will move: this server, or this role, can make no second tablespace.")
-        for sentence in preparing.operate(self._place.archive):
+        for sentence in demo_data.apply_operator_choices(self._database.archive):
             say(f"By hand, as in the admin: {sentence}.")
         say(f"Now a worker and beat start. Times are UTC. {self._ending()}")
         say()
-        worker = stage.celery("worker", "worker", "--concurrency=2", "--pool=prefork")
-        beat = stage.celery("beat", "beat", "--pidfile=")
+        worker = environment.celery("worker", "worker", "--concurrency=2", "--pool=prefork")
+        beat = environment.celery("beat", "beat", "--pidfile=")
         begun = time.monotonic()
         self._watch(begun)
         seconds = time.monotonic() - begun
         self._screen.clear()
         say()
         say("Stopping.")
-        for each in (writing, beat, worker):
+        for each in (application, beat, worker):
             self._children.stop(each)
         return self._conclude(self._verdict(seconds, rows_before))
 
     def _watch(self, begun: float) -> None:
         """Tell what happens until the time is up, somebody stops it, or a process has ended."""
         told = begun - _PLAIN_EVERY_SECONDS
-        while not self._stage.stop.wait(_POLL_SECONDS):
+        while not self._environment.stop.wait(_POLL_SECONDS):
             now = time.monotonic()
             self._children.refuse_deaths()
             self._tell_steps()
-            pace = self._loads.rows_per_second(now)
+            pace = self._counts_reader.rows_per_second(now)
             if self._screen.is_live or now - told >= _PLAIN_EVERY_SECONDS:
                 told = now
                 found = statuses()
-                block = telling.status_block(now - begun, self._loads.read(), pace, found)
+                block = formatting.status_block(
+                    now - begun, self._counts_reader.read(), pace, found
+                )
                 self._screen.show(block)
             if self._options.seconds is not None and now - begun >= self._options.seconds:
                 return
@@ -90,18 +92,18 @@ class Show:
             if not run.actions:
                 self._screen.say(f"{run.started_at:%H:%M:%S}  {run}. {run.message}")
             for step in history.steps([run]):
-                self._screen.say(telling.step_line(step, self._place.archive))
+                self._screen.say(formatting.step_line(step, self._database.archive))
 
     def _verdict(self, seconds: float, rows_before: int) -> Verdict:
         steps = history.all_steps()
         return Verdict(
             created=count(steps, ActionKind.CREATE),
             retired=count(steps, *history.RETIRING),
-            moved=count(steps, ActionKind.MOVE) if self._place.archive else None,
+            moved=count(steps, ActionKind.MOVE) if self._database.archive else None,
             seconds=seconds,
-            load=self._loads.read(),
+            counts=self._counts_reader.read(),
             rows_before=rows_before,
-            rows_after=preparing.count_rows(),
+            rows_after=demo_data.count_rows(),
             failures=tuple(history.failures()),
         )
 
@@ -131,7 +133,7 @@ class Show:
     def _wait_for_web(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(self._options.port):
-            self._stage.refuse_stop(0.1)
+            self._environment.refuse_stop(0.1)
             self._children.refuse_deaths()
             if time.monotonic() > deadline:
                 raise DemoError(f"The web server does not answer. See {self._children.where}")

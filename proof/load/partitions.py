@@ -1,4 +1,4 @@
-"""Partitions by the catalog alone, and their rows: what we say of them ourselves does not count."""
+"""Partitions and their rows as the catalog has them, without asking pg_timepart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import ProgrammingError, connection
 
-LEAVES = """
+PARTITIONS = """
 SELECT c.oid::bigint, c.relname, i.inhrelid IS NOT NULL, COALESCE(i.inhdetachpending, false),
        COALESCE(t.spcname, '')
 FROM pg_catalog.pg_class c
@@ -19,7 +19,7 @@ ORDER BY c.relname
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class Partition:
     """A partition, attached or detached, as it is now."""
 
     oid: int
@@ -32,12 +32,12 @@ class Leaf:
     """Empty for the database's own."""
 
 
-def read_leaves(tables: Collection[str]) -> list[Leaf]:
+def read_partitions(tables: Collection[str]) -> list[Partition]:
     """Return the partitions of these tables, by name."""
     with connection.cursor() as cursor:
-        cursor.execute(LEAVES, [f"^({'|'.join(tables)})_"])
+        cursor.execute(PARTITIONS, [f"^({'|'.join(tables)})_"])
         return [
-            Leaf(
+            Partition(
                 oid=oid,
                 name=name,
                 is_attached=is_attached,

@@ -1,4 +1,4 @@
-"""What was done to the tables by the workers, and what was not."""
+"""Rotations that the workers have done, beside those that they had to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from deploy.demo.history import RETIRING, Step
 from pg_timepart.constants import ActionKind, Outcome
-from proof.load.kinds import Kind
+from proof.load.table_kinds import TableKind
 
 PARTS = {
     "create": (ActionKind.CREATE,),
@@ -24,7 +24,7 @@ class Goal:
     """What must have been done to one table."""
 
     label: str
-    kind: Kind
+    kind: TableKind
     rotations: int
     has_archive: bool
     """Whether there is a tablespace to move to."""

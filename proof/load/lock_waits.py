@@ -1,4 +1,4 @@
-"""How long the application's statements wait for locks on tables, as the server sees it."""
+"""Lock waits: how long the application's statements wait for tables, as pg_locks has it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ AND a.datname = pg_catalog.current_database()
 
 
 @dataclass(slots=True)
-class Waits:
+class LockWaits:
     """What was seen, look by look."""
 
-    looks: list[tuple[float, float]] = field(default_factory=list)
+    measurements: list[tuple[float, float]] = field(default_factory=list)
     """When, by ``time.monotonic``, and the longest wait at that moment in seconds."""
 
-    def look(self, now: float) -> None:
+    def observe(self, now: float) -> None:
         """Look once."""
         with connection.cursor() as cursor:
             cursor.execute(LONGEST, [NAME])
-            self.looks.append((now, cursor.fetchone()[0] or 0.0))
+            self.measurements.append((now, cursor.fetchone()[0] or 0.0))
 
     def within(self, window: Window) -> list[float]:
         """Return what the looks in this time have seen."""
-        return [wait for at, wait in self.looks if window.began <= at < window.ended]
+        return [wait for at, wait in self.measurements if window.began <= at < window.ended]

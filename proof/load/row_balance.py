@@ -1,4 +1,4 @@
-"""Where every row is that was ever written."""
+"""Balance of rows: all that were written, and where each of them is now."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proof.load.leaves import read_leaves, read_numbers
+from proof.load.partitions import read_numbers, read_partitions
 
 
-class Where(StrEnum):
+class Location(StrEnum):
     """Where rows are."""
 
     ATTACHED = "attached"
@@ -20,20 +20,20 @@ class Where(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class PartitionRows:
     """The rows of one partition."""
 
     label: str
-    where: Where
+    location: Location
     numbers: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class RowBalance:
     """All that was written beside all that was found."""
 
     written: int
-    counts: Mapping[Where, int]
+    counts: Mapping[Location, int]
     """How many rows are where."""
 
     lost: tuple[str, ...]
@@ -46,27 +46,29 @@ class Balance:
     """Rows that nobody was told had been written."""
 
 
-def find_rows(label: str, table: str, archive: str | None) -> list[Holding]:
+def find_rows(label: str, table: str, archive: str | None) -> list[PartitionRows]:
     """Return every partition of this table, wherever it is, with the numbers of its rows."""
     return [
-        Holding(
+        PartitionRows(
             label=label,
-            where=_where(leaf.is_attached, leaf.tablespace, archive),
-            numbers=read_numbers(leaf.name) or (),
+            location=_location(partition.is_attached, partition.tablespace, archive),
+            numbers=read_numbers(partition.name) or (),
         )
-        for leaf in read_leaves([table])
+        for partition in read_partitions([table])
     ]
 
 
-def balance(written: Mapping[str, Iterable[int]], holdings: Sequence[Holding]) -> Balance:
+def balance(
+    written: Mapping[str, Iterable[int]], partitions: Sequence[PartitionRows]
+) -> RowBalance:
     """Return how what was written, by label, and what was found agree."""
-    counts: Counter[Where] = Counter()
+    counts: Counter[Location] = Counter()
     found: Counter[tuple[str, int]] = Counter()
-    for each in holdings:
-        counts[each.where] += len(each.numbers)
+    for each in partitions:
+        counts[each.location] += len(each.numbers)
         found.update((each.label, number) for number in each.numbers)
     wanted = {(label, number) for label, numbers in written.items() for number in numbers}
-    return Balance(
+    return RowBalance(
         written=len(wanted),
         counts=counts,
         lost=_names(wanted - found.keys()),
@@ -75,10 +77,10 @@ def balance(written: Mapping[str, Iterable[int]], holdings: Sequence[Holding]) -
     )
 
 
-def _where(is_attached: bool, tablespace: str, archive: str | None) -> Where:
+def _location(is_attached: bool, tablespace: str, archive: str | None) -> Location:
     if is_attached:
-        return Where.ATTACHED
-    return Where.ARCHIVE if archive and tablespace == archive else Where.DETACHED
+        return Location.ATTACHED
+    return Location.ARCHIVE if archive and tablespace == archive else Location.DETACHED
 
 
 def _names(rows: Iterable[tuple[str, int]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the processes of the application do. Needs Django set up."""
+"""Clients of the application: writers, readers and a reporter. Needs Django set up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from proof.load.application import Role
+from proof.load.application import Client
 from proof.load.models import TABLES, Account, Table
 from proof.load.options import Options
-from proof.load.samples import INSERT, LATE, Notebook
+from proof.load.samples import INSERT, LATE, StatementLog
 
 ACCOUNTS = 500
 LATE_SHARE = 0.05
@@ -29,7 +29,7 @@ READS_A_ROW = 0.15
 NUMBERS_A_WRITER = 100_000_000
 
 
-def roles(options: Options) -> dict[str, Role]:
+def clients(options: Options) -> dict[str, Client]:
     """Return the processes by name."""
     writers = {
         f"writer-{number}": Writer(number, options.rate / options.writers)
@@ -54,21 +54,21 @@ class Writer:
         _look_at_all()
         _visit()
 
-    def act(self, notebook: Notebook) -> None:
+    def act(self, statement_log: StatementLog) -> None:
         """Insert a row, and now and then update an account."""
         table = random.choice(TABLES)
         self._number += 1
         late = random.random() < LATE_SHARE
         row = self._row(table, _late_moment(table) if late else _moment())
         _note(
-            notebook,
+            statement_log,
             LATE if late else INSERT,
             table,
             lambda: row.save(force_insert=True),
             self._number,
         )
         if random.random() < UPDATES_A_ROW:
-            notebook.timed("UPDATE", Account._meta.label_lower, _visit, errors=Error)
+            statement_log.timed("UPDATE", Account._meta.label_lower, _visit, errors=Error)
 
     def _row(self, table: Table, at: Any) -> models.Model:
         account = {"account_id": random.randint(1, ACCOUNTS)} if table.kind.has_account else {}
@@ -86,7 +86,7 @@ class Reader:
         """Look at each table."""
         _look_at_all()
 
-    def act(self, notebook: Notebook) -> None:
+    def act(self, statement_log: StatementLog) -> None:
         """Run one of the queries on one of the tables."""
         queries: dict[str, tuple[int, Callable[[Table], object]]] = {
             "SELECT, recent": (10, self._recent),
@@ -97,7 +97,7 @@ class Reader:
         kind = random.choices(list(queries), [weight for weight, _ in queries.values()])[0]
         joins = [each for each in TABLES if each.kind.has_account]
         table = random.choice(joins if kind == "SELECT, join" else TABLES)
-        _note(notebook, kind, table, lambda: queries[kind][1](table))
+        _note(statement_log, kind, table, lambda: queries[kind][1](table))
 
     def _recent(self, table: Table) -> None:
         newest = list(_recent(table)[:20])
@@ -119,22 +119,26 @@ class Reporter:
         """Look at each table."""
         _look_at_all()
 
-    def act(self, notebook: Notebook) -> None:
+    def act(self, statement_log: StatementLog) -> None:
         """Count one table, wait, and count it again in the same snapshot."""
         table = random.choice(TABLES)
         with connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-            if not _note(notebook, "report, begins", table, table.rows.count):
+            if not _note(statement_log, "report, begins", table, table.rows.count):
                 return
             time.sleep(next(self._lengths))
-            if _note(notebook, "report, ends", table, table.rows.count):
+            if _note(statement_log, "report, ends", table, table.rows.count):
                 cursor.execute("COMMIT")
 
 
 def _note(
-    notebook: Notebook, kind: str, table: Table, work: Callable[[], object], number: int = 0
+    statement_log: StatementLog,
+    kind: str,
+    table: Table,
+    work: Callable[[], object],
+    number: int = 0,
 ) -> bool:
-    is_done = notebook.timed(kind, table.label, work, number=number, errors=Error)
+    is_done = statement_log.timed(kind, table.label, work, number=number, errors=Error)
     if not is_done:
         connection.close()
     return is_done

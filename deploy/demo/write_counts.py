@@ -1,4 +1,4 @@
-"""What the writing process has told so far."""
+"""Counts of rows written and refused, read from the file of the demo's application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WINDOW_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class WriteCounts:
     """All tables together."""
 
     written: int = 0
@@ -21,16 +21,16 @@ class Load:
     """The latest error of an INSERT."""
 
 
-class Loads:
+class WriteCountsReader:
     """Reads the file that the writing process appends to."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._position = 0
-        self._latest = Load()
+        self._latest = WriteCounts()
         self._seen: deque[tuple[float, int]] = deque()
 
-    def read(self) -> Load:
+    def read(self) -> WriteCounts:
         """Return the latest that was told."""
         if self._file.exists():
             with self._file.open() as told:
@@ -51,9 +51,9 @@ class Loads:
         return (self._latest.written - written) / (now - since) if now > since else 0.0
 
 
-def _sum(line: str) -> Load:
+def _sum(line: str) -> WriteCounts:
     tallies = json.loads(line).values()
-    return Load(
+    return WriteCounts(
         written=sum(each["written"] for each in tallies),
         refused=sum(each["refused"] for each in tallies),
         worst_ms=max((each["worst_ms"] for each in tallies), default=0.0),

@@ -1,4 +1,4 @@
-"""Tables and sentences about one run."""
+"""Tables and lines of the report on one run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.table import Table, milliseconds, ratio
 from deploy.demo.history import Step
-from proof.load.accounting import Where
-from proof.load.rotating import PARTS, Goal, Rotations, deferred
+from proof.load.lock_waits import LockWaits
+from proof.load.rotations import PARTS, Goal, Rotations, deferred
+from proof.load.row_balance import Location
 from proof.load.samples import WRITES, Sample, Window, percentile
 from proof.load.verdict import Verdict
-from proof.load.waits import Waits
 
 _P99 = 0.99
 _SHOWN_REASONS = 8
@@ -20,13 +20,13 @@ _NAMES_AND_NUMBERS = re.compile(r"\bload_t\w+|\b\d+(\.\d+)?\b")
 
 
 def latency_table(
-    samples: Sequence[Sample], quiet: Sequence[Window], rotating: Window, waits: Waits
+    samples: Sequence[Sample], quiet: Sequence[Window], rotating: Window, waits: LockWaits
 ) -> Table:
     """Return how long each kind of statement took, while tables rotated and while none did."""
     kinds = sorted({each.kind for each in samples})
     still = [each for each in samples if any(window.has(each) for window in quiet)]
     busy = [each for each in samples if rotating.has(each)]
-    looks = waits.within(rotating)
+    waited = waits.within(rotating)
     return Table(
         title="How long a statement of the application took",
         headers=("", "number", "p99", "quiet p99", "worst", "quiet worst", "ratio"),
@@ -43,7 +43,7 @@ def latency_table(
             ),
             (
                 "The longest wait of the application for a lock on a table, as the server saw it in"
-                f" {len(looks):,} looks: {milliseconds(max(looks, default=0.0))};"
+                f" {len(waited):,} measurements: {milliseconds(max(waited, default=0.0))};"
                 f" quiet {milliseconds(max(_all(waits, quiet), default=0.0))}."
             ),
         ),
@@ -67,7 +67,10 @@ def row_lines(verdict: Verdict) -> list[str]:
     balance = verdict.balance
     return [
         f"Rows written and acknowledged {balance.written:11,}",
-        *(f"  found {_PLACES[where]:<22} {balance.counts.get(where, 0):11,}" for where in Where),
+        *(
+            f"  found {_PLACES[location]:<22} {balance.counts.get(location, 0):11,}"
+            for location in Location
+        ),
         (
             f"  lost {len(balance.lost)}, double {len(balance.doubled)},"
             f" not acknowledged and there {len(balance.unknown)}, refused {len(verdict.refused)}"
@@ -96,10 +99,10 @@ def work_lines(verdict: Verdict, steps: Sequence[Step], retries: int, taken: int
 
 
 _PLACES = {
-    Where.ATTACHED: "attached",
-    Where.DETACHED: "detached, in place",
-    Where.ARCHIVE: "detached, in archive",
-    Where.DROPPED: "dropped after grace",
+    Location.ATTACHED: "attached",
+    Location.DETACHED: "detached, in place",
+    Location.ARCHIVE: "detached, in archive",
+    Location.DROPPED: "dropped after grace",
 }
 
 
@@ -120,7 +123,7 @@ def _pace(samples: Iterable[Sample], windows: Iterable[Window]) -> float:
     return rows / sum(each.seconds for each in windows)
 
 
-def _all(waits: Waits, windows: Iterable[Window]) -> list[float]:
+def _all(waits: LockWaits, windows: Iterable[Window]) -> list[float]:
     return [wait for window in windows for wait in waits.within(window)]
 
 

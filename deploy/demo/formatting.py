@@ -1,4 +1,4 @@
-"""Sentences and aligned lines for the terminal."""
+"""Formatting of steps, statuses and durations for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from deploy.demo.history import RETIRING, Step
-from deploy.demo.load import Load
+from deploy.demo.write_counts import WriteCounts
 from pg_timepart.constants import ActionKind
 from pg_timepart.status import TableStatus
 
@@ -29,12 +29,13 @@ def step_line(step: Step, archive: str | None) -> str:
 
 
 def status_block(
-    seconds: float, load: Load, rows_per_second: float, statuses: Sequence[TableStatus]
+    seconds: float, counts: WriteCounts, rows_per_second: float, statuses: Sequence[TableStatus]
 ) -> list[str]:
     """Return how things are, a line for the application and one for each table."""
     head = (
         f"  {duration(timedelta(seconds=seconds))}: {rows_per_second:,.0f} rows/s,"
-        f" {load.written:,} written, {load.refused} refused, worst INSERT {load.worst_ms:.1f} ms"
+        f" {counts.written:,} written, {counts.refused} refused,"
+        f" worst INSERT {counts.worst_ms:.1f} ms"
     )
     return [head, *(_table_line(each) for each in statuses)]
 

@@ -1,4 +1,4 @@
-"""What a run needs before it begins: a migrated database, keys of the broker, and its processes."""
+"""Environment of a run: a migrated database, Redis keys, and processes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deploy.demo.errors import Stopped
-from deploy.demo.keys import own_keys
 from deploy.demo.options import ServerUrls
-from deploy.demo.place import Place, own_place
+from deploy.demo.own_database import OwnDatabase, own_database
 from deploy.demo.processes import Child, Children
+from deploy.demo.redis_keys import own_keys
 
 _MIGRATE_SECONDS = 120.0
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Environment:
     """One run's own, gone when it ends."""
 
-    place: Place
+    database: OwnDatabase
     children: Children
     stop: threading.Event
     """Set once somebody has asked the run to end."""
@@ -52,21 +52,21 @@ class Stage:
 
 
 @contextmanager
-def own_stage(
+def own_environment(
     name: str, urls: ServerUrls, stop: threading.Event, settings: Mapping[str, str]
-) -> Iterator[Stage]:
+) -> Iterator[Environment]:
     """Make all that a run needs, and remove it afterwards.
 
     The environment of this process, which those that it starts get too, names it, whatever the
     shell has set for another; ``settings`` are more of these variables. Raises DemoError.
     """
     with (
-        own_place(urls.database, name) as place,
-        own_keys(urls.redis, name, place.token) as prefix,
-        Children(name, place.token) as children,
+        own_database(urls.database, name) as database,
+        own_keys(urls.redis, name, database.token) as prefix,
+        Children(name, database.token) as children,
     ):
-        os.environ.update({**_environment(urls, place, prefix), **settings})
-        yield Stage(place=place, children=children, stop=stop)
+        os.environ.update({**_environment(urls, database, prefix), **settings})
+        yield Environment(database=database, children=children, stop=stop)
 
 
 @contextmanager
@@ -78,12 +78,12 @@ def ending_signals_stop() -> Iterator[threading.Event]:
     yield stop
 
 
-def _environment(urls: ServerUrls, place: Place, prefix: str) -> dict[str, str]:
+def _environment(urls: ServerUrls, database: OwnDatabase, prefix: str) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "deploy.settings",
         "DEMO": "1",
         "DEBUG": "0",
-        "DATABASE_URL": place.url,
+        "DATABASE_URL": database.url,
         "MAINTENANCE_DATABASE_URL": "",
         "CELERY_BROKER_URL": urls.redis,
         "CELERY_RESULT_BACKEND": urls.redis,

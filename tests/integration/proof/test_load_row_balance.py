@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from proof.load.accounting import Where, balance, find_rows
-from proof.load.leaves import read_leaves, read_numbers
+from proof.load.partitions import read_numbers, read_partitions
+from proof.load.row_balance import Location, balance, find_rows
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -41,7 +41,7 @@ def execute(*statements: str) -> None:
 def test_attached_and_detached_rows_are_found() -> None:
     found = balance(WRITTEN, find_rows(LABEL, TABLE, None))
     assert (found.lost, found.doubled, found.unknown) == ((), (), ())
-    assert found.counts == {Where.ATTACHED: 2, Where.DETACHED: 2}
+    assert found.counts == {Location.ATTACHED: 2, Location.DETACHED: 2}
 
 
 def test_a_row_that_was_deleted_is_lost() -> None:
@@ -61,7 +61,7 @@ def test_a_row_that_was_written_twice_is_double() -> None:
 
 
 def test_partitions_are_read_from_the_catalog() -> None:
-    found = [(each.name, each.is_attached, each.is_pending) for each in read_leaves([TABLE])]
+    found = [(each.name, each.is_attached, each.is_pending) for each in read_partitions([TABLE])]
     assert found == [("load_t00_new", True, False), ("load_t00_old", False, False)]
 
 

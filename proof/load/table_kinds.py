@@ -1,4 +1,4 @@
-"""The kinds of tables that rotate."""
+"""Kinds of partitioned tables that rotate under load."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pg_timepart.constants import PeriodType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class TableKind:
     """What a table is like, and what is wanted of it."""
 
     period: PeriodType
@@ -40,23 +40,23 @@ class Kind:
 
 
 KINDS = (
-    Kind(period=PeriodType.Minute, length=timedelta(minutes=1), has_account=True, moves=True),
-    Kind(period=PeriodType.Minute, length=timedelta(minutes=1), moves=True, drops=True),
-    Kind(period=PeriodType.Day, length=timedelta(days=1), has_account=True, drops=True),
-    Kind(period=PeriodType.Hour, length=timedelta(hours=1)),
-    Kind(period=PeriodType.Minute, size=2, length=timedelta(minutes=2), moves=True),
-    Kind(
+    TableKind(period=PeriodType.Minute, length=timedelta(minutes=1), has_account=True, moves=True),
+    TableKind(period=PeriodType.Minute, length=timedelta(minutes=1), moves=True, drops=True),
+    TableKind(period=PeriodType.Day, length=timedelta(days=1), has_account=True, drops=True),
+    TableKind(period=PeriodType.Hour, length=timedelta(hours=1)),
+    TableKind(period=PeriodType.Minute, size=2, length=timedelta(minutes=2), moves=True),
+    TableKind(
         period=PeriodType.Month,
         length=timedelta(days=28),
         has_account=True,
         moves=True,
         drops=True,
     ),
-    Kind(period=PeriodType.Hour, size=6, length=timedelta(hours=6), has_account=True),
-    Kind(period=PeriodType.Week, length=timedelta(days=7), moves=True),
+    TableKind(period=PeriodType.Hour, size=6, length=timedelta(hours=6), has_account=True),
+    TableKind(period=PeriodType.Week, length=timedelta(days=7), moves=True),
 )
 
 
-def kind_of(number: int) -> Kind:
+def kind_of(number: int) -> TableKind:
     """Return the kind of the table of this number: each in turn."""
     return KINDS[number % len(KINDS)]

@@ -1,4 +1,4 @@
-"""A database of one's own, so that a run touches nothing else on the server."""
+"""Database of one run, so that nothing else on the server is touched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIRST_WITH_IN_PLACE_TABLESPACES = 150_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class OwnDatabase:
     """Where a run keeps its tables."""
 
     token: str
@@ -35,7 +35,7 @@ class Place:
 
 
 @contextmanager
-def own_place(server_url: str, name: str) -> Iterator[Place]:
+def own_database(server_url: str, name: str) -> Iterator[OwnDatabase]:
     """Make a database and, if possible, a tablespace, and drop both afterwards.
 
     ``name`` is a word in the database's name that says what it is for.
@@ -50,7 +50,7 @@ def own_place(server_url: str, name: str) -> Iterator[Place]:
             stack.callback(_run, cursor, "DROP TABLESPACE IF EXISTS {}", archive)
         _make_database(cursor, database)
         stack.callback(_run, cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
-        yield Place(
+        yield OwnDatabase(
             token=token,
             url=urlsplit(server_url)._replace(path=f"/{database}").geturl(),
             server=_version(cursor),
