@@ -1,4 +1,4 @@
-"""A busy application: processes that write and read, and keep account of every statement."""
+"""Application under measurement: processes that write and read, and time each statement."""
 
 from __future__ import annotations
 

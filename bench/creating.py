@@ -1,4 +1,4 @@
-"""Creating partitions, by us and by plain statements, alternating."""
+"""Benchmark of creating partitions, by a pass and by plain statements, alternating."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connection
 
 from bench.database import tables_of
 from bench.models import Event
-from bench.plain import find_psql, run_driver, run_psql, transactions
+from bench.plain_sql import find_psql, run_driver, run_psql, transactions
 from bench.sizes import Sizes
 from bench.table import Table, seconds
 from pg_timepart.maintenance.manual import create_range

@@ -1,4 +1,4 @@
-"""A database for the length of a run, and tables for the length of a measurement."""
+"""Database of a run, and tables of a measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pass that finds nothing to do, over many tables and over one."""
+"""Benchmark of a pass that finds nothing to do, over many tables and over one."""
 
 from __future__ import annotations
 

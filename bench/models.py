@@ -1,4 +1,4 @@
-"""The tables that are measured. They have no migrations: each benchmark makes what it needs."""
+"""Models of the benchmarks. They have no migrations: each benchmark makes what it needs."""
 
 from __future__ import annotations
 

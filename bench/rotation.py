@@ -1,4 +1,4 @@
-"""What a busy application notices of one rotation, while a report is open on the table."""
+"""Benchmark of one rotation beside a busy application and a report open on the table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Case:
     """A partitioned table and the application that uses it."""
 
     title: str
@@ -71,7 +71,7 @@ _RECENT = "timestamp > now() - interval '1 minute' ORDER BY timestamp DESC LIMIT
 _PAST = f"SELECT now() - n % {PREPARED_DAYS} * interval '1 day'"
 
 SCENES = (
-    Scene(
+    Case(
         title="one table, 4 processes inserting and 2 reading",
         model=Event,
         others=(),
@@ -91,7 +91,7 @@ SCENES = (
         * 4
         + (Job(kind="SELECT", statement=f"SELECT * FROM bench_event WHERE {_RECENT}"),) * 2,
     ),
-    Scene(
+    Case(
         title="a table with a foreign key, 2 processes inserting, 2 writing its target, 2 reading",
         model=Sale,
         others=(Customer,),
@@ -125,32 +125,32 @@ SCENES = (
 
 def measure(sizes: Sizes) -> Iterator[Table]:
     """Yield for each scene the worst of each round beside its quiet time."""
-    for scene in SCENES:
-        with tables_of(*scene.others, scene.model):
-            yield _scene(scene, sizes)
+    for case in SCENES:
+        with tables_of(*case.others, case.model):
+            yield _case(case, sizes)
 
 
-def _scene(scene: Scene, sizes: Sizes) -> Table:
-    _prepare(scene)
-    with busy(scene.jobs) as traffic:
+def _case(case: Case, sizes: Sizes) -> Table:
+    _prepare(case)
+    with busy(case.jobs) as traffic:
         time.sleep(WARM_UP_SECONDS)
-        rounds = [_round(scene, sizes.report_seconds) for _ in range(sizes.rounds)]
-    return _table(scene, sizes, traffic, rounds)
+        rounds = [_round(case, sizes.report_seconds) for _ in range(sizes.rounds)]
+    return _table(case, sizes, traffic, rounds)
 
 
-def _prepare(scene: Scene) -> None:
-    manager = scene.model.partitioning  # type: ignore[attr-defined]
+def _prepare(case: Case) -> None:
+    manager = case.model.partitioning  # type: ignore[attr-defined]
     now = datetime.now(UTC)
     manager.create_range(now - timedelta(days=PREPARED_DAYS), now + timedelta(days=4))
-    for statement in scene.fill:
+    for statement in case.fill:
         execute(statement)
     execute("ANALYZE")
 
 
-def _round(scene: Scene, report_seconds: float) -> Round:
-    with open_report(f"SELECT count(*) FROM {scene.model._meta.db_table}", report_seconds):
+def _round(case: Case, report_seconds: float) -> Round:
+    with open_report(f"SELECT count(*) FROM {case.model._meta.db_table}", report_seconds):
         began = time.monotonic()
-        retries = _rotate(scene.model)
+        retries = _rotate(case.model)
     ended = time.monotonic()
     time.sleep(ended - began)
     return Round(began=began, ended=ended, retries=retries)
@@ -180,13 +180,13 @@ def _until_done(operation: Callable[[], object]) -> int:
     raise AssertionError
 
 
-def _table(scene: Scene, sizes: Sizes, traffic: Traffic, rounds: list[Round]) -> Table:
-    pairs = {kind: [_pair(each, traffic, kind) for each in rounds] for kind in scene.kinds}
+def _table(case: Case, sizes: Sizes, traffic: Traffic, rounds: list[Round]) -> Table:
+    pairs = {kind: [_pair(each, traffic, kind) for each in rounds] for kind in case.kinds}
     lengths = ", ".join(f"{each.seconds:.1f} s" for each in rounds)
     return Table(
-        title=f"Worst statement during a rotation: {scene.title}",
+        title=f"Worst statement during a rotation: {case.title}",
         headers=("", "ratio", "rotation", "quiet", "each round"),
-        rows=tuple(_row(kind, pairs[kind]) for kind in scene.kinds),
+        rows=tuple(_row(kind, pairs[kind]) for kind in case.kinds),
         notes=(
             (
                 f"Medians of {sizes.rounds} rounds, each with a report open for"

@@ -1,4 +1,4 @@
-"""How much of each is measured."""
+"""Sizes of the benchmarks: how many partitions, tables and rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results as aligned text."""
+"""Tables of results as aligned text."""
 
 from __future__ import annotations
 

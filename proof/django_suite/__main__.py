@@ -15,11 +15,11 @@ import psycopg2
 
 from deploy.local.command import ending_signals_raise
 from proof.django_suite.backends import BACKENDS, DJANGO_S
-from proof.django_suite.comparing import Comparison, table
+from proof.django_suite.comparison import Comparison, table
 from proof.django_suite.environments import Environment, environment_with, this_environment
 from proof.django_suite.errors import SuiteError
-from proof.django_suite.running import compare
 from proof.django_suite.sources import tests_of
+from proof.django_suite.suite_run import compare
 
 SUITES = ("schema", "migrations", "migrate_signals", "postgres_tests")
 SUITES_OF_EDITORS = ("schema", "migrations")

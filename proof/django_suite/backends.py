@@ -1,4 +1,4 @@
-"""Other people's backends, with which Django's tests are run too."""
+"""Third-party database backends, with which Django's tests are run too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from proof.django_suite.places import KEPT, run_quietly
+from proof.django_suite.folders import KEPT, run_quietly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Which Python and Django the tests run with: those installed here, or others for the purpose."""
+"""Environments of the tests: the installed Python and Django, or others made for a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from proof.django_suite.places import KEPT, ROOT, run_quietly
+from proof.django_suite.folders import KEPT, ROOT, run_quietly
 
 _VERSIONS = """
 import json, platform, django, psycopg2

@@ -1,4 +1,4 @@
-"""What stops a run of Django's tests, as a sentence for whoever asked for it."""
+"""Exceptions that end a run of Django's tests, with a sentence for whoever started it."""
 
 from __future__ import annotations
 

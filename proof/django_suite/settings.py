@@ -24,7 +24,7 @@ DATABASES = {
     "default": {**_SERVER, "NAME": _NAME},
     "other": {**_SERVER, "NAME": f"{_NAME}_other"},
 }
-TEST_RUNNER = "proof.django_suite.recording.RecordingRunner"
+TEST_RUNNER = "proof.django_suite.recording_runner.RecordingRunner"
 
 # As in the settings that come with these tests.
 SECRET_KEY = "django_tests_secret_key"

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from proof.django_suite.errors import SuiteError
-from proof.django_suite.places import KEPT, run_quietly
+from proof.django_suite.folders import KEPT, run_quietly
 
 
 def tests_of(version: str, python: str | Path) -> Path:

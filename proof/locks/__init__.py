@@ -1,0 +1,1 @@
+"""Lock proof: how long the application waits for each operation, beside each lock holder."""

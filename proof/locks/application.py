@@ -1,4 +1,4 @@
-"""The application: what it says to the tables, over and over, in a session for each thing.
+"""Application of the lock proof: sessions that each repeat one kind of statement.
 
 Its ``lock_timeout`` is the bound: the server ends a statement that waits longer with an error.
 """

@@ -1,4 +1,4 @@
-"""One cell of the matrix: an operation beside somebody who holds the tables."""
+"""Cells of the lock matrix: one operation beside one transaction that holds the tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from proof.locks.application import Application, jobs, locks_of, working
 from proof.locks.holders import HOLDER, HOLDERS, LONG_MS, Holder
-from proof.locks.lock_observer import Locks, Taken, Watch, hits, watching
-from proof.locks.operations import SCENES, Ending, Scene
+from proof.locks.lock_observer import LockObserver, Locks, TakenLocks, hits, observing
+from proof.locks.operations import CASES, Case, OperationResult
 from proof.locks.worker import Worker
 
 BUDGET_MS = 200
@@ -47,7 +47,7 @@ SPELLED = (
 class Cell:
     """A scene, who is in the way, and since when."""
 
-    scene: Scene
+    case: Case
     holder: Holder | None
     for_long: bool = False
     """Whether the holder has been there for longer than LONG_TRANSACTION_MS."""
@@ -55,7 +55,7 @@ class Cell:
     @property
     def budget_ms(self) -> int:
         """LOCK_BUDGET_MS."""
-        return SMALL_BUDGET_MS if self.scene.table.rest == "big" else BUDGET_MS
+        return SMALL_BUDGET_MS if self.case.table.rest == "big" else BUDGET_MS
 
     @property
     def bound_ms(self) -> int:
@@ -70,22 +70,22 @@ class Cell:
         return f"{self.holder.title}, {'for long' if self.for_long else 'just begun'}"
 
     def __str__(self) -> str:
-        return f"{self.scene}: {self.title}"
+        return f"{self.case}: {self.title}"
 
 
-def _cells(scene: Scene) -> Iterator[Cell]:
-    yield Cell(scene=scene, holder=None)
+def _cells(case: Case) -> Iterator[Cell]:
+    yield Cell(case=case, holder=None)
     for holder in HOLDERS:
-        if holder.may_meet(scene.table):
-            yield Cell(scene=scene, holder=holder)
-            yield Cell(scene=scene, holder=holder, for_long=True)
+        if holder.may_meet(case.table):
+            yield Cell(case=case, holder=holder)
+            yield Cell(case=case, holder=holder, for_long=True)
 
 
-CELLS = tuple(cell for scene in SCENES for cell in _cells(scene))
+CELLS = tuple(cell for case in CASES for cell in _cells(case))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class CellResult:
     """What was found in one cell."""
 
     outcome: str
@@ -100,33 +100,33 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class CellRun:
     """A cell, and all who take part."""
 
     cell: Cell
     worker: Worker
     application: Application
-    watch: Watch
+    observer: LockObserver
     wanted: dict[str, Locks]
     """The locks that each of the application's statements takes before and after."""
 
-    def ask(self, wait_seconds: float) -> Ending:
+    def ask(self, wait_seconds: float) -> OperationResult:
         """Have the operation done, and return how it ended."""
         ending = self._ask(wait_seconds)
         for title, locks in locks_of(self.application.jobs).items():
             self.wanted[title] &= locks
         return ending
 
-    def _ask(self, wait_seconds: float) -> Ending:
+    def _ask(self, wait_seconds: float) -> OperationResult:
         limit = LONG_MS if self.cell.for_long else NEVER_LONG_MS
         settings = {
             "LOCK_BUDGET_MS": self.cell.budget_ms,
             "LOCK_WAIT_SECONDS": wait_seconds,
             "LONG_TRANSACTION_MS": limit,
         }
-        return self.worker.ask(self.cell.scene, settings)
+        return self.worker.ask(self.cell.case, settings)
 
-    def words(self, taken: Taken) -> dict[str, str]:
+    def words(self, taken: TakenLocks) -> dict[str, str]:
         """Return for each statement how long it may wait for these locks of ours."""
         return {title: _word(wanted, taken) for title, wanted in self.wanted.items()}
 
@@ -136,67 +136,67 @@ class Trial:
         Return the milliseconds of the longest wait, 0 where none was seen.
         """
         assert not self.application.errors, self.application.errors
-        waits = self.watch.take_waits()
+        waits = self.observer.take_waits()
         for wait in waits:
             assert words[wait.title] != NEVER, f"{wait} waited for us"
             assert wait.milliseconds <= self.cell.bound_ms, f"{wait} was too long"
         return max((wait.milliseconds for wait in waits), default=0)
 
 
-def explore(cell: Cell, worker: Worker) -> Found:
+def explore(cell: Cell, worker: Worker) -> CellResult:
     """Do the operation beside the holder, and again once it is gone; return what was found."""
-    table = cell.scene.table
-    cell.scene.prepare()
+    table = cell.case.table
+    cell.case.prepare()
     some, roles = jobs(table), table.roles()
-    with working(some, cell.bound_ms) as application, watching() as watch:
-        trial = Trial(
+    with working(some, cell.bound_ms) as application, observing() as observer:
+        cell_run = CellRun(
             cell=cell,
             worker=worker,
             application=application,
-            watch=watch,
+            observer=observer,
             wanted=locks_of(some),
         )
         with _holding(cell):
-            ending, taken = _beside(trial)
-            words = trial.words(taken)
-            longest = trial.judge(words)
+            ending, taken = _run_beside_holder(cell_run)
+            words = cell_run.words(taken)
+            longest = cell_run.judge(words)
         if ending.outcome != "done":
-            again = trial.ask(WITH_TIME_SECONDS)
-            assert again == Ending(outcome="done"), again
-        trial.judge(trial.words(watch.take()))
+            again = cell_run.ask(WITH_TIME_SECONDS)
+            assert again == OperationResult(outcome="done"), again
+        cell_run.judge(cell_run.words(observer.take()))
     locks = _described(taken.held, roles) if cell.holder is None else ()
-    return Found(outcome=ending.outcome, waits=words, locks=locks, longest_ms=round(longest))
+    return CellResult(outcome=ending.outcome, waits=words, locks=locks, longest_ms=round(longest))
 
 
 def _holding(cell: Cell) -> AbstractContextManager[None]:
     if cell.holder is None:
         return nullcontext()
-    return cell.holder.holding(cell.scene.table, for_long=cell.for_long)
+    return cell.holder.holding(cell.case.table, for_long=cell.for_long)
 
 
-def _beside(trial: Trial) -> tuple[Ending, Taken]:
+def _run_beside_holder(cell_run: CellRun) -> tuple[OperationResult, TakenLocks]:
     """Do it, again while it gives way to somebody else, or who must wait was not seen waiting."""
-    trial.application.go_round()
-    assert not trial.watch.take_waits(), "it waits, and not for us"
-    trial.watch.take()
-    taken = Taken()
+    cell_run.application.go_round()
+    assert not cell_run.observer.take_waits(), "it waits, and not for us"
+    cell_run.observer.take()
+    taken = TakenLocks()
     for _ in range(MAX_ROUNDS):
-        ending = trial.ask(GIVING_UP_SECONDS if trial.cell.for_long else TRIES_SECONDS)
-        taken.add(trial.watch.take())
+        ending = cell_run.ask(GIVING_UP_SECONDS if cell_run.cell.for_long else TRIES_SECONDS)
+        taken.add(cell_run.observer.take())
         assert ending.outcome in ("done", "deferred"), ending
-        queued = {title for title, word in trial.words(taken).items() if word == BUDGET}
-        is_seen = _names_the_holder(ending) and queued <= trial.watch.waited()
+        queued = {title for title, word in cell_run.words(taken).items() if word == BUDGET}
+        is_seen = _names_the_holder(ending) and queued <= cell_run.observer.waited()
         if ending.outcome == "done" or is_seen:
             return ending, taken
-    raise AssertionError(f"{queued - trial.watch.waited()} never waited; {ending.reason}")
+    raise AssertionError(f"{queued - cell_run.observer.waited()} never waited; {ending.reason}")
 
 
-def _names_the_holder(ending: Ending) -> bool:
+def _names_the_holder(ending: OperationResult) -> bool:
     """Return whether it gave way to the holder, and not to the application on a busy machine."""
     return f"application '{HOLDER}'" in ending.reason
 
 
-def _word(wanted: Locks, taken: Taken) -> str:
+def _word(wanted: Locks, taken: TakenLocks) -> str:
     if hits(wanted, taken.endless):
         return ENDLESS
     if hits(wanted, taken.while_waiting):

@@ -1,4 +1,4 @@
-"""A worker process whose locks the lock proof observes."""
+"""Fixture of a worker process whose locks the lock proof observes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has the tables while we work: transactions that stay open until they are let go."""
+"""Lock holders: transactions that stay open on the tables until they are let go."""
 
 from __future__ import annotations
 

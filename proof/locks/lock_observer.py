@@ -1,4 +1,4 @@
-"""What the server says: which locks our operation takes, and who waits for how long.
+"""Lock observer: which locks an operation takes, and who waits for how long, by pg_locks.
 
 An event trigger notes the locks of every transaction of ours at the end of each of its
 statements; what is rolled back leaves no note. A session beside looks at what ours holds and asks
@@ -96,7 +96,7 @@ class Wait:
 
 
 @dataclass(slots=True, kw_only=True)
-class Taken:
+class TakenLocks:
     """The locks of ours, as OID and mode, since the last ``take``."""
 
     while_waiting: set[tuple[int, str]] = field(default_factory=set)
@@ -108,7 +108,7 @@ class Taken:
     endless: set[tuple[int, str]] = field(default_factory=set)
     """Those of ``held`` whose holding no timeout ends."""
 
-    def add(self, other: Taken) -> None:
+    def add(self, other: TakenLocks) -> None:
         """Have these too."""
         self.while_waiting |= other.while_waiting
         self.held |= other.held
@@ -125,7 +125,7 @@ def hits(wanted: Locks, ours: Iterable[tuple[int, str]]) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class Watch:
+class LockObserver:
     """What looks at our locks all the time."""
 
     is_over: Event = field(default_factory=Event)
@@ -162,14 +162,14 @@ class Watch:
             for (title, _), each in taken.items()
         ]
 
-    def take(self) -> Taken:
+    def take(self) -> TakenLocks:
         """Return what was seen and noted since this was asked last."""
         seen = set(self.seen)
         self.seen.clear()
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM locks_noted RETURNING relation, mode, is_endless")
             noted = cursor.fetchall()
-        return Taken(
+        return TakenLocks(
             while_waiting=seen,
             held={(oid, mode) for oid, mode, _ in noted},
             endless={(oid, mode) for oid, mode, is_endless in noted if is_endless},
@@ -177,15 +177,15 @@ class Watch:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def observing() -> Iterator[LockObserver]:
     """Look at our locks for the length of the block."""
-    watch = Watch()
-    thread = Thread(target=watch.run)
+    observer = LockObserver()
+    thread = Thread(target=observer.run)
     thread.start()
     try:
-        yield watch
+        yield observer
     finally:
-        watch.is_over.set()
+        observer.is_over.set()
         thread.join(30)
 
 

@@ -1,4 +1,4 @@
-"""What is done to a table, through the public API, and what must be there before."""
+"""Operations of the matrix, through the public API, and the state that each needs before."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Case:
     """An operation on one table."""
 
     operation: Operation
@@ -48,22 +48,22 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class OperationResult:
     """How an operation ended, and why."""
 
     outcome: str
     reason: str = ""
 
 
-def perform(scene: Scene) -> Ending:
+def perform(case: Case) -> OperationResult:
     """Do it and return how it ended."""
     try:
-        answer: Any = scene.operation.perform(scene.table.model)
+        answer: Any = case.operation.perform(case.table.model)
     except (OperationDeferred, OperationFailed) as error:
         outcome = Outcome.DEFERRED if isinstance(error, OperationDeferred) else Outcome.FAILED
-        return Ending(outcome=outcome.value, reason=str(error))
+        return OperationResult(outcome=outcome.value, reason=str(error))
     outcome = getattr(answer, "outcome", Outcome.DONE)
-    return Ending(outcome=outcome.value, reason=getattr(answer, "reason", ""))
+    return OperationResult(outcome=outcome.value, reason=getattr(answer, "reason", ""))
 
 
 def archive() -> str:
@@ -135,8 +135,8 @@ _ANY = (tables.PLAIN, tables.REFERRING)
 _REST = (tables.WITH_REST, tables.REFERRING_WITH_REST)
 _BIG_REST = (tables.WITH_BIG_REST, tables.REFERRING_WITH_BIG_REST)
 
-SCENES = tuple(
-    Scene(operation=operation, table=table)
+CASES = tuple(
+    Case(operation=operation, table=table)
     for operation, where in (
         (CREATE, (*_ANY, *_REST, *_BIG_REST)),
         (DETACH, (*_ANY, *_REST)),

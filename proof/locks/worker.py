@@ -1,4 +1,4 @@
-"""A process of its own that does the operations, as a worker is."""
+"""Worker process that performs the operations, as a Celery worker would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.test import override_settings
 
-from proof.locks.operations import SCENES, Ending, Scene, perform
+from proof.locks.operations import CASES, Case, OperationResult, perform
 from tests.support.processes import forked
 
 MAINTENANCE = "maintenance"
@@ -19,10 +19,10 @@ LONGEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Request:
     """What is asked for."""
 
-    scene: int
+    case: int
     """Its number among all scenes."""
 
     settings: dict[str, Any]
@@ -35,11 +35,11 @@ class Worker:
     def __init__(self, orders: Connection) -> None:
         self._orders = orders
 
-    def ask(self, scene: Scene, settings: dict[str, Any]) -> Ending:
+    def ask(self, case: Case, settings: dict[str, Any]) -> OperationResult:
         """Have the operation done, and return how it ended."""
-        self._orders.send(Order(scene=SCENES.index(scene), settings=settings))
-        assert self._orders.poll(LONGEST_SECONDS), f"{scene} does not end"
-        ending: Ending = self._orders.recv()
+        self._orders.send(Request(case=CASES.index(case), settings=settings))
+        assert self._orders.poll(LONGEST_SECONDS), f"{case} does not end"
+        ending: OperationResult = self._orders.recv()
         return ending
 
 
@@ -56,4 +56,4 @@ def working_process() -> Iterator[Worker]:
 def _serve(orders: Connection) -> None:
     for order in iter(orders.recv, None):
         with override_settings(PG_TIMEPART=order.settings):
-            orders.send(perform(SCENES[order.scene]))
+            orders.send(perform(CASES[order.case]))

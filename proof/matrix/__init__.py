@@ -1,1 +1,1 @@
-"""The tests on every version of PostgreSQL and Django, and on pairs of all else that varies."""
+"""Test matrix: every version of PostgreSQL and Django, and pairs of all else that varies."""

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from deploy.local.command import ending_signals_raise
-from proof.matrix import combinations, running, table
+from proof.matrix import combinations, suite_process, table
 from proof.matrix.combinations import FACTORS, Combination
-from proof.matrix.places import DOCUMENT
+from proof.matrix.folders import DOCUMENT
 from proof.matrix.results import Outcome, Result, keep, kept
 
 
@@ -42,13 +42,13 @@ def _wanted(options: argparse.Namespace) -> list[Combination]:
 
 
 def _results(those: Sequence[Combination], options: argparse.Namespace) -> Iterator[Result]:
-    code = running.fingerprint() + " ".join(options.pytest)
+    code = suite_process.fingerprint() + " ".join(options.pytest)
     for each in those:
         before = kept(each, code) if options.resume else None
         if before and before.outcome is Outcome.PASSED:
             result = before
         else:
-            result = running.run(each, options.pytest)
+            result = suite_process.run(each, options.pytest)
             keep(result, code)
         print(table.line(result), flush=True)
         yield result

@@ -1,4 +1,4 @@
-"""Which versions are tried together."""
+"""Combinations of versions that are tried together."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from proof.matrix.combinations import Combination
-from proof.matrix.places import CHECKOUT, ENVIRONMENTS
+from proof.matrix.folders import CHECKOUT, ENVIRONMENTS
 
 _EXTRAS = {"psycopg2": "test", "psycopg3": "test,psycopg3"}
 _VERSIONS = """\

@@ -1,4 +1,4 @@
-"""The Pythons of this machine."""
+"""Python interpreters of this machine."""
 
 from __future__ import annotations
 

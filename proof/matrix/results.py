@@ -1,4 +1,4 @@
-"""How each combination ended, kept in a file beside its log."""
+"""Results of the combinations, each kept in a file beside its log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from proof.matrix.combinations import Combination
-from proof.matrix.places import RUNS
+from proof.matrix.folders import RUNS
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proof.locks import page
+from proof.locks import results_page
 from proof.locks.cells import CELLS, explore
 from proof.locks.worker import Worker
 
@@ -33,10 +33,10 @@ SAMPLE = (
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_page_says_what_is_found(name: str, observed_worker: Worker) -> None:
-    assert explore(BY_NAME[name], observed_worker) == page.read()[name]
+    assert explore(BY_NAME[name], observed_worker) == results_page.read()[name]
 
 
 def test_the_page_has_every_cell_and_no_other() -> None:
-    said = page.read()
+    said = results_page.read()
     assert list(said) == [str(cell) for cell in CELLS]
-    assert page.written(said) == page.on_page()
+    assert results_page.written(said) == results_page.on_page()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from proof.django_suite.comparing import Comparison, Record, table
+from proof.django_suite.comparison import Comparison, Record, table
 
 ONE, TWO = "schema.tests.SchemaTests.test_one", "schema.tests.SchemaTests.test_two"
 WITHOUT = Record(

@@ -15,7 +15,7 @@ import pytest
 
 from proof.matrix.__main__ import main
 from proof.matrix.combinations import FACTORS, Combination, chosen, only, quick
-from proof.matrix.places import CHECKOUT
+from proof.matrix.folders import CHECKOUT
 from proof.matrix.pythons import find_python
 from proof.matrix.results import Outcome, Result, counted, log_of
 from proof.matrix.table import HEADING, documented, line, printed, summary

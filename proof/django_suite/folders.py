@@ -1,4 +1,4 @@
-"""Where the sources of Django and the environments are: in a folder that git ignores."""
+"""Folders of Django's sources and of the environments, which git ignores."""
 
 from __future__ import annotations
 

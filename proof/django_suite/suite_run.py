@@ -1,4 +1,4 @@
-"""Running a suite of Django's tests on our server, without and with pg_timepart, at once."""
+"""Runs of one suite of Django's tests on our server, without and with pg_timepart, at once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proof.django_suite.backends import DJANGO_S, Backend
-from proof.django_suite.comparing import Comparison, Record
+from proof.django_suite.comparison import Comparison, Record
 from proof.django_suite.environments import Environment
 from proof.django_suite.errors import SuiteError
-from proof.django_suite.places import ROOT, last_words
+from proof.django_suite.folders import ROOT, last_words
 
 OURS = "django_celery_beat pg_timepart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class _SuiteRun:
     """One of the two runs."""
 
     suite: str
@@ -50,12 +50,12 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="django-suite-") as scratch:
         folder = Path(scratch)
         without, including = (
-            _Way(suite=suite, name=name, apps=apps, backend=backend, folder=folder)
+            _SuiteRun(suite=suite, name=name, apps=apps, backend=backend, folder=folder)
             for name, apps in (("without", ""), ("with", OURS))
         )
         with ExitStack() as stack:
             begun = [
-                stack.enter_context(_begun(each, environment, tests))
+                stack.enter_context(_started(each, environment, tests))
                 for each in (without, including)
             ]
             for process in begun:
@@ -64,16 +64,18 @@ def compare(
 
 
 @contextmanager
-def _begun(way: _Way, environment: Environment, tests: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    run: _SuiteRun, environment: Environment, tests: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [
         *(str(environment.python), "runtests.py", "--settings=proof.django_suite.settings"),
-        *("--parallel=1", "--noinput", way.suite),
+        *("--parallel=1", "--noinput", run.suite),
     ]
-    with way.log.open("wb") as log:
+    with run.log.open("wb") as log:
         process = subprocess.Popen(
             command,
             cwd=tests,
-            env=_variables(way, environment.python),
+            env=_variables(run, environment.python),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -87,20 +89,20 @@ def _begun(way: _Way, environment: Environment, tests: Path) -> Iterator[subproc
             process.wait()
 
 
-def _variables(way: _Way, python: Path) -> dict[str, str]:
-    folders = (ROOT, way.backend.folder(python))
+def _variables(run: _SuiteRun, python: Path) -> dict[str, str]:
+    folders = (ROOT, run.backend.folder(python))
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(each) for each in folders if each),
-        "DJANGO_SUITE_ENGINE": way.backend.engine,
-        "DJANGO_SUITE_APPS": way.apps,
-        "DJANGO_SUITE_DATABASE": f"django_suite_{os.getpid()}_{way.name}",
-        "DJANGO_SUITE_RECORD": str(way.record),
+        "DJANGO_SUITE_ENGINE": run.backend.engine,
+        "DJANGO_SUITE_APPS": run.apps,
+        "DJANGO_SUITE_DATABASE": f"django_suite_{os.getpid()}_{run.name}",
+        "DJANGO_SUITE_RECORD": str(run.record),
     }
 
 
-def _record_of(way: _Way) -> Record:
-    if not way.record.exists():
-        said = last_words(way.log.read_text(errors="replace"))
-        raise SuiteError(f"{way.suite} {way.name} pg_timepart did not get to its tests: {said}")
-    return Record(**json.loads(way.record.read_text()))
+def _record_of(run: _SuiteRun) -> Record:
+    if not run.record.exists():
+        said = last_words(run.log.read_text(errors="replace"))
+        raise SuiteError(f"{run.suite} {run.name} pg_timepart did not get to its tests: {said}")
+    return Record(**json.loads(run.record.read_text()))

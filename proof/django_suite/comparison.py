@@ -1,4 +1,4 @@
-"""Two runs of one suite, and whether they are what is claimed: the same."""
+"""Comparison of two runs of one suite, which must have ended alike."""
 
 from __future__ import annotations
 

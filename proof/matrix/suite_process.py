@@ -1,4 +1,4 @@
-"""Run the tests on one combination."""
+"""Process that runs the tests on one combination."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy.local.errors import ServiceError
 from deploy.local.npm import provide_postgres
 from proof.matrix import environments
 from proof.matrix.combinations import Combination
-from proof.matrix.places import CHECKOUT
+from proof.matrix.folders import CHECKOUT
 from proof.matrix.pythons import find_python
 from proof.matrix.results import Outcome, Result, counted, folder_of, log_of
 

@@ -1,4 +1,4 @@
-"""Creating partitions with plain statements: what ours are compared with."""
+"""Plain SQL that creates partitions, which our passes are compared with."""
 
 from __future__ import annotations
 

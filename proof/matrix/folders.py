@@ -1,4 +1,4 @@
-"""Where a run keeps things: in MATRIX_FOLDER, or under ``.matrix``, which git ignores."""
+"""Folders of a matrix run: MATRIX_FOLDER, or ``.matrix``, which git ignores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/locks.md: what was found, as tables that people read and tests compare with."""
+"""Results as docs/locks.md: tables that people read and tests compare with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from proof.locks.cells import BUDGET, CELLS, ENDLESS, MOMENT, NEVER, Cell, Found
+from proof.locks.cells import BUDGET, CELLS, ENDLESS, MOMENT, NEVER, Cell, CellResult
 from tests.support.checkout import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "locks.md"
@@ -28,7 +28,7 @@ STATEMENTS = (
     "referenced: DELETE",
 )
 
-Results = Mapping[str, Found]
+Results = Mapping[str, CellResult]
 
 
 def written(results: Results) -> str:
@@ -47,15 +47,15 @@ def on_page() -> str:
     return PAGE.read_text().partition(MARK)[2]
 
 
-def read() -> dict[str, Found]:
+def read() -> dict[str, CellResult]:
     """Return the results that are on the page, by cell."""
-    found: dict[str, Found] = {}
+    found: dict[str, CellResult] = {}
     for section in on_page().split("\n### ")[1:]:
         title, _, text = section.partition("\n")
         locks = re.search(r"^Takes (.*)\.$", text, re.MULTILINE)
         header, _, *rows = (_split(line) for line in text.splitlines() if line.startswith("|"))
         for who, outcome, *words, longest in rows:
-            found[f"{title}: {who}"] = Found(
+            found[f"{title}: {who}"] = CellResult(
                 outcome=outcome,
                 waits=dict(zip(header[2:-1], words, strict=True)),
                 locks=tuple(locks[1].split(", ")) if locks and who == "nobody" else (),
@@ -67,11 +67,11 @@ def read() -> dict[str, Found]:
 def _summary(results: Results) -> Iterator[str]:
     yield "\n## The worst of each operation\n"
     yield from _header("", (*STATEMENTS, LONGEST))
-    for scene, cells in groupby(CELLS, lambda cell: str(cell.scene)):
+    for case, cells in groupby(CELLS, lambda cell: str(cell.case)):
         some = [results[str(cell)] for cell in cells]
         waits = [each.waits for each in some]
         worst = (_worst([each[name] for each in waits if name in each]) for name in STATEMENTS)
-        yield _line(scene, *worst, _milliseconds(max(each.longest_ms for each in some)))
+        yield _line(case, *worst, _milliseconds(max(each.longest_ms for each in some)))
 
 
 def _worst(words: list[str]) -> str:
@@ -79,15 +79,15 @@ def _worst(words: list[str]) -> str:
 
 
 def _details(results: Results) -> Iterator[str]:
-    for operation, cells in groupby(CELLS, lambda cell: cell.scene.operation.title):
+    for operation, cells in groupby(CELLS, lambda cell: cell.case.operation.title):
         yield f"\n## {operation[0].upper()}{operation[1:]}"
-        for scene, some in groupby(cells, lambda cell: str(cell.scene)):
-            yield from _scene(scene, list(some), results)
+        for case, some in groupby(cells, lambda cell: str(cell.case)):
+            yield from _scene(case, list(some), results)
 
 
-def _scene(scene: str, cells: list[Cell], results: Results) -> Iterator[str]:
+def _scene(case: str, cells: list[Cell], results: Results) -> Iterator[str]:
     undisturbed = results[str(cells[0])]
-    yield f"\n### {scene}\n"
+    yield f"\n### {case}\n"
     yield f"Takes {', '.join(undisturbed.locks)}.\n"
     yield from _header("in the way", ("ended", *undisturbed.waits, LONGEST))
     for cell in cells:
