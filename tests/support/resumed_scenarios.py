@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Measurement, Reading
+from tests.support.processes import die_at
 from tests.support.scenarios import (
     REST,
     Scenario,
@@ -19,11 +19,11 @@ from tests.support.table_setup import leave_a_detach_pending
 def finalize_and_move(archive: str) -> Scenario:
     """A pass begins with a detach of ours that was cut short, ends it, and moves the partition."""
     attached = prepare_old(Reading, interval=2, detach_tablespace=archive)
-    begun = {"unfinished": "detach", "wanted_tablespace": archive}
 
     def prepare() -> None:
         attached()
-        PartitionLog.objects.filter(pk=old_partition(Reading).pk).update(**begun)
+        # Together as by a worker that dies while the server is at its statement.
+        die_at("before ALTER TABLE", lambda: run_pass(Reading))
         leave_a_detach_pending(Reading)
 
     return Scenario(
