@@ -1,4 +1,4 @@
-"""Settings of who sends: as the workers', with all apps, for the admin sends too."""
+"""Settings of the client that sends passes: as the workers', with all apps for the admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passes sent by a client, and how they end."""
+"""Maintenance passes sent by a client, and how they end."""
 
 from __future__ import annotations
 

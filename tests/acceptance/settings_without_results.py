@@ -1,4 +1,4 @@
-"""Settings of who sends and wants no result, so that there is no result backend to wait for."""
+"""Settings of a client that wants no result, so that there is no result backend to wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests see of the installation's tables and runs, in the current default database."""
+"""State of the installation's tables and runs, in the current default database."""
 
 from __future__ import annotations
 

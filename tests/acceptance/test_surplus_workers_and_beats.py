@@ -43,7 +43,7 @@ print(json.dumps([tasks.maintain.delay({READING!r}).id for _ in range({EACH})]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crowd:
+class SurplusProcesses:
     """All who are at work."""
 
     workers: list[Process]
@@ -51,13 +51,15 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def crowd(installation: Installation, worker: Process, beat: Process) -> Iterator[Crowd]:
+def surplus(
+    installation: Installation, worker: Process, beat: Process
+) -> Iterator[SurplusProcesses]:
     """Four workers and two beats."""
     names = [f"extra-{number}" for number in range(3)]
     with ExitStack() as stack:
         second = stack.enter_context(installation.beat("second-beat"))
         extras = [stack.enter_context(installation.worker(name)) for name in names]
-        yield Crowd(workers=[worker, *extras], beats=[beat, second])
+        yield SurplusProcesses(workers=[worker, *extras], beats=[beat, second])
 
 
 @pytest.fixture
@@ -72,9 +74,9 @@ def undisturbed(database: None) -> State:
 
 
 def test_two_hundred_duplicates_leave_the_catalog_as_one_call_would(
-    client: Celery, installation: Installation, crowd: Crowd, undisturbed: State
+    client: Celery, installation: Installation, surplus: SurplusProcesses, undisturbed: State
 ) -> None:
-    before = [_times(each, "received") for each in crowd.workers]
+    before = [_times(each, "received") for each in surplus.workers]
     ids = _send_from_several_processes(installation)
     assert len(set(ids)) == SENDERS * EACH
     results = [_result(client, each) for each in ids]
@@ -84,18 +86,18 @@ def test_two_hundred_duplicates_leave_the_catalog_as_one_call_would(
     assert len({each["partition"] for each in done}) == len(done)
     assert undisturbed.difference(observe(Reading)) == ""
     assert runs(outcome="failed") == []
-    after = [_times(each, "received") for each in crowd.workers]
+    after = [_times(each, "received") for each in surplus.workers]
     assert all(more > less for less, more in zip(before, after, strict=True))
 
 
 def test_two_beats_and_four_workers_give_the_result_of_one_of_each(
-    crowd: Crowd, undisturbed: State
+    surplus: SurplusProcesses, undisturbed: State
 ) -> None:
     entry = every(1)
-    before = [_times(each, "Sending due task") for each in crowd.beats]
+    before = [_times(each, "Sending due task") for each in surplus.beats]
     try:
         wait_until(is_rotated, 20)
-        for beat, number in zip(crowd.beats, before, strict=True):
+        for beat, number in zip(surplus.beats, before, strict=True):
             wait_until(lambda: _times(beat, "Sending due task") > number + 1, 20, beat)  # noqa: B023
         wait_for_a_look(times=2)
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.browsing import Browser, installed_browser
+from tests.browser.browser_session import Browser, installed_browser
 from tests.browser.site import PASSWORD, USER, Site, running_site
 
 

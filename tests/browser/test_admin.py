@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.browsing import THEMES, WIDTHS, Browser
+from tests.browser.browser_session import THEMES, WIDTHS, Browser
 from tests.browser.site import Site
 
 CONFIGS = "/admin/pg_timepart/partitionconfig/"

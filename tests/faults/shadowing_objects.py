@@ -126,7 +126,7 @@ def make_traps() -> None:
     execute(text)
 
 
-class Trapped:
+class TrapServer:
     """What fell into a trap since it was last asked."""
 
     def __init__(self, server: OwnServer) -> None:

@@ -41,7 +41,7 @@ LOOP EXECUTE format('ALTER TABLE %s OWNER TO {owner}', item); END LOOP; END $$
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lack:
+class MissingPrivilege:
     """One right that is missing, and what the record then says."""
 
     scenario: str
@@ -50,9 +50,9 @@ class Lack:
     words: tuple[str, ...]
 
 
-def not_the_owner(scenario: str, sentence: str) -> Lack:
+def not_the_owner(scenario: str, sentence: str) -> MissingPrivilege:
     """Return the lack of the table itself."""
-    return Lack(
+    return MissingPrivilege(
         scenario=scenario,
         take=OWN.format(owner="postgres"),
         give=OWN.format(owner=ROLE),
@@ -71,13 +71,13 @@ LACKS = {
     "not the owner: drop": not_the_owner(
         "drop by hand", "permission denied for table plant_measurement_2024"
     ),
-    "no CREATE on the schema": Lack(
+    "no CREATE on the schema": MissingPrivilege(
         scenario="create ahead",
         take=f"REVOKE CREATE ON SCHEMA public FROM {ROLE}",
         give=f"GRANT CREATE ON SCHEMA public TO {ROLE}",
         words=("permission denied for schema public", "GRANT CREATE ON SCHEMA public TO keeper"),
     ),
-    "no CREATE on the tablespace": Lack(
+    "no CREATE on the tablespace": MissingPrivilege(
         scenario="detach and move",
         take=f"REVOKE CREATE ON TABLESPACE archive FROM {ROLE}",
         give=f"GRANT CREATE ON TABLESPACE archive TO {ROLE}",
@@ -86,7 +86,7 @@ LACKS = {
             "GRANT CREATE ON TABLESPACE archive TO keeper",
         ),
     ),
-    "no REFERENCES": Lack(
+    "no REFERENCES": MissingPrivilege(
         scenario="attach what lacks things",
         take=f"REVOKE REFERENCES ON plant_machine FROM {ROLE}",
         give=f"GRANT REFERENCES ON plant_machine TO {ROLE}",
@@ -95,7 +95,7 @@ LACKS = {
             "GRANT REFERENCES ON public.plant_machine",
         ),
     ),
-    "no right to lock what is referred to": Lack(
+    "no right to lock what is referred to": MissingPrivilege(
         scenario="create ahead",
         take=f"REVOKE UPDATE, DELETE ON plant_machine FROM {ROLE}",
         give=f"GRANT UPDATE, DELETE ON plant_machine TO {ROLE}",

@@ -1,4 +1,4 @@
-"""A prepared transaction that everybody forgot: it holds its locks, and no process has them."""
+"""Prepared transactions that were forgotten: they hold locks, and no process has them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.postgres.lock_holders import NAMESPACE
 from tests.apps.plant.models import Measurement, Reading
 from tests.faults.own_server import OwnServer
-from tests.faults.shadowing_objects import Trapped, make_traps, others_marked
+from tests.faults.shadowing_objects import TrapServer, make_traps, others_marked
 from tests.faults.test_search_path import search_path
 from tests.support.all_scenarios import ALL_SCENARIOS
 from tests.support.database import Database
@@ -40,10 +40,10 @@ def traps(own_server: OwnServer, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 
 @pytest.fixture
-def trapped(database: OwnServer, traps: None) -> Iterator[Trapped]:
+def trapped(database: OwnServer, traps: None) -> Iterator[TrapServer]:
     """A search_path that finds traps first; each new session has it."""
     with search_path("evil, public, pg_catalog"):
-        yield Trapped(database)
+        yield TrapServer(database)
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def trapped(database: OwnServer, traps: None) -> Iterator[Trapped]:
         ("SELECT json_agg('{}'::pg_catalog.json)", "json_agg"),
     ],
 )
-def test_a_trap_is_one(trapped: Trapped, statement: str, found: str) -> None:
+def test_a_trap_is_one(trapped: TrapServer, statement: str, found: str) -> None:
     execute(statement)
     assert found in [each.partition(" ")[0] for each in trapped.news()]
 
 
 @pytest.mark.parametrize("name", ALL_SCENARIOS)
-def test_an_operation(trapped: Trapped, archive: str, name: str) -> None:
+def test_an_operation(trapped: TrapServer, archive: str, name: str) -> None:
     with others_marked():
         scenario = ALL_SCENARIOS[name](archive)
         scenario.prepare()
@@ -167,7 +167,9 @@ def all_that_like_leaves_out() -> None:
         all_that_like_leaves_out,
     ],
 )
-def test_whatever_else_is_asked_of_the_server(trapped: Trapped, work: Callable[[], None]) -> None:
+def test_whatever_else_is_asked_of_the_server(
+    trapped: TrapServer, work: Callable[[], None]
+) -> None:
     with others_marked():
         work()
     assert trapped.news() == []

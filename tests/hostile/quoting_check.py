@@ -1,4 +1,4 @@
-"""Proof that a name is always quoted where it gets into SQL."""
+"""Quoting check: a name is always quoted where it gets into SQL."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def outside_quotes(statement: str) -> str:
     return _QUOTED.sub(left, statement)
 
 
-class Watch:
+class QuotingMonitor:
     """Looks at each statement of each connection of this process."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def always_quoted(*, somewhere: bool = True) -> Iterator[None]:
 
     With ``somewhere``, fail also if it gets into none at all.
     """
-    watch = Watch()
+    watch = QuotingMonitor()
     for each in connections.all(initialized_only=True):
         watch.install(connection=each)
     connection_created.connect(watch.install, weak=False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.tables_to_protect import OFF, ON, SHIP, rows
 from tests.hostile.values import LABELS, MOMENTS, NAMES, texts
-from tests.support.command_line import Ended, timepart
+from tests.support.command_line import CommandResult, timepart
 
 pytest_plugins = ("tests.hostile.fixtures",)
 pytestmark = pytest.mark.usefixtures("two_partitions")
@@ -85,7 +85,7 @@ of_hostile_labels = st.one_of(
 )
 
 
-def assert_refused(line: Line) -> Ended:
+def assert_refused(line: Line) -> CommandResult:
     """The line ended with a sentence, and all is as it was."""
     before = rows()
     ended = timepart(*line)
@@ -96,7 +96,7 @@ def assert_refused(line: Line) -> Ended:
     return ended
 
 
-def refused_by(ended: Ended) -> str:
+def refused_by(ended: CommandResult) -> str:
     return "argparse" if ended.error.startswith(FROM_ARGPARSE) else "timepart"
 
 

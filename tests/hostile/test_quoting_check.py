@@ -1,4 +1,4 @@
-"""The proof of quoting can fail."""
+"""Quoting check: it fails where a name is not quoted."""
 
 from __future__ import annotations
 

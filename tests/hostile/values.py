@@ -1,4 +1,4 @@
-"""Names and values that nobody should give, and somebody does."""
+"""Hostile names and values that nobody should give, and somebody does."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 """Whatever a message can carry."""
 
 
-class Strange:
+class UnusualObject:
     """A value of a kind that nobody thought of."""
 
     def __repr__(self) -> str:
@@ -121,6 +121,6 @@ python_values: st.SearchStrategy[Any] = st.one_of(
     st.dates(),
     st.datetimes(),
     st.timedeltas(),
-    st.sampled_from((object, Strange(), Strange, len, {1, 2}, ())),
+    st.sampled_from((object, UnusualObject(), UnusualObject, len, {1, 2}, ())),
 )
 """Whatever a program can pass."""

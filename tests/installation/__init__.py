@@ -1,1 +1,1 @@
-"""What a new user does: the README's quickstart, the wheel alone, and the image's recipe."""
+"""Installation as a new user does it: the README's quickstart, the wheel, and the image."""

@@ -13,7 +13,7 @@ from tests.support.deployed_project import run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class BuiltPackages:
     """What would be published."""
 
     wheel: Path
@@ -22,7 +22,7 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltPackages:
     """Build the wheel and the sdist of this checkout, and a wheel from the sdist."""
     folder = tmp_path_factory.mktemp("built")
     python = empty_environment(folder / "builder")
@@ -34,4 +34,4 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     again = folder / "again"
     pip(python, "wheel", "--no-deps", f"--wheel-dir={again}", str(sdist))
     (wheel_of_sdist,) = again.glob("*.whl")
-    return Built(wheel=wheel, sdist=sdist, wheel_of_sdist=wheel_of_sdist)
+    return BuiltPackages(wheel=wheel, sdist=sdist, wheel_of_sdist=wheel_of_sdist)

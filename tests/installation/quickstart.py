@@ -30,7 +30,7 @@ entry.save()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class QuickstartUser:
     """Somebody who follows the quickstart in an empty folder."""
 
     folder: Path
@@ -82,7 +82,7 @@ class Newcomer:
 
 
 @contextmanager
-def newcomer(folder: Path, bin_folder: Path, **more: str) -> Iterator[Newcomer]:
+def quickstart_user(folder: Path, bin_folder: Path, **more: str) -> Iterator[QuickstartUser]:
     """Give an empty folder, with the programs of an environment and PostgreSQL's on the PATH."""
     server = urlsplit(os.environ["DATABASE_URL"])
     programs = Path(find_postgres().path("postgres")).parent
@@ -97,7 +97,7 @@ def newcomer(folder: Path, bin_folder: Path, **more: str) -> Iterator[Newcomer]:
         "PORT": str(free_port()),
         **more,
     }
-    person = Newcomer(folder=folder, environ=environ, redis_url=own_redis())
+    person = QuickstartUser(folder=folder, environ=environ, redis_url=own_redis())
     try:
         yield person
     finally:
@@ -109,7 +109,7 @@ def own_redis() -> str:
     return urlsplit(os.environ["REDIS_URL"])._replace(path="/13").geturl()
 
 
-def assert_rotates(person: Newcomer, services: dict[str, Running]) -> None:
+def assert_rotates(person: QuickstartUser, services: dict[str, Running]) -> None:
     """Beat sends passes and the worker runs them, status is well, and the admin answers."""
     assert "shop.event: ok" in person.type("python manage.py timepart status")
     assert "no issues" in person.type("python manage.py check")

@@ -18,10 +18,10 @@ from zipfile import ZipFile
 import pytest
 
 from deploy.local.ports import HOST, free_port
-from tests.installation.conftest import Built
+from tests.installation.conftest import BuiltPackages
 from tests.installation.environments import empty_environment, pip
 from tests.installation.image import Image, build
-from tests.installation.quickstart import assert_rotates, newcomer, own_redis
+from tests.installation.quickstart import assert_rotates, own_redis, quickstart_user
 from tests.support.checkout import CHECKOUT
 from tests.support.deployed_project import compose_services, own_database, run, running, until
 
@@ -38,7 +38,7 @@ for each in distributions():
 """
 
 
-def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
+def test_the_sdist_builds_the_same_wheel(built: BuiltPackages) -> None:
     with ZipFile(built.wheel) as wheel, ZipFile(built.wheel_of_sdist) as again:
         assert {each.filename: each.CRC for each in wheel.infolist()} == {
             each.filename: each.CRC for each in again.infolist()
@@ -50,18 +50,18 @@ def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
             assert f"pg_timepart/{file.relative_to(package)}" in names
 
 
-def test_the_sdist_has_what_its_tests_read(built: Built) -> None:
+def test_the_sdist_has_what_its_tests_read(built: BuiltPackages) -> None:
     with tarfile.open(built.sdist) as sdist:
         names = {each.partition("/")[2] for each in sdist.getnames()}
     assert {"docker-compose.yml", ".dockerignore", ".ci/run", "deploy/constraints.txt"} <= names
 
 
-def test_the_quickstart_with_the_wheel_alone(built: Built, tmp_path: Path) -> None:
+def test_the_quickstart_with_the_wheel_alone(built: BuiltPackages, tmp_path: Path) -> None:
     python = empty_environment(tmp_path / "environment")
     pip(python, "install", str(built.wheel))
     folder = tmp_path / "project"
     folder.mkdir()
-    with newcomer(folder, python.parent) as person, ExitStack() as stack:
+    with quickstart_user(folder, python.parent) as person, ExitStack() as stack:
         where = person.type("python -c 'import pg_timepart; print(pg_timepart.__file__)'")
         assert where.startswith(str(tmp_path / "environment"))
         services = person.follow(stack, installed=True)

@@ -1,4 +1,4 @@
-"""Other people's packages beside this one, the real ones: a whole life of partitions with each.
+"""Third-party packages beside this one, the real ones: every operation with each.
 
 Some run in ``make acceptance``; ``make neighbours`` runs them all.
 """

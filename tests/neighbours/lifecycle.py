@@ -14,7 +14,7 @@ from tests.neighbours import project_setup
 
 def main() -> None:
     """Start the neighbour, then live."""
-    from tests.neighbours.kinds import NEIGHBOURS
+    from tests.neighbours.third_party_packages import NEIGHBOURS
 
     neighbour = next(each for each in NEIGHBOURS if each.name == os.environ["NEIGHBOUR"])
     if neighbour.start:

@@ -1,4 +1,4 @@
-"""How each is set to work, before Django is imported."""
+"""Set-up of each third-party package, before Django is imported."""
 
 from __future__ import annotations
 

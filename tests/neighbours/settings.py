@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from tests.acceptance.settings import *  # noqa: F403
-from tests.neighbours.kinds import NEIGHBOURS, Neighbour
+from tests.neighbours.third_party_packages import NEIGHBOURS, ThirdPartyPackage
 
 _known = {each.name: each for each in NEIGHBOURS}
-NEIGHBOUR: Neighbour | None = _known.get(os.environ.get("NEIGHBOUR", ""))
+NEIGHBOUR: ThirdPartyPackage | None = _known.get(os.environ.get("NEIGHBOUR", ""))
 
 if NEIGHBOUR is not None:
     INSTALLED_APPS += NEIGHBOUR.apps  # noqa: F405

@@ -1,4 +1,4 @@
-"""``migrate`` and a whole life of partitions, beside other people's packages."""
+"""Third-party packages: ``migrate`` and every operation work beside each of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from django.db import connection
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from pytest_django import DjangoDbBlocker
 
-from tests.neighbours.kinds import NEIGHBOURS, PSYCOPG2, PSYCOPG3, SAMPLE, Neighbour
 from tests.neighbours.packages import folder_of
+from tests.neighbours.third_party_packages import (
+    NEIGHBOURS,
+    PSYCOPG2,
+    PSYCOPG3,
+    SAMPLE,
+    ThirdPartyPackage,
+)
 from tests.settings import DATABASE_URL
 from tests.support.case_samples import some_of
 from tests.support.checkout import CHECKOUT
@@ -44,7 +50,9 @@ def database_url(elsewhere: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("neighbour", some_of(CASES, CASES.keys() & SAMPLE))
-def test_a_whole_life_beside(neighbour: Neighbour, database_url: str, elsewhere: str) -> None:
+def test_a_whole_life_beside(
+    neighbour: ThirdPartyPackage, database_url: str, elsewhere: str
+) -> None:
     folder = folder_of(neighbour.packages, with_dependencies=not neighbour.needs_django)
     done = subprocess.run(
         [sys.executable, "-m", "tests.neighbours.lifecycle"],

@@ -1,4 +1,4 @@
-"""A table that has something to do for every operation, and who does it all at once."""
+"""Concurrent operations: a table with work for every operation, and processes that do it all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left on the pool's server connections, for whoever gets them next."""
+"""Session leaks: what is left on the pool's server connections for whoever gets them next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every operation to disturb, by name."""
+"""Scenarios of every operation to disturb, by name."""
 
 from __future__ import annotations
 

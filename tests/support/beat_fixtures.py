@@ -1,4 +1,4 @@
-"""What tests need that look at the rows of django-celery-beat."""
+"""Fixtures for tests of the rows of django-celery-beat."""
 
 from __future__ import annotations
 

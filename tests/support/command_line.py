@@ -24,7 +24,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class CommandResult:
     """How a command ended."""
 
     status: int
@@ -42,7 +42,7 @@ class Ended:
         return self.out.splitlines()
 
 
-def timepart(*arguments: str) -> Ended:
+def timepart(*arguments: str) -> CommandResult:
     """Run the command in this process, on the connection of the test."""
     out, error = StringIO(), StringIO()
     status = 0
@@ -51,10 +51,10 @@ def timepart(*arguments: str) -> Ended:
     except CommandError as raised:
         status = raised.returncode
         error.write(str(raised))
-    return Ended(status=status, out=out.getvalue(), error=error.getvalue())
+    return CommandResult(status=status, out=out.getvalue(), error=error.getvalue())
 
 
-def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> Ended:
+def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> CommandResult:
     """Run the command as a program, on the test's database or on the one that ``url`` names."""
     ended = subprocess.run(
         program(*arguments),
@@ -71,10 +71,10 @@ def run_timepart(*arguments: str, url: str | None = None, **options: Any) -> End
             **options,
         },
     )
-    return Ended(status=ended.returncode, out=ended.stdout or "", error=ended.stderr)
+    return CommandResult(status=ended.returncode, out=ended.stdout or "", error=ended.stderr)
 
 
-def run_unread(*arguments: str) -> Ended:
+def run_unread(*arguments: str) -> CommandResult:
     """Run the command as a program, before ``| head`` that has read enough."""
     unread, written = os.pipe()
     os.close(unread)

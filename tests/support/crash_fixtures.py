@@ -1,4 +1,4 @@
-"""What tests need in which processes are killed at work on the plant."""
+"""Fixtures for tests that kill processes at work on the plant's tables."""
 
 from __future__ import annotations
 

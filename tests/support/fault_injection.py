@@ -1,4 +1,4 @@
-"""A fault at statements of an operation: the next pass ends where an undisturbed run ends."""
+"""Fault injection at statements of an operation: the next pass ends as an undisturbed one."""
 
 from __future__ import annotations
 

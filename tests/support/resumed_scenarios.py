@@ -1,4 +1,4 @@
-"""More operations to disturb: on what is half done already, and on what is attached."""
+"""Scenarios to disturb: operations on what is half done already, and on what is attached."""
 
 from __future__ import annotations
 

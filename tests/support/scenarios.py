@@ -1,4 +1,4 @@
-"""Operations to disturb: how the table is before, what is done, and what the next pass does."""
+"""Scenarios to disturb: the table before, the operation, and what the next pass does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table as it usually is: room ahead, and one old partition with a row."""
+"""Set-up of a usual table: room ahead, and one old partition with a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that counts of a partitioned table, as lines to compare, without OIDs and times."""
+"""State of a partitioned table, as lines to compare, without OIDs and times."""
 
 from __future__ import annotations
 

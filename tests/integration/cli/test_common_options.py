@@ -10,7 +10,7 @@ import pytest
 
 from pg_timepart.management.commands.timepart import Command
 from tests.support.checkout import CHECKOUT
-from tests.support.command_line import NOWHERE, Ended, environment, program, run_timepart
+from tests.support.command_line import NOWHERE, CommandResult, environment, program, run_timepart
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "status": (),
@@ -76,7 +76,7 @@ def test_settings_after_the_command_are_those_that_are_read() -> None:
 
 
 def test_a_traceback_for_who_asks_for_it() -> None:
-    def unknown(*more: str) -> Ended:
+    def unknown(*more: str) -> CommandResult:
         return run_timepart("status", "fleet.submarine", *more, url=NOWHERE)
 
     assert "Traceback" not in unknown().error

@@ -20,7 +20,7 @@ from pg_timepart.schema.registry import decorated_classes, only_decorated
 from pg_timepart.status import statuses
 from tests.apps.plant.models import Reading
 from tests.support.admin_client import page_of, signed_in
-from tests.support.command_line import Ended, timepart
+from tests.support.command_line import CommandResult, timepart
 from tests.support.later_migrations import code_without
 
 ALL = ("plant.measurement", "plant.reading", "plant.shift")
@@ -58,7 +58,7 @@ def uncomment(names: list[str]) -> None:
     execute(*(f"COMMENT ON TABLE {name} IS NULL" for name in names))
 
 
-def of_readings(ended: Ended) -> str:
+def of_readings(ended: CommandResult) -> str:
     """Return what a command says of the readings alone."""
     blocks = [each for each in ended.out.split("\n\n") if LABEL in each]
     assert len(blocks) == 1, ended.out

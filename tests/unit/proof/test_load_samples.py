@@ -1,4 +1,4 @@
-"""What the application notes is read back, refusals included."""
+"""Samples of the load proof are read back, refusals included."""
 
 from __future__ import annotations
 

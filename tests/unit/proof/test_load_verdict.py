@@ -1,4 +1,4 @@
-"""The verdict of the proof under load: what must make it fail does."""
+"""Verdict of the load proof: everything that must make it fail does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What else may be installed where this package is."""
+"""Third-party packages that may be installed where this package is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PSYCOPG2, PSYCOPG3 = "psycopg2", "psycopg3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class ThirdPartyPackage:
     """Packages, and how they are set up."""
 
     name: str
@@ -34,7 +34,7 @@ class Neighbour:
 BOTH = frozenset({PSYCOPG2, PSYCOPG3})
 
 WATCHERS = (
-    Neighbour(
+    ThirdPartyPackage(
         name="elastic",
         packages=("elastic-apm",),
         start="elastic",
@@ -42,8 +42,8 @@ WATCHERS = (
         settings={"ELASTIC_APM": {"SERVICE_NAME": "tests", "DISABLE_SEND": True}},
         wraps=BOTH,
     ),
-    Neighbour(name="datadog", packages=("ddtrace",), start="datadog", wraps=BOTH),
-    Neighbour(
+    ThirdPartyPackage(name="datadog", packages=("ddtrace",), start="datadog", wraps=BOTH),
+    ThirdPartyPackage(
         name="opentelemetry",
         packages=(
             "opentelemetry-instrumentation-psycopg2",
@@ -52,9 +52,9 @@ WATCHERS = (
         ),
         start="opentelemetry",
     ),
-    Neighbour(name="newrelic", packages=("newrelic",), start="newrelic", wraps=BOTH),
-    Neighbour(name="sentry", packages=("sentry-sdk",), start="sentry"),
-    Neighbour(
+    ThirdPartyPackage(name="newrelic", packages=("newrelic",), start="newrelic", wraps=BOTH),
+    ThirdPartyPackage(name="sentry", packages=("sentry-sdk",), start="sentry"),
+    ThirdPartyPackage(
         name="toolbar",
         packages=("django-debug-toolbar", "sqlparse"),
         needs_django=True,
@@ -64,20 +64,20 @@ WATCHERS = (
 """Tools that watch what an application asks of its database."""
 
 BACKENDS = (
-    Neighbour(
+    ThirdPartyPackage(
         name="zero-downtime",
         packages=("django-pg-zero-downtime-migrations",),
         needs_django=True,
         engine="django_zero_downtime_migrations.backends.postgres",
     ),
-    Neighbour(
+    ThirdPartyPackage(
         name="prometheus",
         packages=("django-prometheus", "prometheus-client"),
         needs_django=True,
         apps=("django_prometheus",),
         engine="django_prometheus.db.backends.postgresql",
     ),
-    Neighbour(
+    ThirdPartyPackage(
         name="postgres-extra",
         packages=("django-postgres-extra", "python-dateutil", "six"),
         needs_django=True,
@@ -86,7 +86,7 @@ BACKENDS = (
         # It wants hstore, which not every server has.
         settings={"POSTGRES_EXTRA_AUTO_EXTENSION_SET_UP": False},
     ),
-    Neighbour(
+    ThirdPartyPackage(
         name="read-only",
         packages=("django-read-only",),
         needs_django=True,
@@ -97,14 +97,14 @@ BACKENDS = (
 """Backends with connections and schema editors of their own."""
 
 GREEN = (
-    Neighbour(name="gevent", packages=("gevent",), start="gevent"),
-    Neighbour(
+    ThirdPartyPackage(name="gevent", packages=("gevent",), start="gevent"),
+    ThirdPartyPackage(
         name="psycogreen",
         packages=("gevent", "psycogreen"),
         start="psycogreen",
         drivers=frozenset({PSYCOPG2}),
     ),
-    Neighbour(name="eventlet", packages=("eventlet",), start="eventlet"),
+    ThirdPartyPackage(name="eventlet", packages=("eventlet",), start="eventlet"),
 )
 """Green threads in the place of threads."""
 

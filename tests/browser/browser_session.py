@@ -1,4 +1,4 @@
-"""A headless Chromium: going to pages, looking at them in sizes and themes, and judging them."""
+"""Browser session in a headless Chromium: opens pages in sizes and themes, and checks them."""
 
 from __future__ import annotations
 
