@@ -75,7 +75,7 @@ def _recorded(run: PartitionRun, known: Progress | None) -> Progress:
     if run.outcome != Outcome.DEFERRED:
         return Progress(sentence=run.message, has_ended=True, outcome=run.outcome, run=run)
     return Progress(
-        sentence=f"It gave way and is tried again: {run.message}",
+        sentence=f"It was deferred and is tried again: {run.message}",
         has_ended=known is not None and known.has_ended,
         outcome=run.outcome,
         run=run,

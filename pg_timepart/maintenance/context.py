@@ -22,7 +22,7 @@ from pg_timepart.partitions.tables import Parent, Partition, Template
 from pg_timepart.postgres.table_details import read_template
 from pg_timepart.postgres.unattached_tables import objection
 
-ABSENT = "does not exist any more, or hangs on another table."
+ABSENT = "does not exist any more, or is attached to another table."
 
 
 @dataclass(slots=True, kw_only=True)

@@ -127,7 +127,7 @@ class Session:
 def _require_same_tables(connection: BaseDatabaseWrapper, step: Step) -> None:
     """Raise Deferred where a table was attached or renamed before its lock was had."""
     if step.unattached is not None and not hangs_on_nothing(connection, step.unattached):
-        raise Deferred(f"Somebody has just attached or renamed {step.unattached.name}.")
+        raise Deferred(f"Another session has just attached or renamed {step.unattached.name}.")
     if step.unrenamed is not None and not has_its_name(connection, step.unrenamed):
         raise Deferred(f"{step.unrenamed.name} is another table by now, or none.")
 

@@ -93,8 +93,8 @@ def _refuse_elsewhere(target: Target, logs: Sequence[PartitionLog]) -> None:
     for each in logs:
         if not target.keeps_logs:
             raise Refused(
-                f"{each.table_name} was given by its row, which is about a table of {target.label}"
-                f" in another database: partitions in {target.alias!r} have no rows. Leave"
+                f"{each.table_name} was given by its log, which is about a table of {target.label}"
+                f" in another database: partitions in {target.alias!r} have no logs. Leave"
                 " db_manager() out."
             )
         if each._state.db not in {None, target.config._state.db} and not _is_known(target, each):

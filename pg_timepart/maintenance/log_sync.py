@@ -159,7 +159,7 @@ def _attached_repair(
         _follow(log, partition)
         yield Repair(log=log, finding=Finding(Code.ROW_ADDED, f"{partition.name} is recorded."))
         return
-    words = f"{partition.name} was changed outside; its row follows."
+    words = f"{partition.name} was changed outside; its log is updated."
     finding = Finding(Code.ROW_CHANGED, words)
     if _never_began(log, partition):
         words = f"The detach of {partition.name} was cut short before it began."
@@ -230,7 +230,7 @@ def _detached_repair(log: PartitionLog, partition: Partition, now: datetime) -> 
         (Code.ROW_DETACHED, "detached") if log.is_attached else (Code.ROW_CHANGED, "changed")
     )
     if facts := _assign(log, wanted):
-        finding = Finding(code, f"{partition.name} was {what} outside; its row follows.")
+        finding = Finding(code, f"{partition.name} was {what} outside; its log is updated.")
         yield Repair(log=log, facts=facts, finding=finding)
 
 

@@ -80,7 +80,7 @@ class Unattended:
             yield f"No partitioned model {self.label} is installed, so nothing maintains its table."
         yield from (_room(each) for each in self.tables)
         if self.entries:
-            yield f"Beat sends what fails: {', '.join(self.entries)}."
+            yield f"Beat sends tasks that fail: {', '.join(self.entries)}."
         if not self.is_installed:
             yield "Put the decorator back, or the app that has the model."
         yield f"If it shall be left alone, {' and '.join(self._left_behind())}."

@@ -17,9 +17,9 @@ PARTITION = Flag(
 )
 EPILOG = (
     "Models are written app.model. Times without an offset are read, and all times shown, in"
-    " PARTITION_TIMEZONE. Exit status: 0 all is well; 1 something is wrong, or a run failed or gave"
-    " way to somebody who holds a lock; 2 the command line is wrong. timepart COMMAND --help says"
-    " more."
+    " PARTITION_TIMEZONE. Exit status: 0 all is well; 1 something is wrong, or a run failed or was"
+    " deferred because another session holds a lock; 2 the command line is wrong."
+    " timepart COMMAND --help says more."
 )
 
 

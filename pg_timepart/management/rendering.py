@@ -129,7 +129,7 @@ def _result(result: ActionResult) -> str:
     handler = HANDLERS[result.kind]
     name, detail = printable(result.partition), printable(result.detail)
     if result.outcome is Outcome.DEFERRED:
-        return f"gave way, did not {handler.verb} {name}: {detail}"
+        return f"deferred, did not {handler.verb} {name}: {detail}"
     if result.outcome is Outcome.FAILED:
         return f"failed to {handler.verb} {name}: {detail}"
     took = formatting.duration(timedelta(seconds=result.seconds))

@@ -287,6 +287,6 @@ def _notes(parent: Parent) -> tuple[Finding, ...]:
     note = Finding(
         Code.DEFAULT_PARTITION,
         f"{parent.default.name} is a default partition: while it exists, every create and detach"
-        " needs a brief exclusive lock on it, and rows in it can stand in the way.",
+        " needs a brief exclusive lock on it, and rows in it can prevent both.",
     )
     return (note,)

@@ -75,7 +75,7 @@ class LockTimeout(Deferred):
         last = {each.transaction: each for each in reversed(holders)}
         who = "; ".join(f"{each} holds {each.mode} on {each.relation}" for each in last.values())
         super().__init__(
-            f"{what} gave way after {waited:.1f} s: "
+            f"{what} was deferred after {waited:.1f} s: "
             + (who or "nobody was seen to hold it, but no try ended within the budget")
             + f".{advice}"
         )

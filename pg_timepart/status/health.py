@@ -56,12 +56,12 @@ def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
     for each in holders:
         words.append(f"Its advisory lock is held now by {each}.")
         words.append(
-            "That is not the role that looks here: if it maintains nothing, end its session by"
-            f" pg_terminate_backend({each.pid}), and take CONNECT from it."
+            "Its role is not the one that asks for this status: if it maintains nothing,"
+            f" end its session by pg_terminate_backend({each.pid}), and take CONNECT from it."
             if each.pid and each.is_of_our_role is False
             else "If no run is at work there, end it."
         )
-    what = f"The last {REPEATED} runs gave way"
+    what = f"The last {REPEATED} runs were deferred"
     return Finding(
         Code.RUNS_DEFERRED,
         " ".join([f"{what}, and the last said: {config.last_message}", *words]),
@@ -188,9 +188,9 @@ def _elsewhere(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -> 
         yield Finding(
             Code.ON_ANOTHER_TABLE,
             f"{first.partition.name}{f' and {len(found) - 1} more' if found[1:] else ''}, recorded"
-            f" for {target.label}, hang{'' if found[1:] else 's'} on"
-            f" {first.parent.schema}.{first.parent.name} and not on {parent.schema}.{parent.name}:"
-            " no pass retires them, and their rows stay with their pins. See docs/drift.md.",
+            f" for {target.label}, {'are' if found[1:] else 'is'} attached to"
+            f" {first.parent.schema}.{first.parent.name} and not to {parent.schema}.{parent.name}:"
+            " no pass retires them, and their logs and pins stay. See docs/drift.md.",
         )
 
 

@@ -46,7 +46,7 @@ def read_records(chosen: Sequence[type[models.Model]]) -> Records:
             logs.setdefault(log.config_id, []).append(log)
         deferred = gave_way_repeatedly(configs.values())
     except django.db.Error as error:
-        trouble = unreadable(f"The rows of pg_timepart in the database {using!r}", error)
+        trouble = unreadable(f"The tables of pg_timepart in the database {using!r}", error)
         return Records(
             targets=[_target(model, {}) for model in chosen], logs={}, trouble=(trouble,)
         )

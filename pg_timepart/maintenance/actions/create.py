@@ -146,9 +146,7 @@ class Create(Handler):
                 session.run(self.steps())
         except DatabaseError as error:
             if sqlstate(error) == UNIQUE_VIOLATION:
-                raise Deferred(
-                    f"Somebody else makes a table named {name} at the same time."
-                ) from error
+                raise Deferred(f"Another session creates a table named {name} now.") from error
             if not self._is_lost(name, error):
                 raise
             return False

@@ -78,7 +78,7 @@ MAINTAIN = Operation(
     details=(
         "A pass finishes what was interrupted, creates partitions ahead, detaches what is past"
         " retention, moves it, and drops what was detached longer ago than the config's grace."
-        " Exit status: 1 if any pass failed or gave way, else 0."
+        " Exit status: 1 if any pass failed or was deferred, else 0."
     ),
     gerund="a pass",
     button="Run a pass now",

@@ -129,7 +129,7 @@ class Command(BaseCommand):
 
     def _report(self, options: dict[str, Any], reports: Sequence[Report]) -> None:
         self._show(options, reports, rendering.report_lines, apart="\n")
-        for outcome, words in ((Outcome.FAILED, "failed"), (Outcome.DEFERRED, "gave way")):
+        for outcome, words in ((Outcome.FAILED, "failed"), (Outcome.DEFERRED, "deferred")):
             _raise_for([each.label for each in reports if each.outcome is outcome], words)
 
     def _show(

@@ -126,7 +126,7 @@ def test_what_gave_way_is_followed_on(client: Client) -> None:
     with celery():
         record(task_id, "deferred", "Somebody has the lock.")
         page = followed(client, task_id)
-        assert "It gave way and is tried again: Somebody has the lock." in page
+        assert "It was deferred and is tried again: Somebody has the lock." in page
         assert not has_ended(page)
         record(task_id, "done")
         assert has_ended(followed(client, task_id))

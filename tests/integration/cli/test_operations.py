@@ -90,8 +90,8 @@ def test_a_pass_that_gives_way_ends_with_1_and_names_who_is_there(
     ):
         ended = timepart("maintain", "fleet.ship")
     assert ended.status == 1
-    assert "fleet.ship: gave way." in ended.error
-    assert f"  gave way, did not detach {old}: " in ended.out
+    assert "fleet.ship: deferred." in ended.error
+    assert f"  deferred, did not detach {old}: " in ended.out
     assert "application 'the report'" in ended.out
 
 

@@ -76,7 +76,7 @@ def test_one_attached_by_hand_gets_a_row(ships: Database) -> None:
 def test_one_detached_by_hand(ships: Database) -> None:
     ships.execute(f"ALTER TABLE fleet_ship DETACH PARTITION {JANUARY}")
     report = maintain("fleet.ship", now=NOW)
-    assert sentences(report.repairs) == f"{JANUARY} was detached outside; its row follows."
+    assert sentences(report.repairs) == f"{JANUARY} was detached outside; its log is updated."
     row = ships.log(Ship, "2024-01-01")
     assert (row.is_attached, row.end) == (False, at("2024-02-01"))
     assert row.detached_at is not None
@@ -201,13 +201,13 @@ def test_status_tells_of_partitions_that_hang_on_another_table(pinned: Database)
         assert pins(pinned) == [PINNED]
         told = [each for each in map(str, status_of(Ship).problems) if JANUARY in each]
         assert told[0].startswith(
-            f"{JANUARY}, recorded for fleet.ship, hangs on other.theirs and not on"
+            f"{JANUARY}, recorded for fleet.ship, is attached to other.theirs and not to"
             " public.fleet_ship:"
         )
-        with pytest.raises(OperationFailed, match="or hangs on another table"):
+        with pytest.raises(OperationFailed, match="or is attached to another table"):
             pinned.log(Ship, "2024-01-01").detach()
         PartitionLog.objects.filter(table_name=JANUARY).delete()
-        assert "on other.theirs" not in sentences(status_of(Ship).problems)
+        assert "to other.theirs" not in sentences(status_of(Ship).problems)
         pinned.execute(f"DROP TABLE {JANUARY}")
 
 

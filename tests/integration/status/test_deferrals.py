@@ -58,7 +58,9 @@ def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
         give_way("fleet.ship", times=1)
         (problem,) = said()
         assert status_of("fleet.ship").health is Health.CRITICAL  # for want of partitions
-    assert problem.startswith("The last 3 runs gave way, and the last said: Another run maintains")
+    assert problem.startswith(
+        "The last 3 runs were deferred, and the last said: Another run maintains"
+    )
     assert "Its advisory lock is held now by pid " in problem
     assert "(application 'somebody', user 'postgres', open for" in problem
     assert problem.endswith("If no run is at work there, end it.")
@@ -69,7 +71,7 @@ def test_a_stranger_is_told_from_a_run_of_ours(database: Database, stranger: str
         give_way("fleet.ship", times=3)
         (problem,) = said()
     assert "user 'stranger'" in problem
-    assert "That is not the role that looks here" in problem
+    assert "Its role is not the one that asks for this status" in problem
     assert "pg_terminate_backend(" in problem
 
 

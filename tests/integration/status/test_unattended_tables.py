@@ -72,7 +72,7 @@ def test_status_names_the_model_its_table_and_what_to_do(lost: PartitionConfig) 
     said = of_readings(ended)
     assert f"No partitioned model {LABEL} is installed, so nothing maintains its table." in said
     assert "public.plant_reading has room until 20" in said
-    assert f"Beat sends what fails: pg_timepart: maintain {LABEL}." in said
+    assert f"Beat sends tasks that fail: pg_timepart: maintain {LABEL}." in said
     assert "Put the decorator back" in said
     assert "delete its config in the admin and remove the comments" in said
     (told,) = [each for each in timepart("status", "--json").json if each["model"] == LABEL]
@@ -165,10 +165,8 @@ def test_an_entry_alone_is_reported(lost: PartitionConfig) -> None:
     entry.save(force_insert=True)
     ended = timepart("status")
     assert ended.status == 1
-    assert (
-        "gone.model is installed, so nothing maintains its table. Beat sends what fails: By hand."
-        in ended.out
-    )
+    assert "gone.model is installed, so nothing maintains its table." in ended.out
+    assert "its table. Beat sends tasks that fail: By hand." in ended.out
     assert "delete these entries of beat" in ended.out
 
 
