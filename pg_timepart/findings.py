@@ -83,11 +83,11 @@ class Code(StrEnum):
     NO_PASS = "no_pass", Severity.WARNING
 
     # Repairs of PartitionLog rows and of comments
-    ROW_ADDED = "row_added", Severity.INFO
-    ROW_ADOPTED = "row_adopted", Severity.INFO
-    ROW_CHANGED = "row_changed", Severity.INFO
-    ROW_DETACHED = "row_detached", Severity.INFO
-    ROW_REMOVED = "row_removed", Severity.INFO
+    LOG_ADDED = "log_added", Severity.INFO
+    LOG_ADOPTED = "log_adopted", Severity.INFO
+    LOG_CHANGED = "log_changed", Severity.INFO
+    LOG_DETACHED = "log_detached", Severity.INFO
+    LOG_REMOVED = "log_removed", Severity.INFO
     DETACH_NOT_BEGUN = "detach_not_begun", Severity.INFO
     COMMENTS_RENAMED = "comments_renamed", Severity.INFO
 

@@ -11,13 +11,13 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Deferred, InsideTransaction, Refused
-from pg_timepart.postgres.catalog import hangs_on_nothing, has_its_name
+from pg_timepart.postgres.catalog import has_its_name, has_no_parent
 from pg_timepart.postgres.ddl import Statement
 from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.lock_attempts import Attempt, bounded
 from pg_timepart.postgres.lock_holders import Holder
 from pg_timepart.postgres.lock_waits import Budget, Waiting, wait_for_short
-from pg_timepart.postgres.sqlstate import GAVE_WAY, QUERY_CANCELED, sqlstate
+from pg_timepart.postgres.sqlstate import LOCK_NOT_OBTAINED, QUERY_CANCELED, sqlstate
 from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.watchdog import guarded
 
@@ -71,7 +71,7 @@ class Session:
             ):
                 self._execute(step.statements)
         except OperationalError as error:
-            if sqlstate(error) not in GAVE_WAY:
+            if sqlstate(error) not in LOCK_NOT_OBTAINED:
                 raise
             self.waiting.tries += 1
             return False
@@ -126,7 +126,7 @@ class Session:
 
 def _require_same_tables(connection: BaseDatabaseWrapper, step: Step) -> None:
     """Raise Deferred where a table was attached or renamed before its lock was had."""
-    if step.unattached is not None and not hangs_on_nothing(connection, step.unattached):
+    if step.unattached is not None and not has_no_parent(connection, step.unattached):
         raise Deferred(f"Another session has just attached or renamed {step.unattached.name}.")
     if step.unrenamed is not None and not has_its_name(connection, step.unrenamed):
         raise Deferred(f"{step.unrenamed.name} is another table by now, or none.")

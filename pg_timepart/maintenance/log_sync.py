@@ -148,7 +148,7 @@ def _adoption(partition: Partition, target: Target, now: datetime) -> Repair:
         detached_at=now,
     )
     words = f"{partition.name} was detached and had no row; it has one now."
-    return Repair(log=log, finding=Finding(Code.ROW_ADOPTED, words))
+    return Repair(log=log, finding=Finding(Code.LOG_ADOPTED, words))
 
 
 def _attached_repair(
@@ -157,10 +157,10 @@ def _attached_repair(
     if log is None:
         log = PartitionLog(config=target.config)
         _follow(log, partition)
-        yield Repair(log=log, finding=Finding(Code.ROW_ADDED, f"{partition.name} is recorded."))
+        yield Repair(log=log, finding=Finding(Code.LOG_ADDED, f"{partition.name} is recorded."))
         return
     words = f"{partition.name} was changed outside; its log is updated."
-    finding = Finding(Code.ROW_CHANGED, words)
+    finding = Finding(Code.LOG_CHANGED, words)
     if _never_began(log, partition):
         words = f"The detach of {partition.name} was cut short before it began."
         finding = Finding(Code.DETACH_NOT_BEGUN, words)
@@ -212,7 +212,7 @@ def _detached_repairs(
 
 
 def _removal(log: PartitionLog, words: str) -> Repair:
-    return Repair(log=log, finding=Finding(Code.ROW_REMOVED, words), is_gone=True)
+    return Repair(log=log, finding=Finding(Code.LOG_REMOVED, words), is_gone=True)
 
 
 def _detached_repair(log: PartitionLog, partition: Partition, now: datetime) -> Iterator[Repair]:
@@ -227,7 +227,7 @@ def _detached_repair(log: PartitionLog, partition: Partition, now: datetime) -> 
         **(_begun_anew(log) if is_another else {}),
     }
     code, what = (
-        (Code.ROW_DETACHED, "detached") if log.is_attached else (Code.ROW_CHANGED, "changed")
+        (Code.LOG_DETACHED, "detached") if log.is_attached else (Code.LOG_CHANGED, "changed")
     )
     if facts := _assign(log, wanted):
         finding = Finding(code, f"{partition.name} was {what} outside; its log is updated.")

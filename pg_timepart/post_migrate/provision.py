@@ -21,7 +21,7 @@ from pg_timepart.maintenance.target import Target, target_of, target_without_log
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.models.database import is_home, rows_alias
 from pg_timepart.partitions.coverage import runs_out_at
-from pg_timepart.post_migrate.rename_configs import follow_models, give_way, is_renamed
+from pg_timepart.post_migrate.rename_configs import follow_models, hand_over_unused, is_renamed
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
 from pg_timepart.schema.declaration import declaration_of, key_column
@@ -143,7 +143,7 @@ def _target(model: type[models.Model], using: str, keeps_logs: bool) -> Target:
     if not keeps_logs:
         return target_without_logs(model, using)
     if is_home(model, using):
-        give_way(model, using)
+        hand_over_unused(model, using)
     return target_of(model, using)
 
 

@@ -19,7 +19,7 @@ from pg_timepart.postgres.catalog import read_parent
 from pg_timepart.postgres.search_path import fetch_one
 from pg_timepart.schema.registry import registry
 
-HANGS_ANY = """
+IS_ANY_ATTACHED = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s::oid[]))
 """
 
@@ -49,7 +49,7 @@ def is_renamed(model: type[models.Model], using: str, given: Collection[str]) ->
     return any(each.label in given for each in found)
 
 
-def give_way(model: type[models.Model], using: str) -> None:
+def hand_over_unused(model: type[models.Model], using: str) -> None:
     """Delete the model's unused config where another config's logs record the table's partitions.
 
     New code that runs before its migrations can have made it, when the table did not exist.
@@ -152,7 +152,7 @@ def _has_table(config: PartitionConfig, using: str) -> bool:
     A table whose partitions are recorded for another config belongs to that one.
     """
     relids = list(config.logs.values_list("relid", flat=True))
-    if fetch_one(connections[using], HANGS_ANY, [relids])[0]:
+    if fetch_one(connections[using], IS_ANY_ATTACHED, [relids])[0]:
         return True
     return _has_table_named_for(config, using)
 

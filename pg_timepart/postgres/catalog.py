@@ -138,7 +138,7 @@ def read_named(connection: BaseDatabaseWrapper, schema: str, name: str) -> Parti
     return found[0] if found else None
 
 
-def hangs_on_nothing(connection: BaseDatabaseWrapper, table: Relation) -> bool:
+def has_no_parent(connection: BaseDatabaseWrapper, table: Relation) -> bool:
     """Return whether the table is attached to no parent and still has its name, as of now."""
     root, namesake = _root_and_namesake(connection, table)
     return root in (None, table.oid) and namesake == table.oid

@@ -31,7 +31,7 @@ from pg_timepart.postgres.lock_waits import (
     advice_on,
     pause,
 )
-from pg_timepart.postgres.sqlstate import GAVE_WAY, sqlstate
+from pg_timepart.postgres.sqlstate import LOCK_NOT_OBTAINED, sqlstate
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def bounded(
             try:
                 return _try(connection, attempt, budget)
             except OperationalError as error:
-                if sqlstate(error) not in GAVE_WAY:
+                if sqlstate(error) not in LOCK_NOT_OBTAINED:
                     raise
                 _end_failed_transaction(connection)
                 waiting.tries += 1

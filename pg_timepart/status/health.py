@@ -47,7 +47,7 @@ def no_table(error: Exception) -> Finding:
     return Finding(Code.NO_TABLE, str(error))
 
 
-def gave_way(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
+def runs_deferred(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:
     """Return the finding that the last runs were all deferred, with holders of the advisory lock.
 
     Any role that may connect can take that lock: PostgreSQL has no privilege on advisory locks.

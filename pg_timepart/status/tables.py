@@ -28,7 +28,7 @@ from pg_timepart.partitions.tables import Partition
 from pg_timepart.postgres.column_differences import obstacles
 from pg_timepart.schema.registry import registry
 from pg_timepart.status.database import Database, read_claims, read_database
-from pg_timepart.status.health import assess, gave_way, no_table, unreadable, worst_first
+from pg_timepart.status.health import assess, no_table, runs_deferred, unreadable, worst_first
 from pg_timepart.status.overdue import overdue
 from pg_timepart.status.records import Records, config_facts, read_records
 from pg_timepart.status.sizes import Figures
@@ -103,7 +103,7 @@ def _status(target: Target, seen: Database, logs: list[PartitionLog], own: Recor
     findings = [*own.trouble, *seen.beside(parent), *seen.disputed(target, parent)]
     findings += assess(target, parent, logs, runs_out)
     if target.label in own.deferred:
-        findings.append(gave_way(target.config, seen.holders.get(parent.oid, [])))
+        findings.append(runs_deferred(target.config, seen.holders.get(parent.oid, [])))
     delay = own.timetable and own.timetable.delay(target.config, parent.read_at)
     if delay:
         findings.append(overdue(target.config, delay))

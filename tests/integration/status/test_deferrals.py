@@ -41,7 +41,7 @@ def taken(*models: Model, **login: str) -> Iterator[None]:
         yield
 
 
-def give_way(*labels: str, times: int) -> None:
+def defer_runs(*labels: str, times: int) -> None:
     for label in labels:
         for _ in range(times):
             assert maintain.maintain(label).outcome is Outcome.DEFERRED
@@ -53,9 +53,9 @@ def said(label: str = "fleet.ship") -> list[str]:
 
 def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
     with taken(Ship):
-        give_way("fleet.ship", times=2)
+        defer_runs("fleet.ship", times=2)
         assert said() == []
-        give_way("fleet.ship", times=1)
+        defer_runs("fleet.ship", times=1)
         (problem,) = said()
         assert status_of("fleet.ship").health is Health.CRITICAL  # for want of partitions
     assert problem.startswith(
@@ -68,7 +68,7 @@ def test_three_in_a_row_are_told_with_who_has_it(database: Database) -> None:
 
 def test_a_stranger_is_told_from_a_run_of_ours(database: Database, stranger: str) -> None:
     with taken(Ship, USER=stranger, PASSWORD="of the paradise"):
-        give_way("fleet.ship", times=3)
+        defer_runs("fleet.ship", times=3)
         (problem,) = said()
     assert "user 'stranger'" in problem
     assert "Its role is not the one that asks for this status" in problem
@@ -77,7 +77,7 @@ def test_a_stranger_is_told_from_a_run_of_ours(database: Database, stranger: str
 
 def test_one_run_that_is_well_ends_it(database: Database) -> None:
     with taken(Ship):
-        give_way("fleet.ship", times=3)
+        defer_runs("fleet.ship", times=3)
     (problem,) = said()
     assert "held now" not in problem
     assert maintain.maintain("fleet.ship").outcome is Outcome.DONE
@@ -93,7 +93,7 @@ def test_it_costs_two_queries_whatever_the_number_of_tables(database: Database) 
     maintain.maintain("fleet.mooring")
     before = queries()
     with taken(Ship, Crossing):
-        give_way("fleet.ship", times=3)
+        defer_runs("fleet.ship", times=3)
         assert queries() == before + 2
-        give_way("fleet.crossing", times=3)
+        defer_runs("fleet.crossing", times=3)
         assert queries() == before + 2
