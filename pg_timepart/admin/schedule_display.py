@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pg_timepart import conf
 from pg_timepart.beat.entries import beat_entries, is_beat_installed
-from pg_timepart.beat.timetable import NeverDue, time_left
+from pg_timepart.beat.timetable import NeverDue, due_after
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.retention import Pace
 
@@ -48,11 +48,11 @@ def next_run(entry: PeriodicTask | None, now: datetime) -> datetime | None:
         return None
     since = entry.last_run_at or entry.date_changed or now
     try:
-        left = time_left(entry, since)
+        due_at = due_after(entry, since)
     except NeverDue:
         return None
     start = entry.start_time or now
-    return max(now, now + left, start)
+    return max(now, due_at, start)
 
 
 def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:
@@ -63,14 +63,9 @@ def pace_of(scheduled: Any, since: datetime, now: datetime) -> Pace | None:
     moments: list[datetime] = []
     try:
         for _ in range(LOOK_AHEAD):
-            since = _to_the_second(now + time_left(scheduled, since))
+            since = due_after(scheduled, since)
             moments.append(since)
-    except (NeverDue, OverflowError):
+    except NeverDue:
         return None
     shortest = min(later - earlier for earlier, later in pairwise(moments))
     return Pace(next_due=max(moments[0], now), shortest=shortest) if shortest else None
-
-
-def _to_the_second(moment: datetime) -> datetime:
-    """Return the nearest whole second: the time left was computed a moment before."""
-    return (moment + timedelta(milliseconds=500)).replace(microsecond=0)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pg_timepart import conf
 from pg_timepart.admin import drop_permission, schedule_display
 from pg_timepart.beat.entries import BEAT_APP
-from pg_timepart.beat.timetable import NeverDue, time_left
+from pg_timepart.beat.timetable import NeverDue, due_after
 from pg_timepart.errors import UnknownName
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.retention import taken_sooner
@@ -115,7 +115,7 @@ class ScheduleForm(forms.Form):
     def _check(self, crontab: Any) -> None:
         try:
             crontab.full_clean()
-            time_left(crontab, timezone.now())
+            due_after(crontab, timezone.now())
         except NeverDue as error:
             self.add_error(None, str(error))
         except ValidationError as error:

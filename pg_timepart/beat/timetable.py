@@ -102,16 +102,17 @@ def read_timetable() -> Timetable:
     return Timetable(rows.select_related("interval", "crontab", "solar", "clocked"))
 
 
-def time_left(scheduled: Any, since: datetime) -> timedelta:
-    """Return how long from now until a beat entry or schedule that last ran ``since`` is due.
+def due_after(scheduled: Any, since: datetime) -> datetime:
+    """Return when a beat entry or schedule that last ran ``since`` is due, to the nearest second.
 
     Raises NeverDue for the 30th of February and the like, for which beat logs no error.
     """
     try:
-        left: timedelta = scheduled.schedule.remaining_estimate(since)
-    except (ValueError, TypeError, RuntimeError) as error:
+        # Celery says how long from now until then, by the clock as it is at the call.
+        due_at: datetime = timezone.now() + scheduled.schedule.remaining_estimate(since)
+        return (due_at + timedelta(milliseconds=500)).replace(microsecond=0)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise NeverDue(f"Beat would never send this: {' '.join(str(error).split())}") from error
-    return left
 
 
 def _sends(entry: PeriodicTask, now: datetime) -> bool:
@@ -191,10 +192,7 @@ def _due_at(entry: PeriodicTask, config: PartitionConfig, since: datetime) -> da
         since += timedelta(seconds=default_seconds(config))
     seconds = seconds_of(entry)
     try:
-        if seconds is None:
-            due_at = timezone.now() + time_left(entry, since)
-        else:
-            due_at = since + timedelta(seconds=seconds)
+        due_at = due_after(entry, since) if seconds is None else since + timedelta(seconds=seconds)
     except NeverDue:
         return None
     start: datetime | None = entry.start_time

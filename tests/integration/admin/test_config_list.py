@@ -61,7 +61,7 @@ def test_a_table_without_room_is_critical_and_says_why(database: Database, clien
 def test_a_config_without_a_model_shows_its_problem(client: Client) -> None:
     orphans(1)
     page = listed(client, q=PREFIX)
-    assert "No partitioned model gone.model000 is installed" in page
+    assert "No partitioned model uninstalled.model000 is installed" in page
 
 
 def test_filters_find_configs_by_health_period_and_database(
@@ -74,11 +74,11 @@ def test_filters_find_configs_by_health_period_and_database(
     assert "fleet.ship" in labels(client, health="ok")
     assert "fleet.cargo" in labels(client, health="critical")
     assert "fleet.ship" not in labels(client, health="critical")
-    assert labels(client, health="warning") >= {"gone.model000"}
+    assert labels(client, health="warning") >= {"uninstalled.model000"}
     assert "fleet.ship" in labels(client, period="Day")
     assert "fleet.cargo" not in labels(client, period="Day")
     assert labels(client, database="default") >= {"fleet.ship", "fleet.cargo"}
-    assert not labels(client, database="default") & {"gone.model000"}
+    assert not labels(client, database="default") & {"uninstalled.model000"}
     assert labels(client, database="other").isdisjoint({"fleet.ship", "fleet.cargo"})
 
 

@@ -309,13 +309,13 @@ def test_the_list_runs_several_at_once(
     client: Client, config: PartitionConfig, celery_in_memory: CeleryInMemory, database: Database
 ) -> None:
     orphans(1)
-    orphan = PartitionConfig.objects.get(model_label="gone.model000")
+    orphan = PartitionConfig.objects.get(model_label="uninstalled.model000")
     chosen = [config, database.configure(Cargo), orphan]
     form = {"action": "maintain", "_selected_action": [each.pk for each in chosen]}
     response = client.post(reverse(CONFIGS), form)
     assert {each.args[0] for each in celery_in_memory.sent()} == {SHIP, "fleet.cargo"}
     refused, sent = said(response)
-    assert refused == "No partitioned model gone.model000 is installed."
+    assert refused == "No partitioned model uninstalled.model000 is installed."
     assert sent.count("Follow the run") == 2
     client.post(reverse(CONFIGS), {**form, "action": "reconcile"})
     assert {each.task for each in celery_in_memory.sent()} == {"pg_timepart.reconcile"}
@@ -332,9 +332,9 @@ def test_actions_of_the_list_need_the_permission(
 
 def test_a_model_that_is_gone_cannot_be_run(client: Client, config: PartitionConfig) -> None:
     orphans(1)
-    orphan = PartitionConfig.objects.get(model_label="gone.model000")
+    orphan = PartitionConfig.objects.get(model_label="uninstalled.model000")
     (words,) = said(press(client, orphan, "maintain"))
-    assert words.startswith("No partitioned model gone.model000 is installed")
+    assert words.startswith("No partitioned model uninstalled.model000 is installed")
 
 
 @override_settings(PG_TIMEPART={"DISPATCHER": True})
