@@ -63,9 +63,11 @@ types: $(INSTALLED)
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest --quiet tests/unit
 
-# What runs the app as it is deployed, or in an environment of its own, takes longer and mostly waits.
+# What runs the app as it is deployed, or in an environment of its own, and short runs of the proofs.
 DEPLOYMENTS := tests/browser tests/faults tests/installation tests/neighbours tests/pooler \
-	tests/integration/deploy tests/integration/proof
+	tests/integration/deploy tests/integration/proof \
+	tests/integration/locks/test_lock_matrix.py tests/integration/operations/test_random_sequences.py \
+	tests/integration/schema/test_migrate_while_rotating.py
 
 # Four processes, each on servers of its own, folder by folder: the quick unit tests come last.
 pytest: $(INSTALLED)

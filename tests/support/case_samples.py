@@ -1,4 +1,4 @@
-"""Cases of which ``make test`` runs some; a target for that kind of tests runs all of them."""
+"""Samples of test cases for ``make test`` and ``make acceptance``; other targets run all cases."""
 
 from __future__ import annotations
 
