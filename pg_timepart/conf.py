@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from pg_timepart.errors import InvalidSetting, UnknownName
-from pg_timepart.partitions.time_zones import zone_named
+from pg_timepart.partitions.time_zones import in_zone, zone_named
 
 SETTING = "PG_TIMEPART"
 
@@ -71,6 +72,11 @@ def zone() -> ZoneInfo:
         return zone_named(_zone_name())
     except UnknownName as error:
         raise InvalidSetting(f"PARTITION_TIMEZONE: {error}") from error
+
+
+def local_time(moment: datetime) -> str:
+    """Return the moment to the minute in the configured zone; raises as zone() does."""
+    return f"{in_zone(moment, zone()):%Y-%m-%d %H:%M %Z}"
 
 
 def maintenance_alias(alias: str) -> str:

@@ -13,13 +13,12 @@ from django.db import connections, models, router
 from django.db.utils import NotSupportedError
 
 from pg_timepart.checks.enforcement import check_enforcement
-from pg_timepart.checks.models import manager_of
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
 from pg_timepart.postgres.other_tools import OtherManager, read_other_managers
 from pg_timepart.schema.declaration import key_field
-from pg_timepart.schema.registry import declared_formats, registry
+from pg_timepart.schema.registry import declared_formats, manager_of, registry
 from pg_timepart.schema.unique_keys import is_named
 
 # After DETACH a table can lack the triggers of its foreign keys to partitioned tables, and its

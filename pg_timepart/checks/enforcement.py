@@ -16,10 +16,10 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.checks.models import manager_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.search_path import fetch_all
 from pg_timepart.schema.declaration import Declaration, key_field
+from pg_timepart.schema.registry import manager_of
 from pg_timepart.schema.unique_keys import columns_of
 
 Model = type[models.Model]

@@ -15,7 +15,7 @@ from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.schema.declaration import Declaration, key_field
-from pg_timepart.schema.registry import MANAGER_NAME, PartitioningManagerBase, decorated_classes
+from pg_timepart.schema.registry import decorated_classes, manager_of
 
 
 def check_models(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list[CheckMessage]:
@@ -47,14 +47,6 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
     yield from _check_widen_keys(model, manager.declaration)
     yield from check_defaults(model, manager.defaults, key, formats)
     yield from check_uniqueness(model, manager.declaration)
-
-
-def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
-    """Return the manager that the decorator added to the model, which may be abstract."""
-    managers = {manager.name: manager for manager in model._meta.local_managers}
-    manager = managers[MANAGER_NAME]
-    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101 - decorated_classes holds no other type
-    return manager
 
 
 def _check_class(model: type[models.Model]) -> CheckMessage | None:

@@ -13,7 +13,7 @@ from django.db.models import F
 from pg_timepart.constants import ActionKind
 from pg_timepart.findings import Code, Finding
 from pg_timepart.maintenance.config_claims import Claim
-from pg_timepart.maintenance.log_matching import detached_table_of, is_found_by_both, log_of
+from pg_timepart.maintenance.log_identity import detached_table_of, is_found_by_both, log_of
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import configs, keep

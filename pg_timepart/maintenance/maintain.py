@@ -39,7 +39,7 @@ from pg_timepart.partitions.plan import Plan
 from pg_timepart.partitions.planner import plan_pass, plan_provision
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.sqlstate import renew, sentence
-from pg_timepart.schema.registry import registry
+from pg_timepart.schema.registry import manager_of, registry
 from pg_timepart.text import storable
 
 
@@ -227,7 +227,7 @@ def _enabled_models() -> Iterator[tuple[type[models.Model], PartitionConfig | No
     known = _configs(registry())
     for model in registry():
         config = known.get(model._meta.label_lower)
-        defaults = getattr(model, "partitioning").defaults  # noqa: B009
+        defaults = manager_of(model).defaults
         if config.enabled if config else defaults.get("default_enabled", True):
             yield model, config
 

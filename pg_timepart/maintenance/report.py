@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.errors import OperationDeferred, OperationFailed
 from pg_timepart.findings import Finding, findings_as_json
 
 _WORST_FIRST = (Outcome.FAILED, Outcome.DEFERRED, Outcome.DONE)
@@ -110,3 +111,13 @@ def overall(
     if any(repairs):
         found.add(Outcome.DONE)
     return next((each for each in _WORST_FIRST if each in found), Outcome.UNCHANGED)
+
+
+def report_of(work: Callable[[], Report]) -> Report:
+    """Return the report of an operation, also where it was deferred or failed."""
+    try:
+        return work()
+    except (OperationDeferred, OperationFailed) as error:
+        if not isinstance(error.report, Report):
+            raise
+        return error.report

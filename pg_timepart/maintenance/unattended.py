@@ -208,4 +208,4 @@ def _room(table: Parent) -> str:
         return f"Every INSERT of a new row into {name} fails."
     if runs_out is None:
         return f"{name} has room without end."
-    return f"{name} has room until {runs_out.astimezone(conf.zone()):%Y-%m-%d %H:%M %Z}."
+    return f"{name} has room until {conf.local_time(runs_out)}."

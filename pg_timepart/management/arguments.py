@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_timepart.maintenance.operation_registry import operations
-from pg_timepart.maintenance.operation_registry.operation import Flag, Operation, Selection
+from pg_timepart.maintenance.operation_registry.operation import (
+    Flag,
+    Operation,
+    Selection,
+    as_sentence,
+)
 
 PARTITION = Flag(
     names=("--partition",),
@@ -41,7 +46,7 @@ def add_commands(parser: ArgumentParser, standard: Sequence[Option] = ()) -> Non
         dest="operation", metavar="COMMAND", required=True, title="commands"
     )
     for name, (summary, add) in _READ_ONLY.items():
-        command = commands.add_parser(name, help=summary, description=f"{_capital(summary)}.")
+        command = commands.add_parser(name, help=summary, description=as_sentence(summary))
         add(command)
         _add_common(command, standard)
     for each in operations():
@@ -120,10 +125,6 @@ def _add_models(parser: ArgumentParser) -> None:
 
 def _add_model(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="app.model")
-
-
-def _capital(summary: str) -> str:
-    return summary[0].upper() + summary[1:]
 
 
 _READ_ONLY = {

@@ -17,7 +17,7 @@ from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.models.base import OUTCOMES, OwnRow
 from pg_timepart.models.fields import GraceField
-from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.periods import Period, unit_named
 from pg_timepart.partitions.plan import Policy
 
 MAX_PREMAKE = 1_000
@@ -178,7 +178,7 @@ class PartitionConfig(OwnRow):
         if self.drop_after is not None:
             _check_grace(self.drop_after)
         return Policy(
-            period=Period(_unit(self.period), self.periods_per_partition),
+            period=Period(unit_named(self.period), self.periods_per_partition),
             zone=conf.zone(),
             premake=self.premake,
             interval=self.interval,
@@ -213,10 +213,3 @@ def _check_grace(value: Any) -> None:
             f"drop_after must not be negative, nor above {MAX_GRACE.days} days (empty keeps for"
             f" ever); it is {value}."
         )
-
-
-def _unit(period: str) -> PeriodType:
-    if period not in PeriodType.values:
-        known = ", ".join(PeriodType.values)
-        raise InvalidPolicy(f"There is no period {period!r}. Known: {known}.")
-    return PeriodType(period)

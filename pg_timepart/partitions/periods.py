@@ -51,7 +51,7 @@ class Period:
     """How many units one partition spans."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "unit", _known_unit(self.unit))
+        object.__setattr__(self, "unit", unit_named(self.unit))
         if type(self.count) is not int:
             raise InvalidPolicy(f"A period's count must be a whole number, not {self.count!r}.")
         if not 1 <= self.count <= MAX_COUNT:
@@ -150,7 +150,8 @@ def period_in_words(unit: str, count: int) -> str:
     return f"{count} {unit.lower()}{'' if count == 1 else 's'}"
 
 
-def _known_unit(unit: str) -> PeriodType:
+def unit_named(unit: str) -> PeriodType:
+    """Return the unit of this word; raises InvalidPolicy."""
     try:
         return PeriodType(unit)
     except ValueError as error:

@@ -72,6 +72,14 @@ def only_decorated(*classes: type[models.Model]) -> Iterator[None]:
         _registry.update(before)
 
 
+def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
+    """Return the manager that the decorator added to the model, which may be abstract."""
+    managers = {manager.name: manager for manager in model._meta.local_managers}
+    manager = managers[MANAGER_NAME]
+    assert isinstance(manager, PartitioningManagerBase)  # noqa: S101  # declare() adds no other
+    return manager
+
+
 def declared_formats(tables: Mapping[str, type[models.Model]]) -> dict[str, KeyFormat]:
     """Return the key formats that the models of these tables declare, by table."""
     declared = {table: declaration_of(model) for table, model in tables.items()}

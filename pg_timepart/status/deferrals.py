@@ -16,7 +16,7 @@ REPEATED = 3
 """So many in a row are no coincidence; one long run defers one or two others."""
 
 
-def gave_way_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
+def deferred_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
     """Return the labels of those whose last REPEATED recorded runs all ended ``deferred``.
 
     At most one query, and none where no last run ended so.

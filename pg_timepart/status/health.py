@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.findings import Code, Finding, Severity
@@ -17,7 +18,6 @@ from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate
 from pg_timepart.postgres.unattached_tables import objection
 from pg_timepart.status.deferrals import REPEATED, was_well_since
-from pg_timepart.status.overdue import local_time
 
 _URGENCY = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -115,13 +115,13 @@ def _room(
     elif policy and runs_out < _ahead(policy, now, min(2, policy.premake)):
         yield Finding(
             Code.ROOM_ENDS_SOON,
-            f"There are partitions until {local_time(runs_out)} only; from then on every INSERT of"
-            f" a new row fails. {advice}",
+            f"There are partitions until {conf.local_time(runs_out)} only; from then on every"
+            f" INSERT of a new row fails. {advice}",
         )
     elif policy and runs_out < _ahead(policy, now, policy.premake):
         yield Finding(
             Code.ROOM_IS_SHORT,
-            f"There are partitions until {local_time(runs_out)}, less than half of the"
+            f"There are partitions until {conf.local_time(runs_out)}, less than half of the"
             f" {policy.premake} periods that should be ready. {advice}",
         )
 

@@ -8,7 +8,6 @@ from pg_timepart import conf
 from pg_timepart.beat.timetable import Delay
 from pg_timepart.findings import Code, Finding
 from pg_timepart.models import PartitionConfig
-from pg_timepart.partitions.time_zones import in_zone
 
 _SENTENCES = {
     Code.NO_SCHEDULE: (
@@ -48,9 +47,4 @@ def overdue(config: PartitionConfig, delay: Delay) -> Finding:
 
 
 def _moment(moment: datetime | None) -> str:
-    return local_time(moment) if moment else "never"
-
-
-def local_time(moment: datetime) -> str:
-    """Return the moment to the minute, in the configured zone."""
-    return f"{in_zone(moment, conf.zone()):%Y-%m-%d %H:%M %Z}"
+    return conf.local_time(moment) if moment else "never"

@@ -16,7 +16,7 @@ from pg_timepart.maintenance.target import Target, defaults_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import rows_alias
 from pg_timepart.partitions.periods import period_in_words
-from pg_timepart.status.deferrals import gave_way_repeatedly
+from pg_timepart.status.deferrals import deferred_repeatedly
 from pg_timepart.status.health import in_one_line, unreadable
 
 
@@ -44,7 +44,7 @@ def read_records(chosen: Sequence[type[models.Model]]) -> Records:
         recorded = PartitionLog.objects.using(using).filter(config__model_label__in=labels)
         for log in recorded.order_by("config", "start", "schema_name", "table_name"):
             logs.setdefault(log.config_id, []).append(log)
-        deferred = gave_way_repeatedly(configs.values())
+        deferred = deferred_repeatedly(configs.values())
     except django.db.Error as error:
         trouble = unreadable(f"The tables of pg_timepart in the database {using!r}", error)
         return Records(

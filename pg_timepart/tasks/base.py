@@ -14,11 +14,11 @@ from django.db import DatabaseError, InterfaceError
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import OperationDeferred, OperationFailed, UnknownName
+from pg_timepart.errors import OperationDeferred, UnknownName
 from pg_timepart.maintenance.history import Origin, dropped_by
 from pg_timepart.maintenance.lookup import Shown, as_shown, logs_named
 from pg_timepart.maintenance.operation_registry.operation import Operation
-from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.report import Report, report_of
 from pg_timepart.maintenance.target import Target, target_named
 from pg_timepart.maintenance.task_arguments import Names, names_in, without
 from pg_timepart.models import PartitionLog
@@ -96,12 +96,7 @@ class TimepartTask(BaseTask):
 
     def carry_out(self, work: Callable[[], Report]) -> Result:
         """Return the result of ``work``, or retry the task if that may do more."""
-        try:
-            report = work()
-        except (OperationDeferred, OperationFailed) as error:
-            if not isinstance(error.report, Report):
-                raise
-            report = error.report
+        report = report_of(work)
         if self._may_try_again(report):
             raise self._again(OperationDeferred(report.reason))
         return report.as_json()

@@ -14,7 +14,6 @@ from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.actions.finalize import finalize_step
 from pg_timepart.maintenance.actions.move import move_step
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.tables import Leaf, Partition
 from pg_timepart.postgres import orphaned_rows
 from pg_timepart.postgres.alignment import Alignment, alignment_steps, read_alignment, unlike
@@ -42,12 +41,6 @@ class Attach(Handler):
     """What the alignment with the parent changes on the table; known once its step is made."""
 
     details: Leaf | None = field(default=None, init=False)
-
-    @property
-    def bounds(self) -> Bounds:
-        """The bounds to attach the table with."""
-        assert self.action.bounds is not None  # noqa: S101
-        return self.action.bounds
 
     def check(self) -> None:
         """Raise Refused where the table is not ours, and Conflict where its range is taken."""

@@ -14,6 +14,7 @@ from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.plan import Action
 from pg_timepart.postgres.steps import Step
 
@@ -56,6 +57,12 @@ class Handler(ABC):
     def destination(cls, action: Action) -> str:  # noqa: ARG003  # for those that have one
         """Return " to ..." where the action is understood only with where it takes the table."""
         return ""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds to attach the partition with; only of actions that do so."""
+        assert self.action.bounds is not None  # noqa: S101  # planners give them to these actions
+        return self.action.bounds
 
     @property
     def is_urgent(self) -> bool:

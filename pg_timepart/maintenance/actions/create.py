@@ -13,7 +13,6 @@ from pg_timepart.maintenance.actions.base import Handler, Urgency
 from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.names import numbered
 from pg_timepart.partitions.plan import Action
 from pg_timepart.partitions.tables import Partition, Relation
@@ -63,12 +62,6 @@ class Create(Handler):
 
     place: Place | None = field(default=None, init=False)
     """The place that the steps use."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """The bounds of the new partition."""
-        assert self.action.bounds is not None  # noqa: S101
-        return self.action.bounds
 
     @property
     def is_urgent(self) -> bool:

@@ -43,6 +43,11 @@ class FormField:
     """Returns the field for the page of a config, with its label, choices and error messages."""
 
 
+def as_sentence(summary: str) -> str:
+    """Return a summary, which is in lower case and without a full stop, as a sentence."""
+    return f"{summary[0].upper()}{summary[1:]}."
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -191,7 +196,7 @@ class Operation:
     @property
     def docstring(self) -> str:
         """The summary as a sentence."""
-        return f"{self.summary[0].upper()}{self.summary[1:]}."
+        return as_sentence(self.summary)
 
     @property
     def task_arguments(self) -> tuple[Argument, ...]:

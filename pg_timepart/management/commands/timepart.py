@@ -17,8 +17,6 @@ from pg_timepart import conf
 from pg_timepart.constants import Outcome
 from pg_timepart.errors import (
     AmbiguousName,
-    OperationDeferred,
-    OperationFailed,
     TimepartError,
     UnknownName,
 )
@@ -28,7 +26,7 @@ from pg_timepart.maintenance.lookup import logs_named
 from pg_timepart.maintenance.operation_registry import operation_named
 from pg_timepart.maintenance.operation_registry.operation import ManyTables, Operation
 from pg_timepart.maintenance.preview import Preview, preview_pass
-from pg_timepart.maintenance.report import Report
+from pg_timepart.maintenance.report import Report, report_of
 from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
@@ -103,7 +101,7 @@ class Command(BaseCommand):
         if operation.many is not None:
             self._report(options, _reports(operation, operation.many, options))
         else:
-            self._by_hand(options, self._work(operation, options))
+            self._report(options, [report_of(self._work(operation, options))])
 
     def _work(self, operation: Operation, options: dict[str, Any]) -> Callable[[], Report]:
         """Return the operation with its arguments checked, its partitions found, and confirmed."""
@@ -117,15 +115,6 @@ class Command(BaseCommand):
                 ask(self, operation, operation.confirmation, target, logs or ())
         chosen = () if operation.selection is None else (logs,)
         return partial(operation.run, target, *chosen, origin=ORIGIN, **arguments)
-
-    def _by_hand(self, options: dict[str, Any], work: Callable[[], Report]) -> None:
-        try:
-            report = work()
-        except (OperationDeferred, OperationFailed) as error:
-            if not isinstance(error.report, Report):
-                raise
-            report = error.report
-        self._report(options, [report])
 
     def _report(self, options: dict[str, Any], reports: Sequence[Report]) -> None:
         self._show(options, reports, rendering.report_lines, apart="\n")
@@ -191,13 +180,11 @@ def _arguments(operation: Operation, target: Target, options: dict[str, Any]) ->
 
 def _reports(operation: Operation, many: ManyTables, options: dict[str, Any]) -> list[Report]:
     """Return the reports of the operation on the models that were named, or on all."""
-    if options["models"]:
-        return [_guarded(operation, label) for label in _labels(options)]
-    if many.run_all is not None:
+    if many.run_all is not None and not options["models"]:
         reports = many.run_all(ORIGIN)
     else:
         reports = [_guarded(operation, label) for label in _labels(options)]
-    return [*reports, *_unattended_reports(operation.name)]
+    return reports if options["models"] else [*reports, *_unattended_reports(operation.name)]
 
 
 def _guarded(operation: Operation, label: str) -> Report:
