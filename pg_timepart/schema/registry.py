@@ -73,9 +73,8 @@ def only_decorated(*classes: type[models.Model]) -> Iterator[None]:
 
 
 def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
-    """Return the manager that the decorator added to the model, which may be abstract."""
-    managers = {manager.name: manager for manager in model._meta.local_managers}
-    manager = managers[MANAGER_NAME]
+    """Return ``model.partitioning`` of a decorated model, which may be abstract or swapped."""
+    manager = model._meta.managers_map[MANAGER_NAME]
     assert isinstance(manager, PartitioningManagerBase)  # noqa: S101  # declare() adds no other
     return manager
 
