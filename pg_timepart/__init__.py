@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from pg_timepart.manager import TimeRangePartitioningSupport
+import sys
+from uuid import UUID
 
-__all__ = ["TimeRangePartitioningSupport"]
+from pg_timepart.manager import TimeRangePartitioningSupport
+from pg_timepart.partitions.key_formats.snowflakes import Snowflake
+from pg_timepart.partitions.key_formats.uuid7 import Uuid7
+
+if sys.version_info >= (3, 14):
+    from uuid import uuid7 as _generate
+else:
+    from uuid_utils.compat import uuid7 as _generate
+
+__all__ = ["Snowflake", "TimeRangePartitioningSupport", "Uuid7", "uuid7"]
+
+
+def uuid7() -> UUID:
+    """Return a new version 7 UUID: ``UUIDField(primary_key=True, default=pg_timepart.uuid7)``.
+
+    Python's own generator makes it from 3.14 on, and before that the one of uuid-utils. Both keep
+    the order of those that one process makes within one millisecond. Migrations name this function,
+    so that they are the same on every Python.
+    """
+    return _generate()

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.apps import apps
 from django.db import models
 
+from pg_timepart.conf import zone
 from pg_timepart.constants import PeriodType
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.schema.declaration import key_format_of
 from pg_timepart.schema.registry import PartitioningManagerBase, declare
 
 if TYPE_CHECKING:
@@ -56,6 +59,37 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         """The row of the partition with the highest end, or None where no partition has a row."""
         target = self._target
         return target.config.logs.all().newest_first().first() if target.keeps_logs else None
+
+    def key_at(self, moment: datetime) -> Any:
+        """Return the key's value at this aware moment: a datetime in UTC, date, UUID or number.
+
+        It is the smallest one of the day, second or millisecond that the moment is in, by the
+        clocks of the configured zone: ``key__gte`` it are the rows from then on. Raises
+        InvalidPolicy for a moment that is naive, or that the key cannot express.
+        """
+        return self._key_format.value_in(moment, zone())
+
+    def during(self, start: datetime | None, end: datetime | None) -> models.QuerySet[models.Model]:
+        """Return the rows whose key says a time in ``[start, end)``, from their partitions alone.
+
+        Both are aware; None leaves that side open. A row of a date key is of the start of its day
+        in the configured zone. Raises InvalidPolicy where the end is before the start, and as
+        key_at() does.
+        """
+        span = Bounds(start=start, end=end)
+        sides = {"gte": span.start, "lt": span.end}
+        name = self.declaration.key
+        return self.get_queryset().filter(
+            **{
+                f"{name}__{side}": self._key_format.value_from(moment, zone())
+                for side, moment in sides.items()
+                if moment is not None
+            }
+        )
+
+    @property
+    def _key_format(self) -> KeyFormat:
+        return key_format_of(self._concrete)
 
     def create_partition(self, max_days_to_next_partition: int = 1) -> Report:
         """Create following partitions until the newest ends more than so many days from now.
@@ -199,10 +233,11 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
 class TimeRangePartitioningSupport:
     """Class decorator: the model's table is partitioned by ranges of the field ``key``.
 
-    ``key`` names a DateTimeField or DateField. ``widen_keys`` is a fact of the table: whether
-    unique declarations that do not hold the key are widened by it (the default), or left out.
-    So is ``key_format``: what the key's values say about time, a KeyFormat or the name of one;
-    None is what the column's type implies.
+    ``key`` names a DateTimeField or DateField, or with ``key_format`` a field whose values hold
+    their time: ``"uuid7"`` a UUIDField, ``"epoch_s"``, ``"epoch_ms"``, ``"epoch_us"`` and
+    ``Snowflake(epoch=..., shift=...)`` a whole number. ``widen_keys`` is a fact of the table, as
+    ``key_format`` is: whether unique declarations that do not hold the key are widened by it (the
+    default), or left out.
     The ``default_*`` options seed the model's PartitionConfig once; from then on that row rules.
     Raises TypeError for a model that has an attribute ``partitioning``, and UnknownName for a
     ``key_format`` that nobody registered. Everything else that is wrong is reported by Django's

@@ -53,7 +53,7 @@ def day_at(moment: datetime, zone: tzinfo) -> date:
     """
     moment = in_utc(moment)
     day = _local_date(moment, zone)
-    while start_of_day(tomorrow := _day_after(day), zone) <= moment:
+    while start_of_day(tomorrow := day_after(day), zone) <= moment:
         day = tomorrow
     return day
 
@@ -62,6 +62,12 @@ def day_starting_at(moment: datetime, zone: tzinfo) -> date | None:
     """Return the day that starts in ``zone`` exactly at ``moment``, or None if none does."""
     day = _local_date(in_utc(moment), zone)
     return day if start_of_day(day, zone) == moment else None
+
+
+def day_after(day: date) -> date:
+    """Return the next day; raise InvalidPolicy if there is none in the calendar."""
+    with calendar_limits():
+        return day + timedelta(days=1)
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -137,8 +143,3 @@ def _local_date(moment: datetime, zone: tzinfo) -> date:
 
 def _wall_clock(moment: datetime, zone: tzinfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
-
-
-def _day_after(day: date) -> date:
-    with calendar_limits():
-        return day + timedelta(days=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.db import connections, router
 from django.db.backends.utils import strip_quotes
 
-from pg_timepart.errors import UnknownName
+from pg_timepart.errors import InvalidPolicy, UnknownName
 from pg_timepart.partitions.key_formats.base import KeyFormat
+from pg_timepart.partitions.key_formats.registry import format_declared
 
 if TYPE_CHECKING:
     from django.db import models
@@ -60,6 +62,23 @@ def own_key_field(model: type[models.Model], declaration: Declaration) -> Field 
         known = [each.name for each in model._meta.concrete_fields]
         raise UnknownName(f"field of {model._meta.label}", declaration.key, known)
     return field if field in model._meta.local_concrete_fields else None
+
+
+def key_format_of(model: type[models.Model]) -> KeyFormat:
+    """Return the format of a decorated model's key, by its field as the write database has it.
+
+    Raises InvalidPolicy where the model declares none that fits; its system checks say why.
+    """
+    declaration = declaration_of(model)
+    field = key_field(model, declaration) if declaration else None
+    db_type = field.db_type(connections[router.db_for_write(model)]) if field else None
+    found = format_declared(db_type or "", declaration.key_format if declaration else None)
+    if found is None:
+        raise InvalidPolicy(
+            f"The partition key of {model._meta.label} does not fit its key format; `manage.py"
+            " check` says what is wrong."
+        )
+    return found
 
 
 def key_column(model: type[models.Model], declaration: Declaration) -> str | None:

@@ -7,6 +7,7 @@ with a declaration whose tables are partitioned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db import connections
@@ -231,7 +232,8 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         return key is not None and not is_same(key, field)
 
     def _ending(self, model: Model, key: Field) -> str:
-        constraints = "".join(f", {each}" for each in self._widened_constraints(model))
+        added = chain(self._widened_constraints(model), self._value_checks(model, key))
+        constraints = "".join(f", {each}" for each in added)
         return f"{constraints}) PARTITION BY RANGE ({self.quote_name(key.column)}"
 
     def _widened_constraints(self, model: Model) -> Iterator[str]:
@@ -242,6 +244,18 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         for field in model._meta.local_concrete_fields:
             if self._needs_key(model, field):
                 yield self._widened_constraint(field, key) + self._index_place(model, field)
+
+    def _value_checks(self, model: Model, key: Field) -> Iterator[str]:
+        """Yield the CHECK by which the table refuses keys without a time, where bounds do not."""
+        declaration = declaration_of(model)
+        key_format = declaration.key_format if declaration else None
+        condition = key_format.value_check(self.quote_name(key.column)) if key_format else ""
+        if condition:
+            name = short_name(
+                f"{strip_quotes(model._meta.db_table)}_{strip_quotes(key.column)}_time"
+            )
+            check = self.sql_check_constraint % {"check": condition}
+            yield str(self.sql_constraint % {"name": self.quote_name(name), "constraint": check})
 
     def _widened_constraint(self, field: Any, key: Field) -> str:
         if field.primary_key:

@@ -39,7 +39,7 @@ class PartitioningManagerBase(models.Manager[models.Model]):
         self.declaration = Declaration(
             key=key,
             widen_keys=widen_keys,
-            key_format=key_format_named(key_format) if isinstance(key_format, str) else key_format,
+            key_format=_key_format(key_format),
         )
         self.defaults = {}
         options: dict[str, Any] = {} if widen_keys else {"widen_keys": False}
@@ -47,6 +47,10 @@ class PartitioningManagerBase(models.Manager[models.Model]):
             options["key_format"] = key_format
         # deconstruct() returns them, and managers are compared by them.
         self._constructor_args = ((key,), options)
+
+
+def _key_format(given: KeyFormat | str | None) -> KeyFormat | None:
+    return given if given is None or isinstance(given, KeyFormat) else key_format_named(given)
 
 
 def decorated_classes() -> tuple[type[models.Model], ...]:

@@ -8,14 +8,14 @@ years before Christ, a day that a zone skipped.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.db import models
 
 from pg_timepart.partitions.bounds import BoundLiterals, Bounds
-from pg_timepart.partitions.time_zones import start_of_day
+from pg_timepart.partitions.time_zones import in_utc, start_of_day
 
 if TYPE_CHECKING:
     from pg_timepart.partitions.periods import Period
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
 FIRST_DAY, LAST_DAY = date(1, 1, 3), date(9999, 12, 29)
 
 
+MICROSECOND = timedelta(microseconds=1)
+
+
 class Beyond(Enum):
     """Side of the years 1 to 9999 on which a value lies that datetime cannot hold."""
 
     EARLIER = "earlier"
     LATER = "later"
+
+
+def span_of(start: datetime, length: timedelta) -> Bounds:
+    """Return the bounds from ``start`` on; without end where datetime cannot hold it."""
+    try:
+        return Bounds(start=start, end=start + length)
+    except OverflowError:
+        return Bounds(start=start, end=None)
 
 
 class KeyFormat(ABC):
@@ -49,10 +60,18 @@ class KeyFormat(ABC):
 
     @abstractmethod
     def value(self, moment: datetime, zone: tzinfo) -> object:
-        """Return the key's smallest value at ``moment``.
+        """Return the key's smallest value at ``moment``, as a bound needs it.
 
         Raises InvalidPolicy if the key cannot express the moment, or the moment is naive.
         """
+
+    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:  # noqa: ARG002  # for those with days
+        """Return the shortest span that values of the key tell apart and that ``moment`` is in.
+
+        By default a microsecond, as in a datetime. It has no end where datetime cannot hold that.
+        Raises InvalidPolicy if the moment is naive.
+        """
+        return span_of(in_utc(moment), MICROSECOND)
 
     @abstractmethod
     def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:
@@ -61,12 +80,32 @@ class KeyFormat(ABC):
         ``literal`` has no quotes. Raises InvalidPolicy for text in any other form.
         """
 
+    def value_in(self, moment: datetime, zone: tzinfo) -> object:
+        """Return the smallest value of the unit that ``moment`` is in. Raises as ``value`` does."""
+        return self.value(self.unit(moment, zone).start or moment, zone)
+
+    def value_from(self, moment: datetime, zone: tzinfo) -> object:
+        """Return the smallest value that is not before ``moment``. Raises as ``value`` does."""
+        unit = self.unit(moment, zone)
+        return self.value(moment if unit.start == moment else unit.end or moment, zone)
+
     def literal(self, moment: datetime, zone: tzinfo) -> str:
         """Return the literal of that value for ``FOR VALUES``, without quotes."""
         return str(self.value(moment, zone))
 
     def check_period(self, period: Period) -> None:  # noqa: B027  # most formats take every period
         """Raise InvalidPolicy if the key cannot be cut into periods of this size."""
+
+    def value_check(self, column: str) -> str:  # noqa: ARG002  # for those that need one
+        """Return the SQL condition by which the table refuses values of ``column`` without a time.
+
+        ``column`` is quoted, and there is no null. Empty where bounds refuse all of them.
+        """
+        return ""
+
+    def for_column(self, column_type: str) -> Self:  # noqa: ARG002  # for those with more than one
+        """Return this format with the range of values that a column of this type has."""
+        return self
 
     def is_declared_by(self, db_type: str) -> bool:
         """Return whether a field's ``db_type`` declares a column that can have this format."""

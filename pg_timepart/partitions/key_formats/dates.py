@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, ClassVar
 from django.db import models
 
 from pg_timepart.errors import InvalidPolicy
+from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
 from pg_timepart.partitions.key_formats.iso_dates import beyond_calendar, edge_near, unreadable
 from pg_timepart.partitions.key_formats.registry import register
-from pg_timepart.partitions.time_zones import day_starting_at, in_utc, start_of_day
+from pg_timepart.partitions.time_zones import (
+    day_after,
+    day_at,
+    day_starting_at,
+    in_utc,
+    start_of_day,
+)
 
 if TYPE_CHECKING:
     from pg_timepart.partitions.periods import Period
@@ -39,6 +46,11 @@ class DateKey(KeyFormat):
                 f"A date key needs bounds that are starts of days in {zone}; {moment} is not."
             )
         return day
+
+    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:
+        """Return the day in the zone."""
+        day = day_at(moment, zone)
+        return Bounds(start=start_of_day(day, zone), end=start_of_day(day_after(day), zone))
 
     def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:
         """Return the start of that day in the zone."""

@@ -38,7 +38,15 @@ def formats_of(declared: KeyFormat | None) -> tuple[KeyFormat, ...]:
 def format_of_column(column_type: str, declared: KeyFormat | None = None) -> KeyFormat | None:
     """Return the format of a key of this type, as ``format_type`` prints it, or None."""
     fitting = (each for each in formats_of(declared) if column_type in each.column_types)
-    return next(fitting, None)
+    found = next(fitting, None)
+    return found and found.for_column(column_type)
+
+
+def format_declared(db_type: str, declared: KeyFormat | None = None) -> KeyFormat | None:
+    """Return the format of a key whose field has this ``db_type``, or None where there is none."""
+    fitting = (each for each in formats_of(declared) if each.is_declared_by(db_type))
+    found = next(fitting, None)
+    return found and found.for_column(db_type.strip().lower())
 
 
 def no_column_type_of(formats: Iterable[KeyFormat]) -> str:

@@ -55,7 +55,7 @@ class TestKeyFormat:
 
     def test_has_one_of_the_registered_names(self) -> None:
         with pytest.raises(
-            UnknownName, match=r"no key format named 'week'\. Known: date, timestamp"
+            UnknownName, match=r"no key format named 'week'\. Known: date, epoch_ms, epoch_s"
         ):
             key_format_named("week")
 
