@@ -34,6 +34,7 @@ LAYOUT = (
     "post_migrate",
     "manager",
     "tasks",
+    "testing",
     "admin",
     "checks",
     "apps",

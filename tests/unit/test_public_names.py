@@ -23,6 +23,7 @@ PUBLIC = (
     "pg_timepart.signals",
     "pg_timepart.status",
     "pg_timepart.tasks",
+    "pg_timepart.testing",
 )
 
 
