@@ -31,7 +31,8 @@ def comment_before_detach(work: Work, leaf: Partition) -> list[Step]:
     """
     if leaf.bounds is None or (leaf.has_comment and leaf.comment is None):
         return []
-    wanted = comment_for(work.target.label, work.parent, leaf.bounds)
+    parent, literals = work.parent, work.parent.noted(leaf.literals)
+    wanted = comment_for(work.target.label, parent, leaf.bounds, literals)
     return [] if leaf.comment == wanted else [_step(leaf, wanted)]
 
 
@@ -83,7 +84,8 @@ def _differing(
         if comment is None or each.owner != parent.owner or each.is_default:
             continue
         if comment.label != label or not comment.names(parent):
-            yield each, comment_for(label, parent, each.bounds or comment.bounds)
+            bounds, literals = each.bounds or comment.bounds, parent.noted(each.literals)
+            yield each, comment_for(label, parent, bounds, literals)
 
 
 def _is_written(work: Work, table: Partition, comment: PartitionComment) -> bool:

@@ -16,10 +16,11 @@ from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionLog
 from pg_timepart.models.database import keep
 from pg_timepart.partitions.bounds import BoundLiterals, Bounds
+from pg_timepart.partitions.exact_literals import literals_for
 from pg_timepart.partitions.plan import Action, PlanInput, Policy
 from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template
-from pg_timepart.postgres.table_details import read_template
+from pg_timepart.postgres.table_details import read_checked_bounds, read_template
 from pg_timepart.postgres.unattached_tables import objection
 
 ABSENT = "does not exist any more, or is attached to another table."
@@ -157,10 +158,16 @@ class Work:
                 raise Refused(reason)
         return found
 
-    def sides(self, bounds: Bounds) -> BoundLiterals:
-        """Return the literals of ``bounds``."""
-        assert self.parent.key_format is not None  # noqa: S101
-        return self.parent.key_format.write(bounds, self.policy.zone)
+    def sides(self, bounds: Bounds, leaf: Partition | None = None) -> BoundLiterals:
+        """Return the literals of ``bounds`` for ATTACH: of a detached ``leaf``, those it had.
+
+        They are what a CHECK says that DETACH CONCURRENTLY left, or what our comment says.
+        """
+        known = list[BoundLiterals | None]()
+        if leaf is not None and not self.parent.is_exact:
+            checked = read_checked_bounds(self.target.connection, self.parent, leaf)
+            known = [*checked, leaf.literals]
+        return literals_for(self.parent, bounds, self.policy.zone, *known)
 
     def begin(self, action: Action) -> None:
         """Record that the operation begins, so that the next pass can end it after a crash."""

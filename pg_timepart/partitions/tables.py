@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.key_formats.base import KeyFormat
 
 
@@ -39,6 +39,9 @@ class PartitionComment:
     table: str | None = None
     """The parent's name, or None with the schema."""
 
+    literals: BoundLiterals | None = None
+    """The bounds as literals, where the moments of the key format do not tell them."""
+
     def names(self, parent: Relation) -> bool:
         """Return whether it names this parent."""
         return (self.schema, self.table) == (parent.schema, parent.name)
@@ -50,6 +53,9 @@ class Partition(Relation):
 
     bounds: Bounds | None
     """Both bounds as the catalog has them; None for a default partition and for a detached one."""
+
+    literals: BoundLiterals | None = None
+    """The bounds as the catalog has them; of a detached one, as its comment says."""
 
     tablespace: str
     """The tablespace; the database's default one by its real name."""
@@ -132,6 +138,15 @@ class Parent(Relation):
     def ranged(self) -> tuple[Partition, ...]:
         """The partitions that have bounds."""
         return tuple(each for each in self.partitions if each.bounds is not None)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the moments of bounds tell their literals."""
+        return self.key_format is None or self.key_format.is_exact
+
+    def noted(self, literals: BoundLiterals | None) -> BoundLiterals | None:
+        """Return the literals for a comment or a page; None where moments say the same."""
+        return None if self.is_exact else literals
 
     @property
     def names(self) -> frozenset[str]:

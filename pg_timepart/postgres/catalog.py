@@ -223,6 +223,7 @@ def _attached(row: _Row, key_format: KeyFormat | None, zone: tzinfo) -> Partitio
         schema=row.leaf_schema,
         name=row.leaf_name,
         bounds=key_format.read(literals, zone) if key_format and literals else None,
+        literals=literals,
         tablespace=row.leaf_tablespace,
         is_attached=True,
         is_pending=bool(row.is_pending),
@@ -244,14 +245,16 @@ def _detached(
     has_foreign_keys: bool,
 ) -> Partition:
     """Return a row of ``DETACHED`` as a value."""
+    said = parse_comment(comment)
     return Partition(
         oid=oid,
         schema=schema,
         name=name,
         bounds=None,
+        literals=said.literals if said else None,
         tablespace=tablespace,
         is_attached=False,
-        comment=parse_comment(comment),
+        comment=said,
         has_comment=comment is not None,
         owner=owner,
         has_foreign_keys=has_foreign_keys,

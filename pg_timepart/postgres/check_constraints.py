@@ -6,6 +6,10 @@ A constraint whose definition is not ours is neither validated nor dropped.
 
 from __future__ import annotations
 
+import re
+
+from pg_timepart.partitions.bounds import BoundLiterals
+
 BOUNDS_CHECK = "pg_timepart_bounds"
 """Name of the CHECK that an attach adds, so that ATTACH skips its scan."""
 
@@ -35,6 +39,19 @@ BOUNDS_DEFINITION = f"""
            ELSE format(' AND (%%I < %%s)', wanted.key, {_UPPER}) END
         || ')' END || ')'
 """
+
+
+def bounds_in(definition: str, key: str) -> BoundLiterals | None:
+    """Return the bounds in a CHECK of the form of BOUNDS_DEFINITION, or None for any other.
+
+    ``definition`` is as ``pg_get_constraintdef`` prints it, ``key`` as ``quote_ident`` does.
+    """
+    column, constant = re.escape(key), r"'?(-?[^'()]+?)'?(?:::[^()]+)?"
+    lower, upper = (rf"( AND \({column} {op} {constant}\))?" for op in (">=", "<"))
+    whole = rf"CHECK \(\(\({column} IS NOT NULL\){lower}{upper}\)\)"
+    found = re.fullmatch(whole, definition)
+    return found and BoundLiterals(lower=found[2], upper=found[4])
+
 
 _SIDE = r"\{OPEXPR :opno (\d+) [^{}]*\(\{VAR [^{}]*\} \{CONST [^{}]*\}\)[^{}]*\}"
 _TREE = rf"^\{{BOOLEXPR :boolop or :args \({_SIDE} {_SIDE}\)[^{{}}]*\}}$"

@@ -12,13 +12,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.tables import PartitionComment, Relation
 
 _PREFIX = "pg_timepart "
 
 COMMENT_PATTERN = r"pg\_timepart {%"
 """LIKE pattern of comments that may be ours."""
+
+_SIDES = ("lower", "upper")
 
 MAX_COMMENT = 4000
 """How many characters of a comment are read: one of ours with the longest names is shorter."""
@@ -32,12 +34,21 @@ def comment_text(comment: PartitionComment) -> str:
     sides = {"from": comment.bounds.start, "to": comment.bounds.end}
     texts = {side: moment and moment.isoformat() for side, moment in sides.items()}
     parent = {} if comment.table is None else {"schema": comment.schema, "table": comment.table}
-    return _PREFIX + json.dumps({"model": comment.label, **texts, **parent})
+    written = comment.literals
+    literals = {} if written is None else {"lower": written.lower, "upper": written.upper}
+    return _PREFIX + json.dumps({"model": comment.label, **texts, **parent, **literals})
 
 
-def comment_for(label: str, parent: Relation, bounds: Bounds) -> PartitionComment:
-    """Return the comment for a partition of ``parent``, the table of the model ``label``."""
-    return PartitionComment(label=label, bounds=bounds, schema=parent.schema, table=parent.name)
+def comment_for(
+    label: str, parent: Relation, bounds: Bounds, literals: BoundLiterals | None = None
+) -> PartitionComment:
+    """Return the comment for a partition of ``parent``, the table of the model ``label``.
+
+    ``literals`` are given where the moments of ``bounds`` do not tell them.
+    """
+    return PartitionComment(
+        label=label, bounds=bounds, schema=parent.schema, table=parent.name, literals=literals
+    )
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
@@ -67,7 +78,13 @@ def _comment(found: dict[str, Any]) -> PartitionComment:
     named = {side: _name(found[side]) for side in ("schema", "table") if side in found}
     if len(named) == 1:
         raise ValueError("a schema is nothing without a table, and the other way round")
-    return PartitionComment(label=_name(found["model"]), bounds=bounds, **named)
+    literals = _literals(found) if "lower" in found or "upper" in found else None
+    return PartitionComment(label=_name(found["model"]), bounds=bounds, literals=literals, **named)
+
+
+def _literals(found: dict[str, Any]) -> BoundLiterals:
+    sides = {side: found[side] if found[side] is None else _name(found[side]) for side in _SIDES}
+    return BoundLiterals(**sides)
 
 
 def _name(value: object) -> str:

@@ -72,6 +72,13 @@ FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.oid[]), pg_catalog.unnest(%s::p
 ORDER BY w.number
 """
 
+VALIDATED_CHECKS = """
+SELECT pg_catalog.pg_get_constraintdef(oid), quote_ident(%(key)s::text)
+FROM pg_catalog.pg_constraint
+WHERE conrelid = %(leaf)s AND contype = 'c' AND convalidated
+ORDER BY conname
+"""
+
 # Whether a foreign key is what another one of the same table has for a partition of its target.
 FOR_A_PARTITION = """EXISTS (
         SELECT FROM pg_catalog.pg_constraint whole

@@ -25,14 +25,15 @@ from pg_timepart.partitions.tables import (
     RowSecurity,
     Template,
 )
-from pg_timepart.postgres.check_constraints import EXCLUSION_PATTERN
-from pg_timepart.postgres.search_path import fetch_one
+from pg_timepart.postgres.check_constraints import EXCLUSION_PATTERN, bounds_in
+from pg_timepart.postgres.search_path import fetch_all, fetch_one
 from pg_timepart.postgres.table_detail_queries import (
     DEFINITIONS,
     FOREIGN_KEYS,
     LEAF,
     POLICIES,
     TEMPLATE,
+    VALIDATED_CHECKS,
 )
 
 
@@ -114,6 +115,15 @@ def read_leaf(
             **found["row_security"] or {}, policies=frozenset(found["policies"] or ())
         ),
     )
+
+
+def read_checked_bounds(
+    connection: BaseDatabaseWrapper, parent: Parent, leaf: Relation
+) -> list[BoundLiterals]:
+    """Return the bounds in each validated CHECK on a leaf that is of the form of a bounds CHECK."""
+    found = fetch_all(connection, VALIDATED_CHECKS, {"leaf": leaf.oid, "key": parent.key})
+    bounds = (bounds_in(definition, key) for definition, key in found)
+    return [each for each in bounds if each is not None]
 
 
 def read_foreign_keys(

@@ -221,6 +221,21 @@ class Database:
 
 
 @contextmanager
+def notices_of(database: Database) -> Iterator[list[str]]:
+    """Collect what the server says at debug1."""
+    database.connection.ensure_connection()
+    told: list[str] = []
+    driver = database.connection.connection
+    if hasattr(driver, "add_notice_handler"):
+        driver.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    else:
+        driver.notices = told
+    database.execute("SET client_min_messages = debug1")
+    yield told
+    database.execute("RESET client_min_messages")
+
+
+@contextmanager
 def rolled_back() -> Iterator[None]:
     """A transaction of the caller that ends in a rollback."""
     with transaction.atomic():

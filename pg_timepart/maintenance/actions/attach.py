@@ -69,7 +69,7 @@ class Attach(Handler):
         tablespace = self.action.tablespace or work.parent.tablespace or leaf.tablespace
         if tablespace != leaf.tablespace:
             yield move_step(leaf, tablespace)
-        sides = work.sides(self.bounds)
+        sides = work.sides(self.bounds, leaf)
         self.details = details = read_leaf(work.target.connection, work.parent, leaf, sides)
         yield from alignment_steps(leaf, alignment)
         yield from attach_steps(work.parent, work.template(), details, sides, tablespace)

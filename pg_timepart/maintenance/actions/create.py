@@ -110,7 +110,7 @@ class Create(Handler):
         parent = work.parent
         leaf = Relation(oid=0, schema=parent.schema, name=self.place.name)
         tablespace = self.action.tablespace or parent.tablespace or parent.home
-        comment = comment_for(work.target.label, parent, self.bounds)
+        comment = comment_for(work.target.label, parent, self.bounds, parent.noted(sides))
         yield from create_steps(parent, work.template(), leaf, sides, comment, tablespace)
 
     def perform(self, session: Session) -> str:

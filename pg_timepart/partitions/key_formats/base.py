@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from datetime import date, datetime, timedelta, tzinfo
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models
 
@@ -58,6 +58,14 @@ class KeyFormat(ABC):
     is_implied: ClassVar[bool] = False
     """Whether columns of these types have this format where the decorator names none."""
 
+    is_exact: ClassVar[bool] = True
+    """Whether the moment of a bound tells its literal: a bound has nothing below the unit."""
+
+    @property
+    def span(self) -> Bounds:
+        """The moments that values can have; as far as datetime goes by default."""
+        return Bounds(start=None, end=None)
+
     @abstractmethod
     def value(self, moment: datetime, zone: tzinfo) -> object:
         """Return the key's smallest value at ``moment``, as a bound needs it.
@@ -79,6 +87,10 @@ class KeyFormat(ABC):
 
         ``literal`` has no quotes. Raises InvalidPolicy for text in any other form.
         """
+
+    def sort_key(self, literal: str, zone: tzinfo) -> Any:
+        """Return what sorts bounds as the server does, of those with one moment too if inexact."""
+        return self.moment(literal, zone)
 
     def value_in(self, moment: datetime, zone: tzinfo) -> object:
         """Return the smallest value of the unit that ``moment`` is in. Raises as ``value`` does."""

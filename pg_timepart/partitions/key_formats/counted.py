@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from datetime import datetime, timedelta, tzinfo
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.bounds import Bounds
@@ -23,6 +23,8 @@ UNITS = {
 class CountedKey(KeyFormat):
     """Conversion by a count of units. Bounds are whole units; zones do not matter."""
 
+    is_exact: ClassVar[bool] = False
+
     duration: ClassVar[timedelta]
     """The length of one unit."""
 
@@ -39,8 +41,25 @@ class CountedKey(KeyFormat):
         """Return the smallest value with this count, from 0 to ``last_count``."""
 
     @abstractmethod
-    def count(self, literal: str) -> int:
-        """Return the count of a value as the server prints it; raise ValueError for other text."""
+    def number(self, literal: str) -> int:
+        """Return the value that the server prints so, as a number; raise ValueError otherwise."""
+
+    @abstractmethod
+    def count(self, number: int) -> int:
+        """Return the count that the value with this number holds."""
+
+    @property
+    def span(self) -> Bounds:
+        """The moments from the epoch on to the end of the last unit."""
+        try:
+            end = self.epoch + self.duration * (self.last_count + 1)
+        except OverflowError:
+            end = None
+        return Bounds(start=self.epoch, end=end)
+
+    def sort_key(self, literal: str, zone: tzinfo) -> Any:  # noqa: ARG002
+        """Return the value as a number."""
+        return self.number(literal)
 
     def value(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
         """Return the smallest value of the unit that begins at ``moment``."""
@@ -70,7 +89,7 @@ class CountedKey(KeyFormat):
     def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:  # noqa: ARG002
         """Return the start of the unit that the value is in."""
         try:
-            count = self.count(literal)
+            count = self.count(self.number(literal))
         except ValueError as error:
             raise InvalidPolicy(
                 f"The bound {literal!r} is no value of a key of the format {self.name}."

@@ -30,9 +30,13 @@ class UnixTimeKey(CountedKey):
         """Return the count itself."""
         return count
 
-    def count(self, literal: str) -> int:
+    def number(self, literal: str) -> int:
         """Return the number."""
         return int(literal)
+
+    def count(self, number: int) -> int:
+        """Return the number itself."""
+        return number
 
     def for_column(self, column_type: str) -> Self:
         """Return the format with the greatest value of the type, or unchanged for another type."""

@@ -47,9 +47,13 @@ class Snowflake(CountedKey):
         """Return the id with nothing in its lowest bits."""
         return count << self.shift
 
-    def count(self, literal: str) -> int:
-        """Return the number without its lowest bits."""
-        return int(literal) >> self.shift
+    def number(self, literal: str) -> int:
+        """Return the id."""
+        return int(literal)
+
+    def count(self, number: int) -> int:
+        """Return the id without its lowest bits."""
+        return number >> self.shift
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """Return what migrations write: the public name, and the arguments."""

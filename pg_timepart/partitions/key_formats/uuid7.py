@@ -44,9 +44,13 @@ class Uuid7(CountedKey):
         """Return the UUID with nothing after its time."""
         return UUID(int=count << OTHER_BITS)
 
-    def count(self, literal: str) -> int:
+    def number(self, literal: str) -> int:
+        """Return the UUID's 128 bits."""
+        return UUID(literal).int
+
+    def count(self, number: int) -> int:
         """Return the milliseconds in the first 48 bits."""
-        return UUID(literal).int >> OTHER_BITS
+        return number >> OTHER_BITS
 
     def value_check(self, column: str) -> str:
         """Return the condition that the version is 7."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from pg_timepart.errors import OperationFailed
 from pg_timepart.maintenance.maintain import maintain
 from tests.apps.fleet.models import Cargo, Crossing, Port, Ship
-from tests.support.database import Database, Tablespaces, at, outcomes, rolled_back
+from tests.support.database import Database, Tablespaces, at, notices_of, outcomes, rolled_back
 from tests.support.processes import die_at
 
 MAY = "2024-05-15 10:30"
@@ -40,21 +38,6 @@ def detached_cargo(database: Database) -> Any:
     log.detach()
     log.refresh_from_db()
     return log
-
-
-@contextmanager
-def notices_of(database: Database) -> Iterator[list[str]]:
-    """Collect what the server says at debug1."""
-    database.connection.ensure_connection()
-    told: list[str] = []
-    driver = database.connection.connection
-    if hasattr(driver, "add_notice_handler"):
-        driver.add_notice_handler(lambda notice: told.append(notice.message_primary))
-    else:
-        driver.notices = told
-    database.execute("SET client_min_messages = debug1")
-    yield told
-    database.execute("RESET client_min_messages")
 
 
 def test_it_comes_back_with_its_bounds_and_its_rows(database: Database) -> None:
