@@ -20,8 +20,9 @@ __all__ = ["Snowflake", "TimeRangePartitioningSupport", "Uuid7", "uuid7"]
 def uuid7() -> UUID:
     """Return a new version 7 UUID: ``UUIDField(primary_key=True, default=pg_timepart.uuid7)``.
 
-    Python's own generator makes it from 3.14 on, and before that the one of uuid-utils. Both keep
-    the order of those that one process makes within one millisecond. Migrations name this function,
-    so that they are the same on every Python.
+    Python's own generator makes it from 3.14 on, and before that the one of uuid-utils. Of two that
+    one thread makes the second is greater, also within one millisecond and after the clock was set
+    back; neither promises it of several threads or processes. Migrations name this function, so
+    that they are the same on every Python.
     """
     return _generate()

@@ -13,6 +13,7 @@ from django.db import models
 from pg_timepart.conf import zone
 from pg_timepart.constants import PeriodType
 from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.time_zones import refuse_no_moment
 from pg_timepart.schema.declaration import key_format_of
 from pg_timepart.schema.registry import PartitioningManagerBase, declare
 
@@ -67,21 +68,26 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
         clocks of the configured zone: ``key__gte`` it are the rows from then on. Raises
         InvalidPolicy for a moment that is naive, or that the key cannot express.
         """
+        refuse_no_moment("moment", moment)
         return self._key_format.value_in(moment, zone())
 
-    def during(self, start: datetime | None, end: datetime | None) -> models.QuerySet[models.Model]:
+    def during(self, start: datetime | None, end: datetime | None) -> models.QuerySet[Any]:
         """Return the rows whose key says a time in ``[start, end)``, from their partitions alone.
 
         Both are aware; None leaves that side open. A row of a date key is of the start of its day
-        in the configured zone. Raises InvalidPolicy where the end is before the start, and as
-        key_at() does.
+        in the configured zone. It is a queryset of ``get_queryset()``, to be filtered on. Raises
+        InvalidPolicy where the end is before the start, and as key_at() does.
         """
+        given = {"start": start, "end": end}
+        for name, moment in given.items():
+            if moment is not None:
+                refuse_no_moment(name, moment)
         span = Bounds(start=start, end=end)
         sides = {"gte": span.start, "lt": span.end}
-        name = self.declaration.key
+        key = self.declaration.key
         return self.get_queryset().filter(
             **{
-                f"{name}__{side}": self._key_format.value_from(moment, zone())
+                f"{key}__{side}": self._key_format.value_from(moment, zone())
                 for side, moment in sides.items()
                 if moment is not None
             }

@@ -38,7 +38,7 @@ from pg_timepart.partitions.planner import (
 )
 from pg_timepart.partitions.recovery import unlinkings
 from pg_timepart.partitions.tables import Parent, Partition
-from pg_timepart.partitions.time_zones import representable
+from pg_timepart.partitions.time_zones import refuse_no_moment, representable
 
 
 def create_next(
@@ -61,8 +61,8 @@ def create_range(
     now: datetime | None = None,
 ) -> Report:
     """Create the missing partitions of ``[start, end)``, widened to whole periods."""
-    _refuse_no_moment("start", start)
-    _refuse_no_moment("end", end)
+    refuse_no_moment("start", start)
+    refuse_no_moment("end", end)
 
     def planner(given: PlanInput) -> Plan:
         return plan_range(given, start, end)
@@ -120,7 +120,7 @@ def attach(
     Those that are attached already are pinned too, once we have the advisory lock.
     """
     if detach_time is not None:
-        _refuse_no_moment("detach_time", detach_time)
+        refuse_no_moment("detach_time", detach_time)
         representable("detach_time", detach_time, conf.zone())
     names = None if logs is None else names_by_oid(target, logs)
 
@@ -287,8 +287,3 @@ def _is_off(partition: Partition, known: Known) -> bool:
     """Whether there is something to attach; also a begun detach is finalized or called off."""
     is_begun = known.unfinished is ActionKind.DETACH
     return not partition.is_attached or partition.is_pending or is_begun
-
-
-def _refuse_no_moment(name: str, moment: object) -> None:
-    if not isinstance(moment, datetime):
-        raise InvalidPolicy(f"{name} must be an aware datetime, not {moment!r}.")

@@ -80,6 +80,12 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
 
 
+def refuse_no_moment(name: str, given: object) -> None:
+    """Raise InvalidPolicy if what is given as ``name`` is no datetime, such as a date or a text."""
+    if not isinstance(given, datetime):
+        raise InvalidPolicy(f"{name} must be an aware datetime, not {given!r}.")
+
+
 def representable(name: str, moment: datetime, zone: tzinfo) -> datetime:
     """Return ``moment``, given as ``name``, if it can be stored and shown in ``zone``.
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import models
 
 from pg_timepart.partitions.key_formats.base import KeyFormat
-from pg_timepart.partitions.key_formats.registry import key_format_named
+from pg_timepart.partitions.key_formats.registry import format_given, recorded
 from pg_timepart.schema.declaration import Declaration, declaration_of
 
 MANAGER_NAME = "partitioning"
@@ -36,21 +36,14 @@ class PartitioningManagerBase(models.Manager[models.Model]):
         self, key: str, widen_keys: bool = True, key_format: KeyFormat | str | None = None
     ) -> None:
         super().__init__()
-        self.declaration = Declaration(
-            key=key,
-            widen_keys=widen_keys,
-            key_format=_key_format(key_format),
-        )
+        found = None if key_format is None else format_given(key_format)
+        self.declaration = Declaration(key=key, widen_keys=widen_keys, key_format=found)
         self.defaults = {}
         options: dict[str, Any] = {} if widen_keys else {"widen_keys": False}
-        if key_format is not None:
-            options["key_format"] = key_format
+        if found is not None:
+            options["key_format"] = recorded(found)
         # deconstruct() returns them, and managers are compared by them.
         self._constructor_args = ((key,), options)
-
-
-def _key_format(given: KeyFormat | str | None) -> KeyFormat | None:
-    return given if given is None or isinstance(given, KeyFormat) else key_format_named(given)
 
 
 def decorated_classes() -> tuple[type[models.Model], ...]:

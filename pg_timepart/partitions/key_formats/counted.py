@@ -64,22 +64,24 @@ class CountedKey(KeyFormat):
     def value(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
         """Return the smallest value of the unit that begins at ``moment``."""
         count, rest = divmod(in_utc(moment) - self.epoch, self.duration)
-        if count < 0:
-            raise InvalidPolicy(
-                f"A key of the format {self.name} cannot express {moment}: it counts from"
-                f" {self.epoch}."
-            )
-        if count > self.last_count:
-            raise InvalidPolicy(
-                f"A key of the format {self.name} in this column cannot express {moment}: its last"
-                f" moment is {self.epoch + self.duration * self.last_count}."
-            )
         if rest:
             raise InvalidPolicy(
                 f"A key of the format {self.name} needs bounds at whole {UNITS[self.duration]};"
                 f" {moment} is not."
             )
-        return self.first_value(count)
+        return self._value_of(count, moment)
+
+    def value_in(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
+        """Return the smallest value of the unit that ``moment`` is in."""
+        return self._value_of((in_utc(moment) - self.epoch) // self.duration, moment)
+
+    def value_from(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
+        """Return the smallest value of the first unit that does not begin before ``moment``."""
+        return self._value_of(-((self.epoch - in_utc(moment)) // self.duration), moment)
+
+    def value_check(self, column: str) -> str:
+        """Return the condition that a number is not negative, as a default partition takes all."""
+        return f"{column} OPERATOR(pg_catalog.>=) 0"
 
     def unit(self, moment: datetime, zone: tzinfo) -> Bounds:  # noqa: ARG002
         """Return the unit since the epoch that ``moment`` is in."""
@@ -98,3 +100,17 @@ class CountedKey(KeyFormat):
             return self.epoch + self.duration * count
         except OverflowError:
             return Beyond.EARLIER if count < 0 else Beyond.LATER
+
+    def _value_of(self, count: int, moment: datetime) -> object:
+        """Return the smallest value with this count; raise InvalidPolicy where there is none."""
+        if count < 0:
+            raise InvalidPolicy(
+                f"A key of the format {self.name} cannot express {moment}: it counts from"
+                f" {self.epoch}."
+            )
+        if count > self.last_count:
+            raise InvalidPolicy(
+                f"A key of the format {self.name} in this column cannot express {moment}: its last"
+                f" moment is {self.epoch + self.duration * self.last_count}."
+            )
+        return self.first_value(count)

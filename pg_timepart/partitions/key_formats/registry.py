@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pg_timepart.errors import UnknownName
+from pg_timepart.errors import InvalidPolicy, UnknownName
 from pg_timepart.partitions.key_formats.base import KeyFormat
 
 _registered: dict[str, KeyFormat] = {}
@@ -24,8 +24,32 @@ def key_format_named(name: str) -> KeyFormat:
     """Return the format of this name; raises UnknownName."""
     try:
         return _registered[name]
-    except (KeyError, TypeError) as error:
-        raise UnknownName("key format", str(name), list(_registered)) from error
+    except KeyError as error:
+        raise UnknownName("key format", name, list(_registered)) from error
+
+
+def format_given(given: object) -> KeyFormat:
+    """Return the format that the decorator's ``key_format`` gives, by name or as an instance.
+
+    Raises UnknownName for a name that is not registered, InvalidPolicy for anything else.
+    """
+    if isinstance(given, KeyFormat):
+        return given
+    if isinstance(given, str):
+        return key_format_named(given)
+    if isinstance(given, type) and issubclass(given, KeyFormat):
+        raise InvalidPolicy(
+            f"key_format must be an instance of {given.__name__} with its arguments, not the class."
+        )
+    raise InvalidPolicy(
+        f"key_format must be the name of a key format, or an instance of one, not {given!r}."
+        f" Names: {', '.join(sorted(_registered))}."
+    )
+
+
+def recorded(key_format: KeyFormat) -> KeyFormat | str:
+    """Return what migrations record: the name where it means this format, or else the format."""
+    return key_format.name if _registered.get(key_format.name) == key_format else key_format
 
 
 def formats_of(declared: KeyFormat | None) -> tuple[KeyFormat, ...]:
