@@ -50,6 +50,10 @@ class NotPartitioned(TimepartError):
     """The model's table is missing, or is not partitioned by range of the declared column."""
 
 
+class KeyFormatContradicted(NotPartitioned):
+    """The bounds of the model's table are not of the key format that it declares."""
+
+
 class InsideTransaction(TimepartError):
     """The statement cannot run inside a transaction block."""
 

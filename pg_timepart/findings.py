@@ -46,6 +46,7 @@ class Code(StrEnum):
     # The table and its config
     UNREADABLE = "unreadable", Severity.CRITICAL
     NO_TABLE = "no_table", Severity.CRITICAL
+    KEY_FORMAT_CONTRADICTED = "key_format_contradicted", Severity.CRITICAL
     INVALID_CONFIG = "invalid_config", Severity.CRITICAL
     INVALID_SETTINGS = "invalid_settings", Severity.CRITICAL
     DISABLED = "disabled", Severity.WARNING

@@ -13,6 +13,7 @@ from django.db import connections, models, router
 from django.db.utils import NotSupportedError
 
 from pg_timepart.checks.enforcement import check_enforcement
+from pg_timepart.partitions.contradiction import contradiction
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parents
@@ -131,6 +132,18 @@ def _managed(model: type[models.Model], manager: OtherManager) -> CheckMessage:
     )
 
 
+def _check_format(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:
+    reason = contradiction(parent)
+    if reason is None:
+        return None
+    return Notice(
+        f"In the database {alias!r}, {reason}",
+        hint=f"Give the decorator of {model._meta.label} another key_format.",
+        obj=model,
+        id="pg_timepart.W013",
+    )
+
+
 def _check_table(alias: str, model: type[models.Model], parent: Parent) -> CheckMessage | None:
     where = f"The table {parent.name!r} of {model._meta.label} in the database {alias!r}"
     if not parent.is_partitioned:
@@ -149,7 +162,7 @@ def _check_table(alias: str, model: type[models.Model], parent: Parent) -> Check
         return None
     is_named_so = parent.key is not None and is_named(key, parent.key)
     if is_named_so and parent.key_format is not None:
-        return None
+        return _check_format(alias, model, parent)
     if is_named_so:
         types = no_column_type_of(formats_of(declaration.key_format))
         what = f"{key.column}, which is {types}."

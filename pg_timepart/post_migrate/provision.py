@@ -13,7 +13,7 @@ from django.db import connections, models, router
 from pg_timepart import conf
 from pg_timepart.beat import schedules
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import NotPartitioned, OperationFailed
+from pg_timepart.errors import KeyFormatContradicted, NotPartitioned, OperationFailed
 from pg_timepart.maintenance.history import Origin
 from pg_timepart.maintenance.maintain import provision
 from pg_timepart.maintenance.report import Report
@@ -36,7 +36,7 @@ WHERE NOT a.attisdropped
 
 
 class NoRoom(OperationFailed, CommandError):
-    """Raised where a table has no partition for new rows; ``migrate`` exits with 1."""
+    """Raised where no partition for new rows is there, or can be made; ``migrate`` exits with 1."""
 
 
 def after_migrate(
@@ -60,18 +60,18 @@ def after_migrate(
     if using == rows_alias():
         _follow_schedules(using)
     if verbosity:
-        _warn([report for report, has_room in provided if has_room], stdout or sys.stdout)
-    _refuse_no_room([report for report, has_room in provided if not has_room])
+        _warn([report for report, lack in provided if not lack], stdout or sys.stdout)
+    _refuse([(report, lack) for report, lack in provided if lack])
 
 
-def _provide(target: Target) -> tuple[Report, bool]:
-    """Return the report, and whether a partition covers now.
+def _provide(target: Target) -> tuple[Report, str]:
+    """Return the report, and the sentence by which ``migrate`` fails; empty if one covers now.
 
     If one does, the run gives up at once where another run has the table; else it waits for that.
     """
     seconds = 0.0 if _has_room(target) else conf.options().LOCK_WAIT_SECONDS
     report = provision(target, origin=Origin(started_by="migrate"), wait_seconds=seconds)
-    return report, _has_room(target)
+    return report, "" if _has_room(target) else _lack(target, report)
 
 
 def _has_room(target: Target) -> bool:
@@ -83,6 +83,19 @@ def _has_room(target: Target) -> bool:
     return runs_out is None or runs_out > parent.read_at
 
 
+def _lack(target: Target, report: Report) -> str:
+    try:
+        target.read([])
+    except KeyFormatContradicted as error:
+        return f"{report.label}: {error} No partition was made for new rows."
+    except NotPartitioned:  # the report says so
+        pass
+    return (
+        f"{report.label} has no partition for new rows: {report.reason} Until it has one, every"
+        f" INSERT of a new row fails. Run migrate again, or timepart maintain {report.label}."
+    )
+
+
 def _warn(reports: Iterable[Report], out: TextIO) -> None:
     for each in reports:
         if each.outcome in (Outcome.DEFERRED, Outcome.FAILED):
@@ -92,14 +105,9 @@ def _warn(reports: Iterable[Report], out: TextIO) -> None:
             )
 
 
-def _refuse_no_room(reports: Sequence[Report]) -> None:
-    sentences = [
-        f"{each.label} has no partition for new rows: {each.reason} Until it has one, every INSERT"
-        f" of a new row fails. Run migrate again, or timepart maintain {each.label}."
-        for each in reports
-    ]
-    if sentences:
-        raise NoRoom(" ".join(sentences), reports[0])
+def _refuse(lacking: Sequence[tuple[Report, str]]) -> None:
+    if lacking:
+        raise NoRoom(" ".join(lack for _, lack in lacking), lacking[0][0])
 
 
 def _follow_schedules(using: str) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import InvalidPolicy
+from pg_timepart.errors import InvalidPolicy, KeyFormatContradicted
 from pg_timepart.findings import Code, Finding, Severity
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
@@ -43,8 +43,9 @@ def in_one_line(error: Exception) -> str:
 
 
 def no_table(error: Exception) -> Finding:
-    """Return the finding that there is no table, with the sentence of ``error``."""
-    return Finding(Code.NO_TABLE, str(error))
+    """Return the finding that there is no table as declared, with the sentence of ``error``."""
+    is_there = isinstance(error, KeyFormatContradicted)
+    return Finding(Code.KEY_FORMAT_CONTRADICTED if is_there else Code.NO_TABLE, str(error))
 
 
 def runs_deferred(config: PartitionConfig, holders: Sequence[Holder]) -> Finding:

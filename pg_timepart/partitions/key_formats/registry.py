@@ -59,6 +59,11 @@ def formats_of(declared: KeyFormat | None) -> tuple[KeyFormat, ...]:
     return tuple(each for each in _registered.values() if each.is_implied)
 
 
+def formats_of_type(column_type: str) -> tuple[KeyFormat, ...]:
+    """Return all registered formats that a column of this type can have, declared or not."""
+    return tuple(each for each in _registered.values() if column_type in each.column_types)
+
+
 def format_of_column(column_type: str, declared: KeyFormat | None = None) -> KeyFormat | None:
     """Return the format of a key of this type, as ``format_type`` prints it, or None."""
     fitting = (each for each in formats_of(declared) if column_type in each.column_types)
