@@ -83,6 +83,10 @@ class Code(StrEnum):
     PASS_NOT_TAKEN = "pass_not_taken", Severity.WARNING
     NO_PASS = "no_pass", Severity.WARNING
 
+    # Advice on statements
+    STATEMENTS_UNKNOWN = "statements_unknown", Severity.WARNING
+    STATEMENTS_LEFT_OUT = "statements_left_out", Severity.INFO
+
     # Repairs of PartitionLog rows and of comments
     LOG_ADDED = "log_added", Severity.INFO
     LOG_ADOPTED = "log_adopted", Severity.INFO

@@ -17,6 +17,7 @@ FETCHED = Path(__file__).resolve().parents[2] / ".postgresql"
 """Where versions are that were fetched, each in a folder of its own; git ignores it."""
 
 _DEBIAN_ROOT = Path("/usr/lib/postgresql")
+_LIBRARY_FOLDERS = ("lib", "lib/postgresql", "lib64", "lib64/pgsql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,11 @@ class PostgresPrograms:
     def path(self, program: str) -> str:
         """Return the full path of a program."""
         return str(self.folder / program)
+
+    def has_library(self, name: str) -> bool:
+        """Return whether the installation has a library, which an extension may need."""
+        beside = self.folder.parent
+        return any((beside / each / f"{name}.so").exists() for each in _LIBRARY_FOLDERS)
 
 
 def find_postgres(

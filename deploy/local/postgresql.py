@@ -65,7 +65,7 @@ def start_postgres(
     password = _password(folder, account)
     if not (data / "PG_VERSION").exists():
         _initialise(programs, account, data)
-    chosen = _settings(programs.major, durable) | dict(settings or {})
+    chosen = _settings(programs, durable) | dict(settings or {})
     launch = server.Launch(
         name=f"PostgreSQL {programs.major}",
         folder=folder,
@@ -78,10 +78,13 @@ def start_postgres(
     return server.start(launch, port)
 
 
-def _settings(major: int, durable: bool) -> dict[str, str]:
+def _settings(programs: PostgresPrograms, durable: bool) -> dict[str, str]:
     settings = dict(_SETTINGS)
-    if major >= _FIRST_WITH_IN_PLACE_TABLESPACES:
+    if programs.major >= _FIRST_WITH_IN_PLACE_TABLESPACES:
         settings["allow_in_place_tablespaces"] = "on"
+    # Where the build has it: `timepart advise` reads it, and a database makes the extension.
+    if programs.has_library("pg_stat_statements"):
+        settings["shared_preload_libraries"] = "pg_stat_statements"
     return settings if durable else settings | _QUICK_SETTINGS
 
 

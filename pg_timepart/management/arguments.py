@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from pg_timepart.maintenance.operation_registry.operation import (
     Selection,
     as_sentence,
 )
+from pg_timepart.status.advice import LIMIT
 
 PARTITION = Flag(
     names=("--partition",),
@@ -23,7 +24,8 @@ PARTITION = Flag(
 EPILOG = (
     "Models are written app.model. Times without an offset are read, and all times shown, in"
     " PARTITION_TIMEZONE. Exit status: 0 all is well; 1 something is wrong, or a run failed or was"
-    " deferred because another session holds a lock; 2 the command line is wrong."
+    " deferred because another session holds a lock; 2 the command line is wrong; 4 there is"
+    " something to do (advise)."
     " timepart COMMAND --help says more."
 )
 
@@ -117,6 +119,30 @@ def _plan(parser: ArgumentParser) -> None:
     _add_models(parser)
 
 
+def _advise(parser: ArgumentParser) -> None:
+    parser.epilog = (
+        "It needs the extension pg_stat_statements, plans recorded statements by EXPLAIN and"
+        " executes none. Exit status: 0 if none of them asks all partitions, as far as can be told;"
+        " 4 if some do; 1 if nothing can be told. docs/pruning.md says which queries prune."
+    )
+    _add_models(parser)
+    parser.add_argument("--database", metavar="ALIAS", help="another database with the tables")
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        default=LIMIT,
+        metavar="N",
+        help="how many statements of a table are planned, those with the most time (%(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError("must be at least 1")
+    return number
+
+
 def _add_models(parser: ArgumentParser) -> None:
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help="app.model; all partitioned models by default"
@@ -130,4 +156,5 @@ def _add_model(parser: ArgumentParser) -> None:
 _READ_ONLY = {
     "status": ("show every partition, and what is wrong", _status),
     "plan": ("show what maintain would do, with its SQL and locks, and do nothing", _plan),
+    "advise": ("show recorded statements that ask more partitions than they need", _advise),
 }

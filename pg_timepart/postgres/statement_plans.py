@@ -9,6 +9,7 @@ https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITION-PRUN
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -104,8 +105,8 @@ class Touched:
 
 
 def read_plan(document: Any) -> StatementPlan:
-    """Return what EXPLAIN (FORMAT JSON, VERBOSE) says; ``document`` is parsed."""
-    nodes = list(_nodes(document))
+    """Return what EXPLAIN (FORMAT JSON, VERBOSE) says; ``document`` is text, or parsed already."""
+    nodes = list(_nodes(json.loads(document) if isinstance(document, str) else document))
     scans = [each for each in nodes if "Relation Name" in each and _reads(each)]
     returned = [RETURNED.search(each.get("Subplan Name", "")) for each in nodes]
     return StatementPlan(

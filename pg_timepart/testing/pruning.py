@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,7 +59,7 @@ def _touched(queryset: models.QuerySet[Any]) -> list[Touched]:
         printed = queryset.explain(format="json", verbose=True, costs=False)
         if not printed:
             return []
-        plan = read_plan(json.loads(printed))
+        plan = read_plan(printed)
         return partitions_touched(connections[queryset.db], plan.scans)
 
 

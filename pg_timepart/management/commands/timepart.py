@@ -1,4 +1,4 @@
-"""``manage.py timepart``: run an operation of the registry, or show status or plan."""
+"""``manage.py timepart``: run an operation of the registry, or show status, plan or advice."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import django.db
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
@@ -30,16 +31,18 @@ from pg_timepart.maintenance.report import Report, report_of
 from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
+from pg_timepart.management.advice_rendering import advice_lines
 from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.management.confirmation import ask, refuse_states
 from pg_timepart.partitions.plan import Plan
 from pg_timepart.schema.registry import registry
 from pg_timepart.status import Health, TableStatus, statuses
+from pg_timepart.status.advice import advice_on
 from pg_timepart.status.health import in_one_line
 
 ORIGIN = Origin(started_by="command")
 
-WRONG, USAGE, INTERRUPTED = 1, 2, 130
+WRONG, USAGE, TO_DO, INTERRUPTED = 1, 2, 4, 130
 
 
 class Command(BaseCommand):
@@ -77,6 +80,8 @@ class Command(BaseCommand):
                     self._status(options)
                 case "plan":
                     self._plan(options)
+                case "advise":
+                    self._advise(options)
                 case name:
                     self._operate(operation_named(name), options)
 
@@ -93,6 +98,15 @@ class Command(BaseCommand):
             previews += [_unattended_preview(each) for each in unattended()]
         self._show(options, previews, lambda each: rendering.preview_lines(each, zone))
         _raise_for([each.label for each in previews if each.plan.problems], "need a decision")
+
+    def _advise(self, options: dict[str, Any]) -> None:
+        zone = conf.zone()
+        alias, limit = _alias(options["database"]), options["limit"]
+        found = advice_on(_labels(options), using=alias, limit=limit)
+        self._show(options, found, lambda each: advice_lines(each, zone))
+        _raise_for([each.label for each in found if each.problems], "cannot be advised on")
+        asking_all = [each.label for each in found if each.statements]
+        _raise_for(asking_all, "statements ask all partitions", returncode=TO_DO)
 
     def _operate(self, operation: Operation, options: dict[str, Any]) -> None:
         wrong = operation.refuse(options)
@@ -230,9 +244,16 @@ def _raise_unhealthy(statuses: Sequence[TableStatus]) -> None:
         raise CommandError(f"{len(found)} of {len(statuses)} need attention: {named}.")
 
 
-def _raise_for(labels: Sequence[str], words: str) -> None:
+def _raise_for(labels: Sequence[str], words: str, returncode: int = WRONG) -> None:
     if labels:
-        raise CommandError(f"{', '.join(labels)}: {words}.", returncode=WRONG)
+        raise CommandError(f"{', '.join(labels)}: {words}.", returncode=returncode)
+
+
+def _alias(name: str | None) -> str | None:
+    """Return the alias of a database that was named, if one was; raises UnknownName."""
+    if name is not None and name not in connections:
+        raise UnknownName("database", name, list(connections))
+    return name
 
 
 def _sentence(error: Exception) -> str:
