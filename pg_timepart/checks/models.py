@@ -11,6 +11,7 @@ from django.core.checks import Warning as Notice
 from django.db import connections, models, router
 
 from pg_timepart.checks.defaults import check_defaults
+from pg_timepart.checks.key_values import check_key_values
 from pg_timepart.checks.uniqueness import check_uniqueness
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
@@ -44,6 +45,7 @@ def check_model(model: type[models.Model]) -> Iterator[CheckMessage]:
     formats = formats_of(manager.declaration.key_format)
     yield from _check_key(key, formats)
     yield from _check_type(model, key, formats)
+    yield from check_key_values(key, manager.declaration.key_format)
     yield from _check_widen_keys(model, manager.declaration)
     yield from check_defaults(model, manager.defaults, key, formats)
     yield from check_uniqueness(model, manager.declaration)
@@ -147,8 +149,8 @@ def _check_type(
         yield Error(
             f"The partition key {key} is a {type(key).__name__} whose column is of the type"
             f" {declared}, which is {no_column_type_of(formats)}.",
-            hint=f"Partition by {_classes(formats)} with the column that Django gives it"
-            " (db_type).",
+            hint=f"Partition by {_classes(formats)} whose column (db_type) is of the type"
+            f" {_types(formats)}.",
             obj=key,
             id="pg_timepart.E002",
         )
@@ -160,3 +162,7 @@ def _is_of_a_class(key: models.Field[Any, Any], formats: Sequence[KeyFormat]) ->
 
 def _classes(formats: Sequence[KeyFormat]) -> str:
     return "a field of class " + " or ".join(each.field_class.__name__ for each in formats)
+
+
+def _types(formats: Sequence[KeyFormat]) -> str:
+    return " or ".join(each for key_format in formats for each in key_format.column_types)

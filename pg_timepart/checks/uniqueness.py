@@ -11,7 +11,7 @@ from django.core.checks import Warning as Notice
 from django.db import models
 from django.db.models.expressions import F, OrderBy
 
-from pg_timepart.schema.declaration import Declaration
+from pg_timepart.schema.declaration import Declaration, key_field
 
 Model = type[models.Model]
 
@@ -42,7 +42,7 @@ def _check_primary_key(model: Model, key: str) -> Iterator[CheckMessage]:
 def _check_fields(model: Model, declaration: Declaration) -> Iterator[CheckMessage]:
     for field in model._meta.local_concrete_fields:
         if field.unique and not field.primary_key and field.name != declaration.key:
-            yield _weaker(f"unique=True of {field}", declaration, obj=field)
+            yield _weaker(model, f"unique=True of {field}", declaration, obj=field)
 
 
 def _declared(model: Model, key: str) -> Iterator[tuple[str, bool]]:
@@ -62,7 +62,7 @@ def _plain_column(expression: Any) -> str | None:
 
 def _lacking(model: Model, what: str, declaration: Declaration) -> CheckMessage:
     if declaration.widen_keys:
-        return _weaker(f"{what} of {model._meta.label}", declaration, obj=model)
+        return _weaker(model, f"{what} of {model._meta.label}", declaration, obj=model)
     return Error(
         f"PostgreSQL cannot enforce {what} of {model._meta.label}: it lacks the partition key "
         f"{declaration.key!r}.",
@@ -72,13 +72,9 @@ def _lacking(model: Model, what: str, declaration: Declaration) -> CheckMessage:
     )
 
 
-def _weaker(what: str, declaration: Declaration, obj: Any) -> CheckMessage:
-    if declaration.widen_keys:
-        extent = f"only among rows with the same {declaration.key!r}"
-    else:
-        extent = "not at all, since widen_keys is off"
+def _weaker(model: Model, what: str, declaration: Declaration, obj: Any) -> CheckMessage:
     return Notice(
-        f"PostgreSQL enforces {what} {extent}.",
+        f"PostgreSQL enforces {what} {_extent(model, declaration)}.",
         hint=(
             "It checks uniqueness within each partition only. Say so in the model: declare a "
             f"UniqueConstraint that has {declaration.key!r}, or none. Or silence this check."
@@ -86,6 +82,15 @@ def _weaker(what: str, declaration: Declaration, obj: Any) -> CheckMessage:
         obj=obj,
         id="pg_timepart.W001",
     )
+
+
+def _extent(model: Model, declaration: Declaration) -> str:
+    key = key_field(model, declaration)
+    if not declaration.widen_keys:
+        return "not at all, since widen_keys is off"
+    if key is not None and key.unique:
+        return f"not at all: {declaration.key!r}, which it adds, is unique by itself"
+    return f"only among rows with the same {declaration.key!r}"
 
 
 def _check_exclusion(

@@ -58,6 +58,12 @@ class KeyFormat(ABC):
     is_implied: ClassVar[bool] = False
     """Whether columns of these types have this format where the decorator names none."""
 
+    usual_default: ClassVar[str] = ""
+    """The usual declaration of such a field, for hints; empty where values are moments, not ids."""
+
+    timeless_defaults: ClassVar[frozenset[str]] = frozenset()
+    """Names of functions, of Python or SQL, whose values are no ids of this format; lower case."""
+
     is_exact: ClassVar[bool] = True
     """Whether the moment of a bound tells its literal: a bound has nothing below the unit."""
 

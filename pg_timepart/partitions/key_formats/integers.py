@@ -15,6 +15,13 @@ from pg_timepart.partitions.key_formats.registry import register
 GREATEST = {"bigint": 2**63 - 1, "integer": 2**31 - 1}
 """The greatest value of a column, by its type."""
 
+NUMBERED = (
+    "BigIntegerField(primary_key=True, default=...) with a function that makes such numbers from"
+    " the time, or a db_default that does"
+)
+COUNTERS = frozenset({"nextval"})
+"""Functions of PostgreSQL that count."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnixTimeKey(CountedKey):
@@ -22,6 +29,8 @@ class UnixTimeKey(CountedKey):
 
     field_class = models.IntegerField
     column_types: ClassVar[tuple[str, ...]] = ("bigint",)
+    usual_default: ClassVar[str] = NUMBERED
+    timeless_defaults: ClassVar[frozenset[str]] = COUNTERS
 
     epoch = EPOCH
     last_count: int = GREATEST["bigint"]

@@ -10,7 +10,7 @@ from django.db import models
 
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.key_formats.counted import MILLISECOND, CountedKey
-from pg_timepart.partitions.key_formats.integers import GREATEST
+from pg_timepart.partitions.key_formats.integers import COUNTERS, GREATEST, NUMBERED
 from pg_timepart.partitions.time_zones import in_utc
 
 SHIFTS = range(1, 63)
@@ -29,6 +29,8 @@ class Snowflake(CountedKey):
     name: ClassVar[str] = "Snowflake"
     field_class = models.IntegerField
     column_types: ClassVar[tuple[str, ...]] = ("bigint",)
+    usual_default: ClassVar[str] = NUMBERED
+    timeless_defaults: ClassVar[frozenset[str]] = COUNTERS
     duration = MILLISECOND
 
     epoch: datetime

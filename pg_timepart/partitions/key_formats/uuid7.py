@@ -21,6 +21,25 @@ IS_VERSION_7 = (
     " OPERATOR(pg_catalog.=) 7"
 )
 
+OTHER_VERSIONS = frozenset(
+    [
+        "uuid1",
+        "uuid3",
+        "uuid4",
+        "uuid5",
+        "uuid6",
+        "uuid8",
+        "uuidv4",
+        "gen_random_uuid",
+        "uuid_generate_v1",
+        "uuid_generate_v1mc",
+        "uuid_generate_v3",
+        "uuid_generate_v4",
+        "uuid_generate_v5",
+    ]
+)
+"""Functions that make UUIDs of other versions, in Python and in PostgreSQL."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uuid7(CountedKey):
@@ -34,6 +53,11 @@ class Uuid7(CountedKey):
     name: ClassVar[str] = "uuid7"
     field_class = models.UUIDField
     column_types: ClassVar[tuple[str, ...]] = ("uuid",)
+    usual_default: ClassVar[str] = (
+        "UUIDField(primary_key=True, default=pg_timepart.uuid7), or on PostgreSQL 18"
+        " db_default=Func(function='uuidv7')"
+    )
+    timeless_defaults: ClassVar[frozenset[str]] = OTHER_VERSIONS
     duration = MILLISECOND
     epoch = EPOCH
     last_count: ClassVar[int] = 2**TIME_BITS - 1
