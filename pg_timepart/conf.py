@@ -44,6 +44,9 @@ class Options:
     DISPATCHER: bool = False
     """Whether one beat entry sends all due passes, instead of one entry per config."""
 
+    PRUNE_INSTANCES: bool = True
+    """Whether save(), delete() and refresh_from_db() of an instance put its key into WHERE."""
+
     MAINTENANCE_DATABASES: Mapping[str, str] | None = None
     """Aliases of connections for maintenance, such as past a pooler, by the tables' alias."""
 
@@ -84,6 +87,12 @@ def maintenance_alias(alias: str) -> str:
     return (options().MAINTENANCE_DATABASES or {}).get(alias, alias)
 
 
+def prunes_instances() -> bool:
+    """Return ``PRUNE_INSTANCES``, without a look at the other options: each save() asks."""
+    given = getattr(settings, SETTING, None)
+    return not isinstance(given, Mapping) or bool(given.get("PRUNE_INSTANCES", True))
+
+
 def problems() -> list[str]:
     """Return a sentence for each setting of ours that cannot be used."""
     return [*_zone_problems(), *_option_problems()]
@@ -116,8 +125,11 @@ def _option_problems() -> list[str]:
     ]
     if not isinstance(given.get("QUEUE"), str | None):
         found.append(f"{SETTING}['QUEUE'] must be the name of a queue, not {given['QUEUE']!r}.")
-    if not isinstance(given.get("DISPATCHER", False), bool):
-        found.append(f"{SETTING}['DISPATCHER'] must be True or False, not {given['DISPATCHER']!r}.")
+    found += [
+        f"{SETTING}[{name!r}] must be True or False, not {given[name]!r}."
+        for name in ("DISPATCHER", "PRUNE_INSTANCES")
+        if not isinstance(given.get(name, False), bool)
+    ]
     if not found:
         found += _budget_problems(Options(**given))
     return [*found, *_alias_problems(given.get("MAINTENANCE_DATABASES"))]

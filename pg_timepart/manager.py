@@ -290,4 +290,8 @@ class TimeRangePartitioningSupport:
         )
         manager.defaults = self._defaults
         declare(model, manager)
+        # An abstract model can be imported only once Django has begun to load models.
+        from pg_timepart.instances import prune_instances
+
+        prune_instances(model, manager.declaration)
         return model

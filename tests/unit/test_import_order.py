@@ -26,6 +26,7 @@ LAYOUT = (
     "postgres",
     "schema",
     "conf",
+    "instances",
     "models",
     "migrations",
     "beat",
