@@ -41,6 +41,7 @@ class Code(StrEnum):
     NO_ROOM = "no_room", Severity.CRITICAL
     ROOM_ENDS_SOON = "room_ends_soon", Severity.CRITICAL
     ROOM_IS_SHORT = "room_is_short", Severity.WARNING
+    KEY_ENDS = "key_ends", Severity.WARNING
     ROWS_GO_TO_DEFAULT = "rows_go_to_default", Severity.WARNING
 
     # The table and its config

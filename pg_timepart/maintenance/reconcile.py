@@ -46,7 +46,7 @@ def reconcile_target(
 def questions(parent: Parent, policy: Policy) -> Iterator[Finding]:
     """Yield the findings on the table that only a person can decide."""
     yield from (_gap(each) for each in gaps(parent))
-    yield from (_unaligned(each) for each in parent.ranged if not _is_aligned(each, policy))
+    yield from (_unaligned(each) for each in parent.ranged if not _is_aligned(each, parent, policy))
     if parent.default is not None:
         yield Finding(
             Code.DEFAULT_PARTITION,
@@ -71,11 +71,14 @@ def _plan_nothing(given: PlanInput) -> Plan:
     return Plan(notes=tuple(questions(given.parent, given.policy)))
 
 
-def _is_aligned(partition: Partition, policy: Policy) -> bool:
-    bounds = partition.bounds
-    if bounds is None or bounds.start is None or bounds.end is None:
+def _is_aligned(partition: Partition, parent: Parent, policy: Policy) -> bool:
+    bounds, key_format = partition.bounds, parent.key_format
+    if bounds is None or bounds.start is None or key_format is None:
         return bounds is None
-    return policy.period.bounds_at(bounds.start, policy.zone) == bounds
+    if bounds.end is None and key_format.span.end is None:
+        return False
+    whole = policy.period.bounds_at(bounds.start, policy.zone)
+    return key_format.clip(whole) == bounds
 
 
 def _gap(bounds: Bounds) -> Finding:

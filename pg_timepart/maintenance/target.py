@@ -11,11 +11,11 @@ from django.db import DatabaseError, connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart import conf
-from pg_timepart.errors import Conflict, KeyFormatContradicted, NotPartitioned, UnknownName
+from pg_timepart.errors import Conflict, NotPartitioned, UnknownName
 from pg_timepart.maintenance import config_claims
 from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.models.database import configs, is_home
-from pg_timepart.partitions.contradiction import contradiction
+from pg_timepart.partitions.contradiction import refuse_contradiction
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import formats_of, no_column_type_of
 from pg_timepart.partitions.plan import Plan, PlanInput, Policy
@@ -141,19 +141,13 @@ def usable(target: Target, parent: Parent | None) -> Parent:
         )
     wanted = key_column(target.model, target.declaration)
     if parent.key == wanted and parent.key_format is not None:
-        return _not_contradicted(parent)
+        refuse_contradiction(parent)
+        return parent
     how = _otherwise(parent, wanted, target.declaration.key_format)
     raise NotPartitioned(
         f"The table {table} of {label} {how}. Adding the decorator changes"
         " no existing table; it must be converted, or made anew by migrate."
     )
-
-
-def _not_contradicted(parent: Parent) -> Parent:
-    reason = contradiction(parent)
-    if reason is not None:
-        raise KeyFormatContradicted(reason)
-    return parent
 
 
 def _otherwise(parent: Parent, wanted: str | None, declared: KeyFormat | None) -> str:

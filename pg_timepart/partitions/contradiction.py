@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pg_timepart.errors import InvalidPolicy
+from pg_timepart.errors import InvalidPolicy, KeyFormatContradicted
 from pg_timepart.partitions.bounds import EPOCH, BoundLiterals, Bounds
 from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
 from pg_timepart.partitions.key_formats.counted import CountedKey
@@ -42,6 +42,13 @@ def contradiction(parent: Parent) -> str | None:
         f"{parent.name} contradicts the key format {declared.name} that its model declares:"
         f" {reason} Nothing is done to it. Declare the format by which its keys are made."
     )
+
+
+def refuse_contradiction(parent: Parent) -> None:
+    """Raise KeyFormatContradicted where the bounds are not of the declared format."""
+    reason = contradiction(parent)
+    if reason is not None:
+        raise KeyFormatContradicted(reason)
 
 
 def _by_comments(parent: Parent) -> str | None:

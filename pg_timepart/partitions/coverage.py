@@ -24,7 +24,17 @@ def uncovered(partitions: Iterable[Partition], start: datetime, end: datetime) -
 
 
 def runs_out_at(parent: Parent, now: datetime) -> datetime | None:
-    """Return the first moment from ``now`` on whose INSERT would fail; None where none would."""
+    """Return the first moment from ``now`` on whose INSERT would fail; None where none would.
+
+    At the latest it is where the values of the key end.
+    """
+    if not parent.span.contains(now):
+        return now
+    ends = (_room_until(parent, now), parent.span.end)
+    return min((each for each in ends if each is not None), default=None)
+
+
+def _room_until(parent: Parent, now: datetime) -> datetime | None:
     if parent.default is not None:
         return None
     at = now

@@ -15,6 +15,7 @@ from pg_timepart.errors import InvalidPolicy
 from pg_timepart.findings import Code, Finding
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.coverage import covering, uncovered
+from pg_timepart.partitions.key_limits import key_limits, within_key
 from pg_timepart.partitions.names import free_name, partition_name
 from pg_timepart.partitions.plan import Action, Known, Plan, PlanInput, Policy
 from pg_timepart.partitions.recovery import (
@@ -69,15 +70,19 @@ def plan_next(given: PlanInput, days: object) -> Plan:
     """
     if type(days) is not int or not 0 <= days <= MAX_DAYS:
         raise InvalidPolicy(f"Days to the next partition must be 0 to {MAX_DAYS}, not {days!r}.")
-    pieces = list(islice(_following(given, days), MAX_CREATE + 1))
+    pieces = list(islice(within_key(given.parent, _following(given, days)), MAX_CREATE + 1))
     _refuse_too_many(len(pieces))
-    return Plan(actions=_creates(given, pieces, "asked for"), notes=_notes(given.parent))
+    wanted = Bounds(start=given.now, end=given.now + timedelta(days=days))
+    notes = (*_notes(given.parent), *key_limits(given.parent, wanted))
+    return Plan(actions=_creates(given, pieces, "asked for"), notes=notes)
 
 
 def plan_range(given: PlanInput, start: datetime, end: datetime) -> Plan:
     """Return creates of the partitions missing in ``[start, end)``, widened to whole periods."""
     if not in_utc(start) < in_utc(end):
         raise InvalidPolicy(f"The range must end after it starts: {start} is not before {end}.")
+    for limit in key_limits(given.parent, Bounds(start=start, end=end)):
+        raise InvalidPolicy(str(limit))
     policy = given.policy
     first = policy.period.bounds_at(start, policy.zone).start or start
     last = policy.period.bounds_at(end - timedelta(microseconds=1), policy.zone).end or end
@@ -123,13 +128,13 @@ def _ahead(given: PlanInput) -> tuple[tuple[Action, ...], tuple[Finding, ...]]:
     for _ in range(policy.premake):
         horizon = policy.period.next_boundary(horizon, policy.zone)
     start = _resume(given, current.start)
+    problems = [*key_limits(given.parent, Bounds(start=given.now, end=horizon))]
     try:
         pieces = _pieces(given, start, horizon)
     except InvalidPolicy as error:
         pieces = _pieces(given, current.start, horizon)
-        problem = Finding(Code.TOO_MANY_TO_CREATE, str(error))
-        return _creates(given, pieces, "room ahead"), (problem,)
-    return _creates(given, pieces, "room ahead"), ()
+        problems.append(Finding(Code.TOO_MANY_TO_CREATE, str(error)))
+    return _creates(given, pieces, "room ahead"), tuple(problems)
 
 
 def _resume(given: PlanInput, current: datetime) -> datetime:
@@ -154,7 +159,7 @@ def _pieces(given: PlanInput, start: datetime, end: datetime) -> list[Bounds]:
     policy, found = given.policy, list[Bounds]()
     for gap in uncovered(given.parent.partitions, start, end):
         for piece in policy.period.cut(gap.start or start, gap.end or end, policy.zone):
-            found.append(piece)
+            found += within_key(given.parent, [piece])
             _refuse_too_many(len(found), start, end)
     return found
 

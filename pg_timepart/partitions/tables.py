@@ -140,6 +140,11 @@ class Parent(Relation):
         return tuple(each for each in self.partitions if each.bounds is not None)
 
     @property
+    def span(self) -> Bounds:
+        """The moments that values of the key can have."""
+        return self.key_format.span if self.key_format else Bounds(start=None, end=None)
+
+    @property
     def is_exact(self) -> bool:
         """Whether the moments of bounds tell their literals."""
         return self.key_format is None or self.key_format.is_exact

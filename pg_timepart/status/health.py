@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pg_timepart import conf
 from pg_timepart.constants import Outcome
@@ -11,6 +11,8 @@ from pg_timepart.errors import InvalidPolicy, KeyFormatContradicted
 from pg_timepart.findings import Code, Finding, Severity
 from pg_timepart.maintenance.target import Target
 from pg_timepart.models import PartitionConfig, PartitionLog
+from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.key_limits import key_limits
 from pg_timepart.partitions.plan import Policy
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.inheritance import read_links
@@ -18,6 +20,9 @@ from pg_timepart.postgres.lock_holders import Holder, advisory_holders
 from pg_timepart.postgres.sqlstate import sentence, sqlstate
 from pg_timepart.postgres.unattached_tables import objection
 from pg_timepart.status.deferrals import REPEATED, was_well_since
+
+A_YEAR = timedelta(days=365)
+"""How long before the values of a key end somebody must know: changing its type takes time."""
 
 _URGENCY = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -86,6 +91,7 @@ def assess(
         )
         policy = None
     yield from _room(target.label, parent, policy, runs_out)
+    yield from _key_limits(parent, policy)
     yield from _interrupted(target, parent, rows)
     yield from _estranged(target, parent)
     yield from _elsewhere(target, parent, rows)
@@ -102,7 +108,10 @@ def _room(
     """
     now = parent.read_at
     advice = f"Run timepart maintain {label}, and see that its schedule runs."
-    if runs_out is None:
+    has_values = parent.span.contains(now)
+    if not has_values or (runs_out is not None and runs_out == parent.span.end):
+        advice = f"The values of {parent.key} end then, whatever partitions there are."
+    if runs_out is None or (parent.default is not None and has_values):
         if parent.default is not None and not _is_covered(parent, now):
             yield Finding(
                 Code.ROWS_GO_TO_DEFAULT,
@@ -125,6 +134,15 @@ def _room(
             f"There are partitions until {conf.local_time(runs_out)}, less than half of the"
             f" {policy.premake} periods that should be ready. {advice}",
         )
+
+
+def _key_limits(parent: Parent, policy: Policy | None) -> Iterator[Finding]:
+    """Yield the finding that the values of the key end within a year, or before ``premake`` do."""
+    if parent.span == Bounds(start=None, end=None):
+        return
+    now = parent.read_at
+    ahead = _ahead(policy, now, 2 * policy.premake) if policy else now
+    yield from key_limits(parent, Bounds(start=now, end=max(ahead, now + A_YEAR)))
 
 
 def _ahead(policy: Policy, now: datetime, halves: int) -> datetime:

@@ -94,6 +94,19 @@ class KeyFormat(ABC):
         ``literal`` has no quotes. Raises InvalidPolicy for text in any other form.
         """
 
+    def clip(self, bounds: Bounds) -> Bounds | None:
+        """Return the part of ``bounds`` that values can be in, or None where there is none.
+
+        It begins no earlier than the values do. Where it holds the last of them it has no end, as
+        no literal is greater.
+        """
+        span, start, end = self.span, bounds.start, bounds.end
+        if not bounds.overlaps(span):
+            return None
+        is_early = span.start is not None and (start is None or start < span.start)
+        is_late = span.end is not None and (end is None or end >= span.end)
+        return Bounds(start=span.start if is_early else start, end=None if is_late else end)
+
     def sort_key(self, literal: str, zone: tzinfo) -> Any:
         """Return what sorts bounds as the server does, of those with one moment too if inexact."""
         return self.moment(literal, zone)
