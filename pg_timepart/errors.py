@@ -70,6 +70,10 @@ class Deferred(TimepartError):
     """Another session holds a needed lock. A later run can end what was begun."""
 
 
+class StillReferred(Deferred):
+    """Rows of other tables refer to the partition, so the server does not let it be detached."""
+
+
 class OperationFailed(TimepartError):
     """An operation asked for by hand ended ``failed``; ``report`` says what was done before."""
 

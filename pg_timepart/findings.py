@@ -62,6 +62,7 @@ class Code(StrEnum):
     RANGE_REFUSED = "range_refused", Severity.WARNING
     ACTION_INTERRUPTED = "action_interrupted", Severity.WARNING
     NOT_OURS = "not_ours", Severity.WARNING
+    STILL_REFERRED = "still_referred", Severity.WARNING
     ON_ANOTHER_TABLE = "on_another_table", Severity.WARNING
     COLUMNS_DIFFER = "columns_differ", Severity.INFO
     DEFAULT_PARTITION = "default_partition", Severity.INFO

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.db import DatabaseError, InterfaceError
 
 from pg_timepart.constants import Outcome
-from pg_timepart.errors import Deferred, TimepartError, UnknownName
+from pg_timepart.errors import Deferred, StillReferred, TimepartError, UnknownName
+from pg_timepart.findings import Code
 from pg_timepart.logger import logger
 from pg_timepart.maintenance.actions.base import Handler
 from pg_timepart.maintenance.actions.handlers import handler_of
@@ -37,6 +38,7 @@ class _Ending:
 
     outcome: Outcome
     detail: str
+    code: Code | None = None
     is_passing: bool = False
     fatal: Exception | None = None
     """An error after which no other action is tried."""
@@ -80,6 +82,7 @@ def _apply_one(handler: Handler) -> tuple[ActionResult, Exception | None]:
         seconds=time.monotonic() - begun,
         waited_seconds=session.waiting.seconds,
         detail=" ".join([ending.detail, *session.remarks]),
+        code=ending.code,
         is_passing=ending.is_passing,
         statements=tuple(session.statements),
     )
@@ -95,7 +98,8 @@ def _perform(handler: Handler, session: Session) -> _Ending:
         detail = handler.perform(session)
     except Deferred as error:
         _give_up(handler)
-        return _Ending(outcome=Outcome.DEFERRED, detail=str(error))
+        code = Code.STILL_REFERRED if isinstance(error, StillReferred) else None
+        return _Ending(outcome=Outcome.DEFERRED, detail=str(error), code=code)
     except TimepartError as error:
         _give_up(handler, may_yet_be_done=False)
         return _Ending(outcome=Outcome.FAILED, detail=str(error))

@@ -22,6 +22,7 @@ from pg_timepart.partitions.retention import is_pinned
 from pg_timepart.partitions.tables import Parent, Partition, Template
 from pg_timepart.postgres.table_details import read_checked_bounds, read_template
 from pg_timepart.postgres.unattached_tables import objection
+from pg_timepart.text import storable
 
 ABSENT = "does not exist any more, or is attached to another table."
 
@@ -51,6 +52,9 @@ class Work:
 
     is_dry: bool = False
     """Whether nothing is executed: the effect of actions is assumed, not read."""
+
+    retires_left: int | None = None
+    """How many more partitions this pass may detach; None where no fuse applies."""
 
     rivals: tuple[Claim, ...] = ()
     """Other configs that claim the table."""
@@ -179,6 +183,31 @@ class Work:
                 is_asked=action.is_asked,
                 wanted_tablespace=action.tablespace or "",
             )
+
+    def note_references(self, action: Action, why: str) -> None:
+        """Record what refers to the partition and keeps it attached; nothing where it is empty."""
+        log = self.log_of(action.oid)
+        if log is not None and log.still_referred != why:
+            keep(log, still_referred=storable(why))
+
+    def spare_fuse(self, action: Action) -> None:
+        """Raise Deferred where this pass has detached as many partitions as its fuse allows.
+
+        The planner counts all but those that were referred to before, and may be let go at once.
+        """
+        if action.is_asked or self.retires_left is None:
+            return
+        if self.retires_left <= 0:
+            raise Deferred(
+                f"Nothing refers to {action.partition} any more, but this pass has detached"
+                f" {self.policy.max_retire} partitions, and max_retire_per_pass allows no more; the"
+                " next pass goes on."
+            )
+
+    def count_retirement(self, action: Action) -> None:
+        """Count a detach by retention for the fuse."""
+        if self.retires_left is not None and not action.is_asked:
+            self.retires_left -= 1
 
     def settle(self, action: Action, **facts: object) -> None:
         """Record that the operation has ended, with these changes of the log."""

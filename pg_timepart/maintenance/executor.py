@@ -16,7 +16,15 @@ from pg_timepart.postgres.ddl import Statement
 from pg_timepart.postgres.driver import as_text
 from pg_timepart.postgres.lock_attempts import Attempt, bounded
 from pg_timepart.postgres.lock_holders import Holder
-from pg_timepart.postgres.lock_waits import Budget, Waiting, wait_for_short
+from pg_timepart.postgres.lock_waits import (
+    Budget,
+    HolderAges,
+    LockTimeout,
+    Waiting,
+    advice_on,
+    pause,
+    wait_for_short,
+)
 from pg_timepart.postgres.sqlstate import LOCK_NOT_OBTAINED, QUERY_CANCELED, sqlstate
 from pg_timepart.postgres.steps import Step
 from pg_timepart.postgres.watchdog import guarded
@@ -45,13 +53,19 @@ class Session:
             self._run_one(step)
 
     def run_alone(
-        self, step: Step, *, find_holders: Callable[[], list[Holder]], limit_seconds: float
+        self,
+        step: Step,
+        *,
+        find_holders: Callable[[], list[Holder]],
+        limit_seconds: float,
+        may_repeat: Callable[[], bool],
     ) -> bool:
         """Run a statement that cannot be in a transaction; return whether it completed.
 
         Waits first, without a lock request, until ``find_holders`` finds no long-standing holder.
         The statement is cancelled once it takes longer than ``limit_seconds``, or before sessions
-        behind it have waited longer than the budget. Raises InsideTransaction.
+        behind it have waited longer than the budget, and tried again where ``may_repeat`` then
+        says so. Raises InsideTransaction, and LockTimeout once time is up and nothing has begun.
         """
         if self.connection.in_atomic_block:
             raise InsideTransaction(
@@ -59,7 +73,24 @@ class Session:
                 " or pass concurrently=False, which holds an exclusive lock on the table until"
                 " the transaction ends."
             )
-        wait_for_short(find_holders, self.budget, self.waiting, step.summary)
+        deadline = time.monotonic() + self.budget.wait_seconds
+        ages = HolderAges(self.budget.long_transaction_ms)
+        while True:
+            left = replace(self.budget, wait_seconds=max(deadline - time.monotonic(), 0.0))
+            wait_for_short(find_holders, left, self.waiting, step.summary)
+            if self._try_alone(step, limit_seconds):
+                return True
+            if not may_repeat():
+                return False
+            holders = self.waiting.holders = find_holders()
+            if time.monotonic() >= deadline:
+                advice = advice_on(ages, holders, self.budget, is_queued=True)
+                raise LockTimeout(step.summary, self.waiting.seconds, holders, advice)
+            self.statements.pop()
+            pause(self.waiting)
+
+    def _try_alone(self, step: Step, limit_seconds: float) -> bool:
+        """Run the statement once, watched; return False where it was cancelled."""
         (statement,) = step.statements
         text = as_text(statement, self.connection)
         try:

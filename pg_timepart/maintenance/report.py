@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_timepart.constants import ActionKind, Outcome
 from pg_timepart.errors import OperationDeferred, OperationFailed
-from pg_timepart.findings import Finding, findings_as_json
+from pg_timepart.findings import Code, Finding, findings_as_json
 
 _WORST_FIRST = (Outcome.FAILED, Outcome.DEFERRED, Outcome.DONE)
 
@@ -32,6 +32,9 @@ class ActionResult:
     oid: int | None = None
     """The partition's OID; None for one that was created."""
 
+    code: Code | None = None
+    """The code of the finding that kept it from being done, where there is one."""
+
     is_passing: bool = False
     """Whether it failed because the server lacked a resource, which it may soon have again."""
 
@@ -47,6 +50,7 @@ class ActionResult:
             "seconds": round(self.seconds, 3),
             "waited_seconds": round(self.waited_seconds, 3),
             "detail": self.detail,
+            "code": self.code.value if self.code else "",
         }
 
 
@@ -79,6 +83,14 @@ class Report:
     def is_passing(self) -> bool:
         """Whether an action failed because the server lacked a resource for the moment."""
         return any(each.is_passing for each in self.actions)
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it was deferred for a lock, which may soon be free, and not for findings only."""
+        if self.outcome is not Outcome.DEFERRED:
+            return False
+        late = [each for each in self.actions if each.outcome is Outcome.DEFERRED]
+        return not late or any(each.code is None for each in late)
 
     @property
     def reason(self) -> str:

@@ -181,6 +181,7 @@ def _run_locked(
         begun=course.read,
         is_lock_held=is_held,
         concurrently=request.concurrently,
+        retires_left=None if request.is_by_hand else target.policy(parent).max_retire,
         known_tablespaces=frozenset(tablespaces(target.connection)),
         interruptions=(*TIME_IS_UP, *request.origin.interruptions),
         rivals=target.rivals(parent),

@@ -81,6 +81,14 @@ class PartitionLog(OwnRow):
     )
     wanted_tablespace = models.CharField(_("wanted tablespace"), max_length=63, blank=True)
 
+    still_referred = models.TextField(
+        _("still referred to"),
+        blank=True,
+        db_default="",
+        default="",
+        help_text=_("What refers to its rows, so that the last pass could not detach it."),
+    )
+
     objects: ClassVar[models.Manager[PartitionLog]] = PartitionLogQuerySet.as_manager()
 
     class Meta:
@@ -117,6 +125,7 @@ class PartitionLog(OwnRow):
             unfinished=ActionKind(self.unfinished) if self.unfinished else None,
             is_asked=self.is_asked,
             tablespace=self.wanted_tablespace or None,
+            is_referred=bool(self.still_referred),
         )
 
     def attach(self, detach_time: datetime | None = None) -> Any:

@@ -67,6 +67,9 @@ class Known:
     tablespace: str | None = None
     """The tablespace to which the unfinished action moves it."""
 
+    is_referred: bool = False
+    """Whether rows of other tables referred to it when a pass last tried to detach it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInput:

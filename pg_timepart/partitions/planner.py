@@ -25,7 +25,7 @@ from pg_timepart.partitions.recovery import (
     releases,
     unlinkings,
 )
-from pg_timepart.partitions.retention import edge_of, is_past, is_pinned
+from pg_timepart.partitions.retention import edge_of, is_past, is_pinned, not_referred
 from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.partitions.time_zones import in_utc
 
@@ -40,8 +40,9 @@ def plan_pass(given: PlanInput) -> Plan:
     """Return the plan of one maintenance pass."""
     creates, problems = _ahead(given)
     retired = _expired(given)
-    if len(retired) > given.policy.max_retire:
-        problems = (*problems, _fuse(retired, given.policy))
+    free = not_referred(given, retired)
+    if len(free) > given.policy.max_retire:
+        problems = (*problems, _fuse(free, given.policy))
         retired = []
     drops = list(_drops(given))
     actions = chain(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.bounds import Bounds
-from pg_timepart.partitions.plan import Policy
+from pg_timepart.partitions.plan import PlanInput, Policy
+from pg_timepart.partitions.tables import Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,16 @@ def is_past(bounds: Bounds | None, edge: datetime | None) -> bool:
 def is_pinned(until: datetime | None, now: datetime) -> bool:
     """Return whether a partition pinned ``until`` then is left alone by passes at ``now``."""
     return until is not None and until > now
+
+
+def not_referred(given: PlanInput, retired: Sequence[Partition]) -> list[Partition]:
+    """Return those that no row of another table was seen to refer to: the others stay attached.
+
+    They do not count for the fuse, which they would blow for good. Where they are let go all at
+    once, the run keeps to the fuse.
+    """
+    rows = given.known_by_oid
+    return [each for each in retired if each.oid not in rows or not rows[each.oid].is_referred]
 
 
 def taken_sooner(before: Terms, after: Terms, now: datetime) -> tuple[str, ...]:

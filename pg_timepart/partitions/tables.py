@@ -24,6 +24,14 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Referring(Relation):
+    """A table with a foreign key that refers to a parent; it may be the parent itself."""
+
+    may_be_locked: bool
+    """Whether our role has the right to LOCK it, which ATTACH and DETACH do not need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionComment:
     """COMMENT ON TABLE as we write it. It survives dump, restore and the loss of our logs."""
 
@@ -206,6 +214,9 @@ class Template:
 
     referenced: tuple[Relation, ...]
     """The tables that foreign keys of the parent refer to, in the order in which to lock them."""
+
+    referring: tuple[Referring, ...]
+    """The tables with foreign keys that refer to the parent, in the same order."""
 
     grants: tuple[Grant, ...]
     """Privileges given on the parent."""

@@ -21,6 +21,7 @@ from pg_timepart.postgres.steps import (
     attach_locks,
     default_of,
     locked,
+    not_lockable,
     unhurried,
 )
 
@@ -69,7 +70,8 @@ def attach_steps(
     yield Step(
         summary=f"attach {table.name}",
         # A foreign key that the leaf brings along makes ATTACH take ACCESS EXCLUSIVE on its target.
-        locks=attach_locks(parent, referenced, ACCESS_EXCLUSIVE, table),
+        locks=attach_locks(parent, locked(referenced, ACCESS_EXCLUSIVE), template.referring, table),
+        implicit_locks=locked(not_lockable(template.referring), SHARE_ROW_EXCLUSIVE),
         altered=(*default_of(parent), table),
         statements=tuple(finish),
         unattached=table,

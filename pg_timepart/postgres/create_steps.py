@@ -15,6 +15,8 @@ from pg_timepart.postgres.steps import (
     Step,
     attach_locks,
     default_of,
+    locked,
+    not_lockable,
 )
 from pg_timepart.postgres.table_comments import comment_text
 
@@ -38,7 +40,10 @@ def create_steps(
     yield Step(
         summary=f"create {leaf.name} and attach it",
         setup=tuple(_new_leaf(parent, template, leaf, comment, tablespace)),
-        locks=(*attach_locks(parent, template.referenced, SHARE_ROW_EXCLUSIVE),),
+        locks=attach_locks(
+            parent, locked(template.referenced, SHARE_ROW_EXCLUSIVE), template.referring
+        ),
+        implicit_locks=locked(not_lockable(template.referring), SHARE_ROW_EXCLUSIVE),
         altered=default_of(parent),
         statements=tuple(finish),
         tablespace=tablespace,
@@ -52,7 +57,10 @@ def finish_leaf_steps(
     copied = [ddl_constraints.drop_exclusions(leaf)] if template.has_exclusions else []
     yield Step(
         summary=f"attach {leaf.name}, which an interrupted run created",
-        locks=attach_locks(parent, template.referenced, ACCESS_EXCLUSIVE, leaf),
+        locks=attach_locks(
+            parent, locked(template.referenced, ACCESS_EXCLUSIVE), template.referring, leaf
+        ),
+        implicit_locks=locked(not_lockable(template.referring), SHARE_ROW_EXCLUSIVE),
         altered=(*default_of(parent), leaf),
         statements=(*copied, ddl.attach(parent, leaf, sides.lower, sides.upper)),
     )

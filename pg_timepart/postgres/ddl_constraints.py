@@ -19,12 +19,23 @@ def add_bounds_check(
     The literals are cast: the server does not use bounds of another type than the key's.
     """
     column = sql.Identifier(key)
-    parts = [sql.SQL("{} IS NOT NULL").format(column)]
+    parts = [
+        sql.SQL("{} IS NOT NULL").format(column),
+        *bounds_conditions(column, lower, upper, key_type),
+    ]
+    return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
+
+
+def bounds_conditions(
+    column: Statement, lower: str | None, upper: str | None, key_type: str
+) -> list[Statement]:
+    """Return the conditions that the column's value is within the bounds."""
+    parts = []
     if lower is not None:
         parts.append(_compared(column, ">=", _typed(lower, key_type)))
     if upper is not None:
         parts.append(_compared(column, "<", _typed(upper, key_type)))
-    return _not_valid_check(table, name, sql.SQL(" AND ").join(parts))
+    return parts
 
 
 def add_exclusion_check(

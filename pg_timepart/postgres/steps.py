@@ -6,16 +6,19 @@ begin again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pg_timepart.partitions.tables import Parent, Relation
+from pg_timepart.partitions.tables import Parent, Referring, Relation
 from pg_timepart.postgres.ddl import Lock, Statement
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE = "SHARE"
 SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
 SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+
+_RANKS = (SHARE_UPDATE_EXCLUSIVE, SHARE, SHARE_ROW_EXCLUSIVE, ACCESS_EXCLUSIVE)
+"""Modes from the weakest to the strongest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +78,43 @@ def default_of(parent: Parent) -> tuple[Relation, ...]:
     return (parent.default,) if parent.default is not None else ()
 
 
+def in_lock_order(parent: Parent, mode: str, related: Iterable[Lock]) -> tuple[Lock, ...]:
+    """Return locks of the tables at the other ends of foreign keys, by OID, and of the parent last.
+
+    Each table once, in the strongest mode: one may refer to the parent and be referred to by it,
+    and the parent may refer to itself.
+    """
+    strongest: dict[int, Lock] = {}
+    for each in (Lock(relation=parent, mode=mode), *related):
+        other = strongest.get(each.relation.oid)
+        if other is None or _RANKS.index(each.mode) > _RANKS.index(other.mode):
+            strongest[each.relation.oid] = each
+    own = strongest.pop(parent.oid)
+    return (*(strongest[oid] for oid in sorted(strongest)), own)
+
+
 def attach_locks(
-    parent: Parent, referenced: Sequence[Relation], mode: str, *leaves: Relation
+    parent: Parent,
+    referenced: Iterable[Lock],
+    referring: Sequence[Referring],
+    *leaves: Relation,
 ) -> tuple[Lock, ...]:
     """Return the locks that ATTACH takes, in the one order that every step keeps to."""
+    related = (*referenced, *locked(lockable(referring), SHARE_ROW_EXCLUSIVE))
     return (
-        *locked(referenced, mode),
-        *locked([parent], SHARE_UPDATE_EXCLUSIVE),
+        *in_lock_order(parent, SHARE_UPDATE_EXCLUSIVE, related),
         *locked([*default_of(parent), *leaves], ACCESS_EXCLUSIVE),
     )
+
+
+def lockable(referring: Iterable[Referring]) -> tuple[Referring, ...]:
+    """Return the tables that our role may lock before the statement does."""
+    return tuple(each for each in referring if each.may_be_locked)
+
+
+def not_lockable(referring: Iterable[Referring]) -> tuple[Referring, ...]:
+    """Return the tables that only the statement itself can lock."""
+    return tuple(each for each in referring if not each.may_be_locked)
 
 
 def unhurried(

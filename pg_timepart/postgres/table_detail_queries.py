@@ -5,7 +5,8 @@ from __future__ import annotations
 from pg_timepart.postgres.check_constraints import BOUNDS_DEFINITION, excludes
 
 # Everything about the parent that LIKE does not copy, as one JSON object, but for its policies.
-# Foreign keys count once, by the constraint on the parent itself.
+# Foreign keys count once, by the constraint on the parent itself. Of a partitioned table that
+# refers to it, ATTACH and DETACH lock the root alone.
 TEMPLATE = """
 SELECT json_build_object(
   'owner', r.rolname,
@@ -20,6 +21,14 @@ SELECT json_build_object(
       JOIN pg_catalog.pg_class f ON f.oid = k.confrelid
       JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
       WHERE k.conrelid = p.oid AND k.contype = 'f' AND k.confrelid <> p.oid),
+  'referring', (
+      SELECT json_agg(DISTINCT jsonb_build_object(
+                 'oid', f.oid::bigint, 'schema', fn.nspname, 'name', f.relname, 'may_be_locked',
+                 pg_catalog.has_table_privilege(f.oid, 'UPDATE, DELETE, TRUNCATE')))
+      FROM pg_catalog.pg_constraint k
+      JOIN pg_catalog.pg_class f ON f.oid = k.conrelid
+      JOIN pg_catalog.pg_namespace fn ON fn.oid = f.relnamespace
+      WHERE k.confrelid = p.oid AND k.contype = 'f' AND k.conparentid = 0),
   'grants', (
       SELECT json_agg(json_build_object('privilege', g.privilege_type, 'grantee', role.rolname,
                                         'is_grantable', g.is_grantable, 'column', g.attname))

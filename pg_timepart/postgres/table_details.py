@@ -6,8 +6,8 @@ A pass that finds nothing to do needs none of them, so ``catalog`` reads none.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -20,6 +20,7 @@ from pg_timepart.partitions.tables import (
     LeafCheck,
     Parent,
     Partition,
+    Referring,
     Relation,
     RowPolicy,
     RowSecurity,
@@ -35,6 +36,8 @@ from pg_timepart.postgres.table_detail_queries import (
     TEMPLATE,
     VALIDATED_CHECKS,
 )
+
+R = TypeVar("R", bound=Relation)
 
 
 def read_template(
@@ -62,7 +65,8 @@ def read_template(
     return Template(
         owner=found["owner"],
         is_owned_by_us=found["is_owned_by_us"],
-        referenced=_in_lock_order(found["referenced"]),
+        referenced=_in_lock_order(Relation(**each) for each in found["referenced"] or ()),
+        referring=_in_lock_order(Referring(**each) for each in found["referring"] or ()),
         grants=tuple(Grant(**each) for each in found["grants"] or ()),
         has_row_security=found["has_row_security"],
         forces_row_security=found["forces_row_security"],
@@ -172,8 +176,8 @@ def _one_json(connection: BaseDatabaseWrapper, query: str, values: dict[str, Any
     return None if row is None or row[0] is None else json.loads(row[0])
 
 
-def _in_lock_order(found: list[dict[str, Any]] | None) -> tuple[Relation, ...]:
-    return tuple(sorted((Relation(**each) for each in found or ()), key=lambda each: each.oid))
+def _in_lock_order(found: Iterable[R]) -> tuple[R, ...]:
+    return tuple(sorted(found, key=lambda each: each.oid))
 
 
 def _with_targets(found: list[list[Any]] | None) -> tuple[tuple[str, Relation], ...]:

@@ -1,9 +1,10 @@
-"""Tables whose last runs all ended ``deferred``, because another session keeps the lock."""
+"""Tables whose last runs all gave way to a lock, because another session keeps it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -17,9 +18,10 @@ REPEATED = 3
 
 
 def deferred_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
-    """Return the labels of those whose last REPEATED recorded runs all ended ``deferred``.
+    """Return the labels of those whose last REPEATED recorded runs all gave way to a lock.
 
-    At most one query, and none where no last run ended so.
+    Not of those that were deferred for a finding only, which status reports by itself. At most one
+    query, and none where no last run ended so.
     """
     labels = [
         each.model_label
@@ -37,10 +39,16 @@ def deferred_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
     last = runs.annotate(number=number).filter(number__lte=REPEATED)
     deferred = Counter(
         label
-        for label, outcome in last.values_list("model_label", "outcome")
-        if outcome == Outcome.DEFERRED
+        for label, outcome, actions in last.values_list("model_label", "outcome", "actions")
+        if outcome == Outcome.DEFERRED and _gave_way(actions)
     )
     return frozenset(label for label, count in deferred.items() if count == REPEATED)
+
+
+def _gave_way(actions: Sequence[Mapping[str, Any]]) -> bool:
+    """Return the same of a recorded run as ``Report.gave_way``; old records have no codes."""
+    late = [each for each in actions if each.get("outcome") == Outcome.DEFERRED]
+    return not late or any(not each.get("code") for each in late)
 
 
 def was_well_since(config: PartitionConfig) -> bool:

@@ -14,6 +14,7 @@ from pg_timepart.models import PartitionConfig, PartitionLog
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.key_limits import key_limits
 from pg_timepart.partitions.plan import Policy
+from pg_timepart.partitions.retention import edge_of, is_past, is_pinned
 from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.inheritance import read_links
 from pg_timepart.postgres.lock_holders import Holder, advisory_holders
@@ -93,6 +94,7 @@ def assess(
     yield from _room(target.label, parent, policy, runs_out)
     yield from _key_limits(parent, policy)
     yield from _interrupted(target, parent, rows)
+    yield from _still_referred(parent, policy, rows)
     yield from _estranged(target, parent)
     yield from _elsewhere(target, parent, rows)
     yield from _operation(target.config)
@@ -186,6 +188,25 @@ def _interrupted(target: Target, parent: Parent, rows: Sequence[PartitionLog]) -
                 Code.ACTION_INTERRUPTED,
                 f"The {row.unfinished} of {row.table_name} was interrupted;"
                 f" timepart maintain {label} ends it.",
+            )
+
+
+def _still_referred(
+    parent: Parent, policy: Policy | None, rows: Sequence[PartitionLog]
+) -> Iterator[Finding]:
+    """Yield findings on partitions past retention that rows of other tables keep attached.
+
+    As the last pass found them: status reads no table of the application.
+    """
+    edge = edge_of(policy, parent.read_at) if policy else None
+    attached = {each.oid: each for each in parent.ranged if not each.is_pending}
+    for row in rows:
+        leaf = attached.get(row.relid)
+        is_kept = leaf is None or is_pinned(row.detach_time, parent.read_at)
+        if row.still_referred and leaf and edge and not is_kept and is_past(leaf.bounds, edge):
+            yield Finding(
+                Code.STILL_REFERRED,
+                f"{leaf.name} is past retention and stays attached. {row.still_referred}",
             )
 
 

@@ -13,7 +13,6 @@ from celery.utils.time import get_exponential_backoff_interval
 from django.db import DatabaseError, InterfaceError
 
 from pg_timepart import conf
-from pg_timepart.constants import Outcome
 from pg_timepart.errors import OperationDeferred, UnknownName
 from pg_timepart.maintenance.history import Origin, dropped_by
 from pg_timepart.maintenance.lookup import Shown, as_shown, logs_named
@@ -168,7 +167,7 @@ class TimepartTask(BaseTask):
         # An eager task would be retried at once, in its caller, for as long as the lock is held.
         if self.request.called_directly or self.request.is_eager:
             return False
-        if report.outcome is not Outcome.DEFERRED and not report.is_passing:
+        if not report.gave_way and not report.is_passing:
             return False
         if self.schedule:
             return not report.is_taken and self.request.retries < SCHEDULED_RETRIES

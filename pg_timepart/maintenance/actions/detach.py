@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pg_timepart.errors import Deferred
 from pg_timepart.maintenance.actions.base import Handler
 from pg_timepart.maintenance.actions.finalize import finalize_step, record_detached
+from pg_timepart.maintenance.actions.references import references_named, refuse_referred
 from pg_timepart.maintenance.comments import comment_before_detach
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
@@ -19,7 +20,10 @@ from pg_timepart.postgres.steps import (
     SHARE_UPDATE_EXCLUSIVE,
     Step,
     default_of,
+    in_lock_order,
+    lockable,
     locked,
+    not_lockable,
 )
 from pg_timepart.signals import post_detach_partition
 
@@ -43,10 +47,14 @@ class Detach(Handler):
         return _MAY_BE_CANCELLED if is_concurrent(self.work) else ""
 
     def check(self) -> None:
-        """Raise Conflict where the partition is gone, and Deferred beside a pending detach."""
+        """Raise Conflict where the partition is gone, and Deferred beside a pending detach.
+
+        Where rows of other tables refer to it: StillReferred, or Conflict if a person asked.
+        """
         leaf = self.work.partition(self.action)
         if leaf.is_attached and not leaf.is_pending:
             _refuse_beside_pending(self.work)
+            refuse_referred(self.work, self.action, leaf)
 
     def steps(self) -> Iterator[Step]:
         """Yield the steps; none where the partition is detached already."""
@@ -66,12 +74,15 @@ class Detach(Handler):
             self.work.begin(self.action)
         if leaf.is_attached and not leaf.is_pending:
             self.work.refuse_pinned(self.action)
-        for step in self.steps():
-            if step.is_alone:
-                self._detach_concurrently(step, leaf, session)
-            else:
-                session.run([step])
+            self.work.spare_fuse(self.action)
+        with references_named(self.work, self.action, leaf):
+            for step in self.steps():
+                if step.is_alone:
+                    self._detach_concurrently(step, leaf, session)
+                else:
+                    session.run([step])
         record_detached(self.work, self.action, leaf)
+        self.work.count_retirement(self.action)
         return self.action.reason
 
     def assume_done(self) -> None:
@@ -82,8 +93,10 @@ class Detach(Handler):
         """Detach concurrently; where that was interrupted, finalize in short transactions.
 
         DETACH CONCURRENTLY waits for the transactions that use the parent, with no query queued
-        behind it. Then it locks the partition and the targets of foreign keys, whose users would
-        queue: where these locks are not had within the lock budget, FINALIZE does the rest.
+        behind it. Then it locks the partition and the tables at the other ends of foreign keys,
+        whose users would queue: where these locks are not had within the lock budget, FINALIZE does
+        the rest. Tables that refer to the partition are locked before too, while they are searched:
+        where that is cut short, nothing has changed, and it is tried again.
         """
         work = self.work
 
@@ -92,8 +105,16 @@ class Detach(Handler):
             work.refuse_pinned(self.action)
             return found
 
+        def is_untouched() -> bool:
+            work.reread()
+            found = work.partition(self.action)
+            has_begun = found.is_pending or not found.is_attached
+            return bool(work.template().referring) and not has_begun
+
         limit = max(session.budget.wait_seconds, 1.0)
-        if session.run_alone(step, find_holders=find_holders, limit_seconds=limit):
+        if session.run_alone(
+            step, find_holders=find_holders, limit_seconds=limit, may_repeat=is_untouched
+        ):
             return
         work.reread()
         left = work.partition(self.action)
@@ -117,9 +138,19 @@ def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurre
         return Step(
             summary=f"detach {leaf.name} in a transaction",
             locks=(
-                *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
-                *locked([parent, *default_of(parent), leaf], ACCESS_EXCLUSIVE),
+                *in_lock_order(
+                    parent,
+                    ACCESS_EXCLUSIVE,
+                    (
+                        *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+                        *locked(lockable(template.referring), ACCESS_EXCLUSIVE),
+                    ),
+                ),
+                *locked([*default_of(parent), leaf], ACCESS_EXCLUSIVE),
             ),
+            implicit_locks=locked(not_lockable(template.referring), ACCESS_EXCLUSIVE),
+            # The checks of rows that are deleted from it would be lost with its triggers.
+            altered=(leaf,) if template.referring else (),
             statements=(ddl.detach(parent, leaf),),
         )
     return Step(
@@ -128,6 +159,8 @@ def detach_step(parent: Parent, template: Template, leaf: Partition, *, concurre
             *locked([parent], SHARE_UPDATE_EXCLUSIVE),
             *locked([leaf], ACCESS_EXCLUSIVE),
             *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+            # SHARE while it searches for rows that refer to the leaf, and then this.
+            *locked(template.referring, ACCESS_EXCLUSIVE),
         ),
         statements=(ddl.detach_concurrently(parent, leaf),),
         is_alone=True,
@@ -139,13 +172,15 @@ def _in_the_way(work: Work, leaf: Partition) -> list[Holder]:
 
     FINALIZE, which ends what a foreign key cuts short, waits for every older snapshot.
     """
-    connection, referenced = work.target.connection, work.template().referenced
+    connection, template = work.target.connection, work.template()
     locks = (
         *locked([work.parent, leaf], ACCESS_EXCLUSIVE),
-        *locked(referenced, SHARE_ROW_EXCLUSIVE),
+        *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+        *locked(template.referring, ACCESS_EXCLUSIVE),
     )
     found = holders_of(connection, locks)
-    return [*found, *oldest_snapshots(connection)] if referenced else found
+    has_keys = template.referenced or template.referring
+    return [*found, *oldest_snapshots(connection)] if has_keys else found
 
 
 def _refuse_beside_pending(work: Work) -> None:

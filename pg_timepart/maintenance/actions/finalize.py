@@ -53,14 +53,17 @@ class Finalize(Handler):
 def finalize_step(parent: Parent, template: Template, leaf: Partition) -> Step:
     """Return the step that finalizes a detach; the leaf, which nobody uses, is locked first.
 
-    FINALIZE waits for every older snapshot and only then locks the targets of foreign keys. Were
-    they locked before, their writers would queue all that time, and it would wait for the
-    snapshots of those very writers.
+    FINALIZE waits for every older snapshot and only then locks the tables at the other ends of
+    foreign keys. Were they locked before, their writers would queue all that time, and it would
+    wait for the snapshots of those very writers.
     """
     return Step(
         summary=f"finalize the pending detach of {leaf.name}",
         locks=(*locked([leaf], ACCESS_EXCLUSIVE), *locked([parent], SHARE_UPDATE_EXCLUSIVE)),
-        implicit_locks=locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+        implicit_locks=(
+            *locked(template.referenced, SHARE_ROW_EXCLUSIVE),
+            *locked(template.referring, ACCESS_EXCLUSIVE),
+        ),
         awaits_snapshots=True,
         statements=(ddl.finalize(parent, leaf),),
     )
@@ -86,4 +89,5 @@ def record_detached(work: Work, action: Action, before: Partition) -> None:
         unfinished=ActionKind.MOVE.value if is_elsewhere else "",
         is_asked=is_asked,
         wanted_tablespace=wanted if is_elsewhere else "",
+        still_referred="",
     )

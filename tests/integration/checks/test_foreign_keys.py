@@ -9,6 +9,7 @@ import pytest
 from django.db import models
 from django.test.utils import isolate_apps
 
+from pg_timepart import TimeRangePartitioningSupport, uuid7
 from pg_timepart.checks.foreign_keys import check_references
 from tests.apps.shop.models import Event
 
@@ -74,3 +75,44 @@ def test_e006_foreign_key_to_a_proxy_and_from_what_is_unmanaged() -> None:
             managed = False
 
     assert ids(check_references([Note, Foreign, Shown], {Event})) == ["E006"]
+
+
+def test_no_error_where_the_key_is_the_primary_key_by_itself() -> None:
+    @TimeRangePartitioningSupport("id", key_format="uuid7")
+    class Parcel(models.Model):
+        id = models.UUIDField(primary_key=True, default=uuid7)
+        code = models.CharField(max_length=20, unique=True)
+        parts = models.ManyToManyField("self")
+        part_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
+
+        class Meta:
+            app_label = "shop"
+
+    class Note(models.Model):
+        parcel = models.ForeignKey(Parcel, models.CASCADE, related_name="+")
+        first = models.OneToOneField(Parcel, models.CASCADE, related_name="+", to_field="id")
+        by_code = models.ForeignKey(Parcel, models.CASCADE, related_name="+", to_field="code")
+        parcels = models.ManyToManyField(Parcel, related_name="+")
+
+        class Meta:
+            app_label = "shop"
+
+    through: list[Any] = [
+        field.remote_field.through
+        for model in (Note, Parcel)
+        for field in model._meta.local_many_to_many
+    ]
+    (message,) = check_references([Note, Parcel, *through], {Parcel})
+    assert (message.id, message.obj.name) == ("pg_timepart.E006", "by_code")
+    assert "code is unique only together with the partition key id" in message.msg
+
+
+def test_e006_says_why() -> None:
+    class Note(models.Model):
+        event = models.ForeignKey(Event, models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "shop"
+
+    (message,) = check_references([Note], {Event})
+    assert "primary key has the partition key timestamp in it, so id alone" in message.msg
