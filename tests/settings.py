@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "tests.apps.shop",
     "tests.apps.fleet",
     "tests.apps.plant",
+    "tests.apps.foundry",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

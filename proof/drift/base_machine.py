@@ -27,7 +27,9 @@ from proof.drift.expected_state import ExpectedState, window
 from proof.drift.observed_tables import Table, TableSnapshot, take_snapshot
 from proof.drift.other_locations import clear
 from proof.drift.permitted_changes import AllowedChanges, check_changes
+from tests.apps.foundry.models import Batch, Pulse
 from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.support.key_values import KeyValues, key_of, key_values_of
 from tests.support.table_state import change_policy, reset_table
 
 T = TypeVar("T")
@@ -40,6 +42,9 @@ QUARTERS = st.integers(-24, 40)
 
 LENGTHS = st.sampled_from([1, 3, 4, 4, 4, 6, 8, 20])
 """How long, in quarters of a period."""
+
+MODELS = (Reading, Measurement, Batch, Pulse)
+"""No foreign key, one out, a UUID that another table refers to, and a number as key."""
 
 STARTS = (
     datetime(2024, 3, 10, 12, tzinfo=UTC),
@@ -72,7 +77,7 @@ class BaseMachine(RuleBasedStateMachine):
         self._zone = self._settings("UTC")
 
     @initialize(
-        model=st.sampled_from([Reading, Measurement]),
+        model=st.sampled_from(MODELS),
         start=st.sampled_from(STARTS),
         period=st.sampled_from(["Day", "Hour", "Week", "Month"]),
         interval=st.sampled_from([4, None, 2]),
@@ -127,6 +132,16 @@ class BaseMachine(RuleBasedStateMachine):
     def table(self) -> str:
         """The name of the parent."""
         return self.model._meta.db_table
+
+    @property
+    def key(self) -> str:
+        """The column that is the key."""
+        return key_of(self.model)
+
+    @property
+    def keys(self) -> KeyValues:
+        """The values of the key."""
+        return key_values_of(self.model)
 
     @property
     def config(self) -> PartitionConfig:
@@ -190,9 +205,9 @@ class BaseMachine(RuleBasedStateMachine):
             return self.moment(quarters, odd=pick % 3 == 0)
         return one_of(sorted(ends), pick // 2)
 
-    def later(self, moment: datetime, quarters: int) -> str:
-        """Return the literal of a moment so many quarters of a period after another."""
-        return (moment + quarters * self.quarter).isoformat()
+    def bound(self, moment: datetime, quarters: int = 0) -> str:
+        """Return the literal of a moment so many quarters of a period after another, for SQL."""
+        return f"'{self.keys.literal(moment + quarters * self.quarter)}'"
 
     def new_name(self) -> str:
         """Return a name that nothing has."""
@@ -229,12 +244,11 @@ class BaseMachine(RuleBasedStateMachine):
     def insert(self, table: str, at: datetime) -> bool:
         """Insert a row, and expect it from now on if the server took it."""
         value = next(self.numbers)
-        machine = Machine.objects.get_or_create(name="press")[0].pk
-        columns, more = ("", "") if self.model is Reading else (", machine_id", f", {machine}")
-        statement = (
-            f"INSERT INTO {table} (id, at, value{columns})"
-            f" VALUES ({value}, '{at.isoformat()}', {value}{more})"
-        )
+        row = {"id": value, "value": value, self.key: self.keys.at(at, value)}
+        if self.model is Measurement:
+            row["machine_id"] = Machine.objects.get_or_create(name="press")[0].pk
+        values = ", ".join(f"'{each}'" for each in row.values())
+        statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"
         self.expected.rows[value] = at
         if self.run_sql(statement):
             return True

@@ -45,7 +45,7 @@ class DetachedTableRules(BaseMachine):
         table = one_of(self.there.loose, pick)
         if self.run_sql(
             f"ALTER TABLE {table.sql} ADD CONSTRAINT odd CHECK (value > 0) NOT VALID",
-            f"CREATE INDEX ON {table.sql} (at, value)",
+            f"CREATE INDEX ON {table.sql} ({self.key}, value)",
         ):
             self.did("their additions")
 

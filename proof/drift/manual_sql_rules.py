@@ -7,13 +7,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from proof.drift.base_machine import LENGTHS, PICKS, QUARTERS, BaseMachine, one_of
-from proof.drift.detached_table_rules import REMOVALS
 from proof.drift.observed_tables import Table
 from proof.drift.other_locations import elsewhere
 from tests.support.processes import session
 
-DROP_CHECKS = REMOVALS["checks"]
-"""A detach leaves a CHECK of the old bounds, which must go where others are wanted."""
+COPIED = "INDEXES INCLUDING CONSTRAINTS"
+
+# A detach leaves a CHECK of the old bounds, which must go where others are wanted.
+OWN_CHECKS = """
+DO $$ DECLARE each name; BEGIN
+FOR each IN SELECT conname FROM pg_constraint
+            WHERE conrelid = '{sql}'::regclass AND contype = 'c' AND conname NOT IN
+            (SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass)
+LOOP EXECUTE format('ALTER TABLE {sql} DROP CONSTRAINT %I', each); END LOOP; END $$
+"""
 
 
 class ManualSqlRules(BaseMachine):
@@ -24,8 +31,8 @@ class ManualSqlRules(BaseMachine):
     )
     def their_partition(self, pick: int, quarters: int, length: int, side: str) -> None:
         start = self.edge_or_moment(pick, quarters)
-        lower = "MINVALUE" if side == "min" else f"'{start.isoformat()}'"
-        upper = "MAXVALUE" if side == "max" else f"'{self.later(start, length)}'"
+        lower = "MINVALUE" if side == "min" else self.bound(start)
+        upper = "MAXVALUE" if side == "max" else self.bound(start, length)
         made = self.run_sql(
             f"CREATE TABLE {self.new_name()} PARTITION OF {self.table}"
             f" FOR VALUES FROM ({lower}) TO ({upper})"
@@ -38,8 +45,8 @@ class ManualSqlRules(BaseMachine):
         start, name = self.edge_or_moment(pick, quarters), self.new_name()
         made = self.run_sql(
             f"CREATE TABLE {name} PARTITION OF {self.table} FOR VALUES"
-            f" FROM ('{start.isoformat()}') TO ('{self.later(start, length)}')"
-            " PARTITION BY RANGE (at)",
+            f" FROM ({self.bound(start)}) TO ({self.bound(start, length)})"
+            f" PARTITION BY RANGE ({self.key})",
             f"CREATE TABLE {name}_all PARTITION OF {name} DEFAULT",
         )
         if made:
@@ -48,11 +55,11 @@ class ManualSqlRules(BaseMachine):
     @rule(pick=PICKS, quarters=QUARTERS, length=LENGTHS, rows=st.booleans())
     def their_attach_of_a_new_one(self, pick: int, quarters: int, length: int, rows: bool) -> None:
         start, name = self.edge_or_moment(pick, quarters), self.new_name()
-        if not self.run_sql(f"CREATE TABLE {name} (LIKE {self.table} INCLUDING INDEXES)"):
+        if not self.run_sql(f"CREATE TABLE {name} (LIKE {self.table} INCLUDING {COPIED})"):
             return
         if rows:
             self.insert(name, start)
-        if self.attach(name, f"'{start.isoformat()}'", f"'{self.later(start, length)}'"):
+        if self.attach(name, self.bound(start), self.bound(start, length)):
             self.did("their attach of a new one")
 
     @rule(pick=PICKS, shift=st.sampled_from([0, 0, 0, 1, -1, 4]))
@@ -62,10 +69,10 @@ class ManualSqlRules(BaseMachine):
         bounds = self.expected.bounds.get(table.oid)
         if bounds is None or bounds.start is None or bounds.end is None:
             return
-        start = self.later(bounds.start, shift)
+        start, end = self.bound(bounds.start, shift), self.bound(bounds.end, max(shift, 0))
         if shift:
-            self.run_sql(DROP_CHECKS.replace("{sql}", table.sql))
-        if self.attach(table.sql, f"'{start}'", f"'{self.later(bounds.end, max(shift, 0))}'"):
+            self.run_sql(OWN_CHECKS.format(sql=table.sql, table=self.table))
+        if self.attach(table.sql, start, end):
             self.did("their attach" if not shift else "their attach with other bounds")
 
     @rule(pick=PICKS)
@@ -112,7 +119,7 @@ class ManualSqlRules(BaseMachine):
         table = one_of(self.choice(attached), pick)
         statements = [f"DROP TABLE {table.sql}"]
         if again:
-            statements.append(f"CREATE TABLE {table.sql} (LIKE {self.table} INCLUDING INDEXES)")
+            statements.append(f"CREATE TABLE {table.sql} (LIKE {self.table} INCLUDING {COPIED})")
         if self.run_sql(*statements, losing=table.values):
             self.did("their drop" if not again else "their drop and another of the name")
 

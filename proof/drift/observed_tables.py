@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
 
 from pg_timepart.partitions.bounds import Bounds
+from tests.support.key_values import KeyValues, key_values_of
 
 TABLES = """
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,
@@ -101,7 +102,8 @@ def take_snapshot(model: type[models.Model]) -> TableSnapshot:
     """Return what is there now; fail if a row is in two tables, or twice in one."""
     with connection.cursor() as cursor:
         cursor.execute(TABLES, {"parent": model._meta.db_table})
-        found = [_table(row) for row in cursor.fetchall()]
+        keys = key_values_of(model)
+        found = [_table(row, keys) for row in cursor.fetchall()]
         values: dict[int, list[int]] = {each.oid: [] for each in found}
         if found:
             cursor.execute(
@@ -121,7 +123,7 @@ def visible(model: type[models.Model]) -> frozenset[int]:
     return frozenset(model._default_manager.values_list("value", flat=True))
 
 
-def _table(row: tuple[Any, ...]) -> Table:
+def _table(row: tuple[Any, ...], keys: KeyValues) -> Table:
     oid, schema, name, kind, is_attached, is_pending, bound, tablespace, comment = row
     return Table(
         oid=oid,
@@ -131,20 +133,16 @@ def _table(row: tuple[Any, ...]) -> Table:
         is_attached=is_attached,
         is_pending=is_pending,
         is_default=bound == "DEFAULT",
-        bounds=_bounds(bound or ""),
+        bounds=_bounds(bound or "", keys),
         tablespace=tablespace,
         comment=comment,
     )
 
 
-def _bounds(text: str) -> Bounds | None:
+def _bounds(text: str, keys: KeyValues) -> Bounds | None:
     match = _BOUNDS.match(text)
-    return Bounds(start=_moment(match[1]), end=_moment(match[2])) if match else None
+    return Bounds(start=_moment(match[1], keys), end=_moment(match[2], keys)) if match else None
 
 
-def _moment(text: str) -> datetime | None:
-    """Read a side; a date is its midnight in UTC."""
-    if text in {"MINVALUE", "MAXVALUE"}:
-        return None
-    moment = datetime.fromisoformat(text.strip("'"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _moment(side: str, keys: KeyValues) -> datetime | None:
+    return None if side in {"MINVALUE", "MAXVALUE"} else keys.moment(side.strip("'"))

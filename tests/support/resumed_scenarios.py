@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from tests.apps.foundry.models import Batch, Pulse
 from tests.apps.plant.models import Measurement, Reading
 from tests.support.processes import die_at
 from tests.support.scenarios import (
-    REST,
     Scenario,
+    default_partition,
     execute,
     old_partition,
     prepare_detached,
     prepare_old,
+    rest_of,
     run_pass,
 )
 from tests.support.table_setup import leave_a_detach_pending
@@ -18,18 +20,18 @@ from tests.support.table_setup import leave_a_detach_pending
 
 def finalize_and_move(archive: str) -> Scenario:
     """A pass begins with a detach of ours that was cut short, ends it, and moves the partition."""
-    attached = prepare_old(Reading, interval=2, detach_tablespace=archive)
+    attached = prepare_old(Batch, interval=2, detach_tablespace=archive)
 
     def prepare() -> None:
         attached()
         # Together as by a worker that dies while the server is at its statement.
-        die_at("before ALTER TABLE", lambda: run_pass(Reading))
-        leave_a_detach_pending(Reading)
+        die_at("before ALTER TABLE", lambda: run_pass(Batch))
+        leave_a_detach_pending(Batch)
 
     return Scenario(
-        model=Reading,
+        model=Batch,
         prepare=prepare,
-        operate=lambda: run_pass(Reading),
+        operate=lambda: run_pass(Batch),
         through=("FINALIZE", "partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 
@@ -69,16 +71,16 @@ def call_off_a_pending_detach() -> Scenario:
 
 def attach_beside_a_default_partition() -> Scenario:
     """A detached partition is put back whose range the default partition must not hold."""
-    detached = prepare_detached(Reading)
+    detached = prepare_detached(Pulse)
 
     def prepare() -> None:
         detached()
-        execute(f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT")
+        execute(default_partition(Pulse))
 
     return Scenario(
-        model=Reading,
+        model=Pulse,
         prepare=prepare,
-        operate=lambda: old_partition(Reading).attach(),
+        operate=lambda: old_partition(Pulse).attach(),
         is_by_hand=True,
         through=("partitionlog", "LOCK TABLE", "after ALTER TABLE", "partitionrun"),
     )
@@ -91,8 +93,8 @@ def release_a_default_partition() -> Scenario:
     def prepare() -> None:
         attached()
         execute(
-            f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT",
-            f"ALTER TABLE {REST} ADD CONSTRAINT pg_timepart_excludes"
+            default_partition(Reading),
+            f"ALTER TABLE {rest_of(Reading)} ADD CONSTRAINT pg_timepart_excludes"
             " CHECK (at < '1999-01-01' OR at >= '1999-01-02') NOT VALID",
         )
 

@@ -14,13 +14,14 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
+from tests.apps.foundry.models import Batch, Pulse
 from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.support.key_values import key_at
 from tests.support.table_state import State, change_policy, observe, reset_table
 
 NOW = dt.datetime(2024, 3, 10, 12, tzinfo=dt.UTC)
 OLD = dt.datetime(2024, 3, 5, tzinfo=dt.UTC)
 
-REST = "plant_reading_rest"
 LEAF = "plant_measurement_20240305_20240306"
 SPOIL_INDEX = f"DROP INDEX {LEAF}_value_idx"
 SPOIL_CONSTRAINTS = f"""
@@ -97,7 +98,17 @@ def insert(model: type[models.Model], at: dt.datetime, value: int) -> None:
     extra: dict[str, Any] = {}
     if model is Measurement:
         extra["machine"] = Machine.objects.get_or_create(name="press")[0]
-    model._default_manager.create(at=at, value=value, **extra)
+    model._default_manager.create(value=value, **key_at(model, at, value), **extra)
+
+
+def default_partition(model: type[models.Model]) -> str:
+    """Return the statement that makes a default partition."""
+    return f"CREATE TABLE {rest_of(model)} PARTITION OF {model._meta.db_table} DEFAULT"
+
+
+def rest_of(model: type[models.Model]) -> str:
+    """Return the name of the default partition."""
+    return f"{model._meta.db_table}_rest"
 
 
 def old_partition(model: type[models.Model]) -> PartitionLog:
@@ -162,9 +173,9 @@ def create_ahead() -> Scenario:
 def detach_and_move(archive: str) -> Scenario:
     """A partition is detached concurrently, then moved."""
     return Scenario(
-        model=Reading,
-        prepare=prepare_old(Reading, interval=2, detach_tablespace=archive),
-        operate=lambda: run_pass(Reading),
+        model=Pulse,
+        prepare=prepare_old(Pulse, interval=2, detach_tablespace=archive),
+        operate=lambda: run_pass(Pulse),
         through=("partitionlog", "CONCURRENTLY", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 
@@ -185,7 +196,7 @@ def detach_beside_a_default_partition() -> Scenario:
 
     def prepare() -> None:
         attached()
-        execute(f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT")
+        execute(default_partition(Reading))
 
     return Scenario(
         model=Reading,
@@ -199,17 +210,17 @@ def create_beside_a_big_default_partition() -> Scenario:
     """A partition is made beside a default partition that needs an exclusion CHECK first."""
 
     def prepare() -> None:
-        reset_table(Reading)
+        reset_table(Batch)
         execute(
-            f"CREATE TABLE {REST} PARTITION OF plant_reading DEFAULT",
-            f"UPDATE pg_class SET relpages = 1000 WHERE relname = '{REST}'",
+            default_partition(Batch),
+            f"UPDATE pg_class SET relpages = 1000 WHERE relname = '{rest_of(Batch)}'",
         )
-        insert(Reading, OLD, 1)
+        insert(Batch, OLD, 1)
 
     return Scenario(
-        model=Reading,
+        model=Batch,
         prepare=prepare,
-        operate=lambda: run_pass(Reading),
+        operate=lambda: run_pass(Batch),
         through=("ADD CONSTRAINT", "VALIDATE", "CREATE TABLE", "ATTACH", "DROP CONSTRAINT"),
     )
 
@@ -217,9 +228,9 @@ def create_beside_a_big_default_partition() -> Scenario:
 def attach() -> Scenario:
     """A detached partition is put back."""
     return Scenario(
-        model=Reading,
-        prepare=prepare_detached(Reading),
-        operate=lambda: old_partition(Reading).attach(),
+        model=Batch,
+        prepare=prepare_detached(Batch),
+        operate=lambda: old_partition(Batch).attach(),
         is_by_hand=True,
         through=("partitionlog", "ATTACH PARTITION", "DROP CONSTRAINT", "partitionrun"),
     )

@@ -12,6 +12,7 @@ from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.maintenance.report import Report
 from pg_timepart.models import PartitionLog
 from tests.apps.plant.models import Machine, Measurement
+from tests.support.key_values import key_at
 from tests.support.processes import session
 from tests.support.table_state import change_policy, reset_table
 
@@ -24,9 +25,8 @@ def prepare(model: Any, **policy: Any) -> None:
     reset_table(model)
     maintain(model._meta.label_lower, now=NOW)
     model.partitioning.create_range(OLD, OLD + dt.timedelta(days=1))
-    key = model.partitioning.declaration.key
     extra: dict[str, Any] = {"machine": a_machine()} if model is Measurement else {}
-    model.objects.create(value=1, **{key: OLD.date() if key == "day" else OLD}, **extra)
+    model.objects.create(value=1, **key_at(model, OLD, 1), **extra)
     change_policy(model, **policy)
 
 

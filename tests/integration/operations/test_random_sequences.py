@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.db import models
 from hypothesis.stateful import run_state_machine_as_test
 
 from proof.drift import search_settings
-from proof.drift.base_machine import STARTS
+from proof.drift.base_machine import MODELS, STARTS
 from proof.drift.fixed_sequences import SEQUENCES, rules_of
 from proof.drift.other_locations import other_locations_made
 from proof.drift.state_machine import DriftMachine
+from tests.apps.foundry.models import Batch, Pulse
 from tests.apps.plant.models import Measurement
 
 pytestmark = pytest.mark.usefixtures("committing")
+
+ONCE: dict[str, type[models.Model]] = {
+    "operations": Pulse,
+    "manual SQL": Measurement,
+    "other bounds": Pulse,
+    "renames": Batch,
+    "log rows": Batch,
+}
+"""The table of each sequence; those of the others are long."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +39,19 @@ def test_a_few_sequences() -> None:
     run_state_machine_as_test(DriftMachine, settings=search_settings.SHORT)
 
 
-@pytest.mark.parametrize("name", SEQUENCES)
-def test_every_rule_takes_effect(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        pytest.param(name, model, marks=() if ONCE[name] is model else pytest.mark.long)
+        for name in SEQUENCES
+        for model in MODELS
+    ],
+)
+def test_every_rule_takes_effect(name: str, model: type[models.Model]) -> None:
     machine = DriftMachine()
     try:
         machine.begin(
-            model=Measurement,
+            model=model,
             start=STARTS[0],
             period="Day",
             interval=None,

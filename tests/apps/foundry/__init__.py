@@ -1,0 +1,3 @@
+"""An application whose tables are killed, raced and blocked."""
+
+from __future__ import annotations
