@@ -17,7 +17,7 @@ import django
 
 from bench.sizes import Sizes
 
-BENCHMARKS = ("creating", "rotation", "idle")
+BENCHMARKS = ("creating", "rotation", "idle", "rows", "formats")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,8 @@ TINY = (
     [
         ("creating", ["3 daily partitions created", "by us, rows recorded"]),
         ("rotation", ["Worst statement during a rotation", "INSERT", "UPDATE", "SELECT"]),
+        ("rows", ["Key timestamp: 3 daily partitions", "refresh_from_db()", "Key snowflake:"]),
+        ("formats", ["12 partitions created", "maintain() of one table of 12", "epoch_ms"]),
         ("idle", ["Idle pass over 2 tables of 8 partitions", "maintain_all()"]),
     ],
 )
