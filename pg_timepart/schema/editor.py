@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
-from django.db.backends.utils import strip_quotes
+from django.db.backends.utils import split_identifier, strip_quotes
 
 from pg_timepart.schema.declaration import Field, declaration_of, own_key_field
 from pg_timepart.schema.drop_detached import detached_from, drop_empty
@@ -251,9 +251,8 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         key_format = declaration.key_format if declaration else None
         condition = key_format.value_check(self.quote_name(key.column)) if key_format else ""
         if condition:
-            name = short_name(
-                f"{strip_quotes(model._meta.db_table)}_{strip_quotes(key.column)}_time"
-            )
+            _, table = split_identifier(model._meta.db_table)
+            name = short_name(f"{table}_{strip_quotes(key.column)}_time")
             check = self.sql_check_constraint % {"check": condition}
             yield str(self.sql_constraint % {"name": self.quote_name(name), "constraint": check})
 
