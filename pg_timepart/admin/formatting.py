@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pg_timepart import conf
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.periods import period_in_words
 from pg_timepart.partitions.time_zones import in_zone
 from pg_timepart.status import PartitionStatus, TableStatus, formatting
@@ -26,6 +26,11 @@ def moment(moment: datetime | None) -> str:
 def bounds(limits: Bounds | None) -> str:
     """Return both ends of a range; a default partition has none."""
     return formatting.bounds(limits, conf.zone())
+
+
+def literals(written: BoundLiterals | None) -> str:
+    """Return both bounds as values of the key, or nothing where the moments say the same."""
+    return formatting.literals(written)
 
 
 def duration(span: timedelta | None) -> str:

@@ -36,6 +36,9 @@ class Row:
     partition: PartitionStatus
     key: str
     bounds: str
+    literals: str
+    """The bounds as values of the key; empty where the moments say the same."""
+
     size: str
     rows: str
     remarks: str
@@ -171,6 +174,7 @@ def _row(partition: PartitionStatus) -> Row:
         partition=partition,
         key=key_of(partition),
         bounds=formatting.bounds(partition.bounds),
+        literals=formatting.literals(partition.literals),
         size=formatting.size(partition.size_bytes),
         rows=formatting.rows(partition.rows_estimate),
         remarks=formatting.remarks(partition),

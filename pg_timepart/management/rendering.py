@@ -16,8 +16,13 @@ _HEADINGS = ("PARTITION", "BOUNDS", "STATE", "TABLESPACE", "SIZE", "ROWS", "NOTE
 _NUMBERS = (4, 5)
 
 
-def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
-    """Yield the status of one table in lines, with a table of its partitions."""
+def status_lines(
+    status: TableStatus, zone: tzinfo, *, with_literals: bool = False
+) -> Iterator[str]:
+    """Yield the status of one table in lines, with a table of its partitions.
+
+    ``with_literals`` adds the bounds as values of the key, where moments do not say the same.
+    """
     yield f"{status.label}: {status.health}"
     yield from (f"  ! {printable(str(each))}" for each in status.problems)
     yield from (f"  note: {printable(str(each))}" for each in status.notes)
@@ -29,12 +34,21 @@ def status_lines(status: TableStatus, zone: tzinfo) -> Iterator[str]:
     if status.partitions:
         yield ""
         yield from (f"  {line}" for line in partition_table(status.partitions, zone))
+        if with_literals:
+            yield from (f"  {line}" for line in _literal_lines(status.partitions))
 
 
 def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list[str]:
     """Return the partitions in aligned columns."""
     rows = [_partition_row(each, zone) for each in partitions]
     return formatting.table(_HEADINGS, rows, right=_NUMBERS)
+
+
+def _literal_lines(partitions: Sequence[PartitionStatus]) -> list[str]:
+    rows = [
+        (each.address, formatting.literals(each.literals)) for each in partitions if each.literals
+    ]
+    return ["", *formatting.table(("PARTITION", "KEYS"), rows)] if rows else []
 
 
 def preview_lines(preview: Preview, zone: tzinfo) -> Iterator[str]:

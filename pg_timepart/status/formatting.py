@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta, tzinfo
 
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.time_zones import FOR_EVER, in_zone
 from pg_timepart.status.types import PartitionStatus
 from pg_timepart.text import printable
@@ -78,6 +78,13 @@ def bounds(limits: Bounds | None, zone: tzinfo) -> str:
     start = "MINVALUE" if limits.start is None else moment(limits.start, zone)
     end = "MAXVALUE" if limits.end is None else moment(limits.end, zone)
     return f"{start} .. {end}"
+
+
+def literals(written: BoundLiterals | None) -> str:
+    """Return both bounds as values of the key, or nothing where the moments say the same."""
+    if written is None:
+        return ""
+    return f"{written.lower or 'MINVALUE'} .. {written.upper or 'MAXVALUE'}"
 
 
 def remarks(partition: PartitionStatus, zone: tzinfo) -> str:

@@ -24,7 +24,7 @@ from pg_timepart.maintenance.unattended import unattended
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.addresses import Addresses
 from pg_timepart.partitions.coverage import runs_out_at
-from pg_timepart.partitions.tables import Partition
+from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.column_differences import obstacles
 from pg_timepart.schema.registry import registry
 from pg_timepart.status.database import Database, read_claims, read_database
@@ -98,7 +98,9 @@ def _status(target: Target, seen: Database, logs: list[PartitionLog], own: Recor
     by_oid = {log.relid: log for log in logs}
     present = [*parent.partitions, *(each for each in parent.detached if each.oid in by_oid)]
     names = Addresses(present)
-    partitions = tuple(_partition(each, by_oid.get(each.oid), seen, names) for each in present)
+    partitions = tuple(
+        _partition(each, by_oid.get(each.oid), parent, seen, names) for each in present
+    )
     runs_out = runs_out_at(parent, parent.read_at)
     findings = [*own.trouble, *seen.beside(parent), *seen.disputed(target, parent)]
     findings += assess(target, parent, logs, runs_out)
@@ -142,7 +144,11 @@ def _facts(target: Target, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _partition(
-    partition: Partition, log: PartitionLog | None, seen: Database, names: Addresses
+    partition: Partition,
+    log: PartitionLog | None,
+    parent: Parent,
+    seen: Database,
+    names: Addresses,
 ) -> PartitionStatus:
     figures = seen.figures.get(partition.oid, Figures())
     return PartitionStatus(
@@ -151,6 +157,7 @@ def _partition(
         schema=partition.schema,
         address=names.shown(partition),
         bounds=partition.bounds or (None if partition.is_default or not log else log.bounds),
+        literals=parent.noted(partition.literals),
         state=_state(partition),
         tablespace=partition.tablespace,
         **figures.figures_as_json(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pg_timepart.constants import State
 from pg_timepart.findings import Code, Finding, Severity, findings_as_json
-from pg_timepart.partitions.bounds import Bounds
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.status.sizes import Figures
 
 
@@ -44,6 +44,9 @@ class PartitionStatus(Figures):
     bounds: Bounds | None
     """None for a default partition."""
 
+    literals: BoundLiterals | None = None
+    """The bounds as values of the key; None where the moments say the same, or for want of any."""
+
     state: State
     tablespace: str
     pinned_until: datetime | None
@@ -63,6 +66,7 @@ class PartitionStatus(Figures):
             "schema": self.schema,
             "start": _iso(self.bounds.start if self.bounds else None),
             "end": _iso(self.bounds.end if self.bounds else None),
+            "literals": asdict(self.literals) if self.literals else None,
             "state": self.state.value,
             "tablespace": self.tablespace,
             **self.figures_as_json(),

@@ -88,7 +88,12 @@ class Command(BaseCommand):
     def _status(self, options: dict[str, Any]) -> None:
         found = statuses(_labels(options) if options["models"] else None)
         zone = conf.zone()
-        self._show(options, found, lambda each: rendering.status_lines(each, zone))
+        is_verbose = options["verbosity"] > 1
+        self._show(
+            options,
+            found,
+            lambda each: rendering.status_lines(each, zone, with_literals=is_verbose),
+        )
         _raise_unhealthy(found)
 
     def _plan(self, options: dict[str, Any]) -> None:

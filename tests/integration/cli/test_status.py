@@ -292,6 +292,7 @@ def test_json(database: Database, today: dt.datetime) -> None:
         "schema": "public",
         "start": today.isoformat(),
         "end": (today + day).isoformat(),
+        "literals": None,
         "state": "detached",
         "tablespace": "pg_default",
         "size_bytes": 0,

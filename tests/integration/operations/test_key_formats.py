@@ -12,7 +12,7 @@ from django.db import IntegrityError, models
 from pg_timepart import Snowflake
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import key_format_named
-from tests.support.database import Database, at, outcomes
+from tests.support.database import Database
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -62,21 +62,6 @@ def test_the_last_id_of_a_period_lands_in_it(
 
 def _valid(value: Any) -> Any:
     return UUID(int=value.int | 7 << 76) if isinstance(value, UUID) else value
-
-
-def test_it_is_made_ahead_retired_and_attached_again_without_a_scan(
-    raft: Any, key_format: KeyFormat, database: Database
-) -> None:
-    database.configure(raft, interval=1)
-    (old,) = database.cover(raft, "2024-01-01", "2024-02-01")
-    raft.objects.create(pk=_valid(key_format.value_in(at("2024-01-20"), UTC)))
-    report = database.maintain(raft, "2024-05-15")
-    assert ("detach", "done") in outcomes(report)
-    assert database.maintain(raft, "2024-05-15").outcome == "unchanged"
-    assert raft.objects.count() == 0
-    old.refresh_from_db()
-    assert outcomes(raft.partitioning.attach_partition(old)) == [("attach", "done")]
-    assert raft.objects.count() == 1
 
 
 def test_other_versions_of_uuids_are_refused_also_by_a_default_partition(
