@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import connections, models, router
-from django.db.models.sql import DeleteQuery
+from django.db.models.sql.where import AND
 from django.utils import timezone
 
 from pg_timepart import conf
@@ -85,7 +85,7 @@ class PrunedInstance(models.Model):
             return False
         prefetched = {*getattr(self, "_prefetched_objects_cache", ())}
         try:
-            super().refresh_from_db(using, names, rows.filter(**{self._key_name: key}))
+            super().refresh_from_db(using, names, _of_key(rows, self._key_field, key))
         except ObjectDoesNotExist:
             if names is not None:
                 # What was prefetched is forgotten by now, and is no column to read.
@@ -107,7 +107,7 @@ class PrunedInstance(models.Model):
         key = self._row_key(using) if self._key_field.model is base_qs.model else None
         updated: Any = None
         if key is not None:
-            pruned = base_qs.filter(**{self._key_name: key})
+            pruned = _of_key(base_qs, self._key_field, key)
             updated = super()._do_update(pruned, *arguments)
         if not updated:
             updated = super()._do_update(base_qs, *arguments)
@@ -147,6 +147,16 @@ class PrunedInstance(models.Model):
     @property
     def _key_field(self) -> Field:
         return self._meta.get_field(self._key_name)
+
+
+def _of_key(rows: models.QuerySet[Any], key: Field, value: Any) -> models.QuerySet[Any]:
+    """Return ``rows`` filtered by the key; where the column is their own, without what finds it."""
+    if key.model is not rows.model._meta.concrete_model:
+        return rows.filter(**{key.name: value})
+    pruned = rows.all()
+    query: Any = pruned.query
+    query.where.add(key.get_lookup("exact")(key.get_col(query.get_initial_alias()), value), AND)
+    return pruned
 
 
 def _is_in_primary_key(key: Field, model: Any) -> bool:
@@ -204,27 +214,26 @@ class _PrunedDelete:
     def __init__(self, instance: PrunedInstance, connection: Any) -> None:
         self._instance = instance
         self._connection = connection
-        self._owner = instance._key_field.model
-        primary_key = self._owner._meta.pk.attname
-        self._row = {f"{primary_key}__in": [getattr(instance, primary_key)]}
-        self._plain = self._delete(self._row)
+        meta = instance._key_field.model._meta
+        quote = connection.ops.quote_name
+        self._table = quote(meta.db_table)
+        self._plain = (
+            f"DELETE FROM {self._table} WHERE {self._table}.{quote(meta.pk.column)} IN (%s)"  # noqa: S608  # as Django makes it
+        )
+        value = getattr(instance, meta.pk.attname)
+        self._row = (meta.pk.get_db_prep_value(value, connection),)
 
     def __call__(
         self, execute: Callable[..., Any], statement: str, params: Any, many: bool, context: Any
     ) -> Any:
         # A receiver may have moved the row since: the key is asked for now.
-        is_its_own = statement == self._plain[0] and tuple(params) == self._plain[1]
+        is_its_own = statement == self._plain and tuple(params) == self._row
         key = self._instance._row_key(self._connection.alias) if is_its_own else None
         if key is not None:
-            pruned = self._delete({**self._row, self._instance._key_name: key})
-            result = execute(*pruned, many, context)
+            field = self._instance._key_field
+            column = f"{self._table}.{self._connection.ops.quote_name(field.column)}"
+            value = field.get_db_prep_value(key, self._connection)
+            result = execute(f"{statement} AND {column} = %s", (*params, value), many, context)
             if context["cursor"].rowcount > 0:
                 return result
         return execute(statement, params, many, context)
-
-    def _delete(self, conditions: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
-        query: Any = DeleteQuery(self._owner)
-        for lookup, value in conditions.items():
-            query.add_filter(lookup, value)
-        statement, params = query.get_compiler(connection=self._connection).as_sql()
-        return statement, tuple(params)
