@@ -28,8 +28,8 @@ def bounds(limits: Bounds | None) -> str:
     return formatting.bounds(limits, conf.zone())
 
 
-def literals(written: BoundLiterals | None) -> str:
-    """Return both bounds as values of the key, or nothing where the moments say the same."""
+def literals(written: BoundLiterals | None) -> tuple[str, ...]:
+    """Return both bounds as values of the key, or none where the moments say the same."""
     return formatting.literals(written)
 
 

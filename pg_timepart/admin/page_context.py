@@ -36,8 +36,8 @@ class Row:
     partition: PartitionStatus
     key: str
     bounds: str
-    literals: str
-    """The bounds as values of the key; empty where the moments say the same."""
+    literals: tuple[str, ...]
+    """Both bounds as values of the key; empty where the moments say the same."""
 
     size: str
     rows: str

@@ -46,7 +46,9 @@ def partition_table(partitions: Sequence[PartitionStatus], zone: tzinfo) -> list
 
 def _literal_lines(partitions: Sequence[PartitionStatus]) -> list[str]:
     rows = [
-        (each.address, formatting.literals(each.literals)) for each in partitions if each.literals
+        (each.address, " .. ".join(formatting.literals(each.literals)))
+        for each in partitions
+        if each.literals
     ]
     return ["", *formatting.table(("PARTITION", "KEYS"), rows)] if rows else []
 

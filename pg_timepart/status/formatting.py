@@ -80,11 +80,11 @@ def bounds(limits: Bounds | None, zone: tzinfo) -> str:
     return f"{start} .. {end}"
 
 
-def literals(written: BoundLiterals | None) -> str:
-    """Return both bounds as values of the key, or nothing where the moments say the same."""
+def literals(written: BoundLiterals | None) -> tuple[str, ...]:
+    """Return both bounds as values of the key, or none where the moments say the same."""
     if written is None:
-        return ""
-    return f"{written.lower or 'MINVALUE'} .. {written.upper or 'MAXVALUE'}"
+        return ()
+    return written.lower or "MINVALUE", written.upper or "MAXVALUE"
 
 
 def remarks(partition: PartitionStatus, zone: tzinfo) -> str:
