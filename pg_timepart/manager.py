@@ -15,7 +15,7 @@ from pg_timepart.constants import PeriodType
 from pg_timepart.partitions.bounds import Bounds
 from pg_timepart.partitions.time_zones import refuse_no_moment
 from pg_timepart.schema.declaration import key_format_of
-from pg_timepart.schema.registry import PartitioningManagerBase, declare
+from pg_timepart.schema.registry import PartitioningManagerBase, declare, manager_of
 
 if TYPE_CHECKING:
     from pg_timepart.maintenance.log_arguments import Logs
@@ -83,12 +83,12 @@ class TimeRangePartitioningManager(PartitioningManagerBase):
             if moment is not None:
                 refuse_no_moment(name, moment)
         span = Bounds(start=start, end=end)
-        sides = {"gte": span.start, "lt": span.end}
-        key = self.declaration.key
+        key, key_format = manager_of(self._concrete).declaration.key, self._key_format
+        sides = {f"{key}__gte": span.start, f"{key}__lt": span.end}
         return self.get_queryset().filter(
             **{
-                f"{key}__{side}": self._key_format.value_from(moment, zone())
-                for side, moment in sides.items()
+                name: key_format.value_from(moment, zone())
+                for name, moment in sides.items()
                 if moment is not None
             }
         )

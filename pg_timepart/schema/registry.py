@@ -32,10 +32,18 @@ class PartitioningManagerBase(models.Manager[models.Model]):
     defaults: Mapping[str, Any]
     """The decorator's ``default_*`` options, by their full names. Not in migrations."""
 
+    declaration: Declaration
+    """The arguments; a related manager, which Django makes of this class without any, has none."""
+
     def __init__(
-        self, key: str, widen_keys: bool = True, key_format: KeyFormat | str | None = None
+        self,
+        key: str | None = None,
+        widen_keys: bool = True,
+        key_format: KeyFormat | str | None = None,
     ) -> None:
         super().__init__()
+        if key is None:
+            return
         found = None if key_format is None else format_given(key_format)
         self.declaration = Declaration(key=key, widen_keys=widen_keys, key_format=found)
         self.defaults = {}
