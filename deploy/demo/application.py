@@ -24,6 +24,7 @@ import django
 TOLD_EVERY_SECONDS = 0.5
 _MAX_LATENESS_SECONDS = 5.0
 _SENSORS = 10
+_LINES = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def main() -> int:
 
 def _writers() -> dict[str, Writer]:
     from deploy.sensors.models import Reading
-    from deploy.shop.models import Customer, Order
+    from deploy.shop.models import Customer, Invoice, Order
     from deploy.traffic.models import WebEvent
 
     customers = list(Customer._default_manager.values_list("pk", flat=True))
@@ -119,6 +120,7 @@ def _writers() -> dict[str, Writer]:
         Reading._meta.label_lower: Writer(_insert_readings, 0.04),
         WebEvent._meta.label_lower: Writer(_insert_web_event, 0.02),
         Order._meta.label_lower: Writer(lambda: _insert_order(random.choice(customers)), 0.1),
+        Invoice._meta.label_lower: Writer(lambda: _insert_invoice(random.choice(customers)), 0.1),
     }
 
 
@@ -149,6 +151,21 @@ def _insert_order(customer: int) -> int:
     Order._default_manager.create(
         customer_id=customer, total=Decimal(random.randrange(100, 99_900)) / 100
     )
+    return 1
+
+
+def _insert_invoice(customer: int) -> int:
+    """Insert one invoice with its lines."""
+    from django.db import transaction
+
+    from deploy.shop.models import Invoice, InvoiceLine
+
+    prices = [Decimal(random.randrange(100, 9_900)) / 100 for _ in range(_LINES)]
+    with transaction.atomic():
+        invoice = Invoice._default_manager.create(customer_id=customer, total=sum(prices))
+        InvoiceLine._default_manager.bulk_create(
+            InvoiceLine(invoice=invoice, article="a book", price=price) for price in prices
+        )
     return 1
 
 

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from deploy.demo.schedule_change import change_schedule
 from deploy.sensors.models import Reading
-from deploy.shop.models import Customer, Order
+from deploy.shop.models import Customer, Invoice, InvoiceLine, Order
 from deploy.traffic.models import WebEvent
+from pg_timepart import uuid7
 from pg_timepart.models import PartitionConfig
 
 ADMIN = "demo"
@@ -28,8 +29,14 @@ OLDEST_ROWS = {
     Reading: timedelta(minutes=6),
     WebEvent: timedelta(days=33),
     Order: timedelta(days=30 * 15),
+    Invoice: timedelta(days=17),
 }
 """How far back each table goes: further than it keeps, so that there is something to retire."""
+
+OLDEST_LINES = timedelta(days=15, hours=12)
+"""How far back invoices have lines: longer than invoices are kept."""
+
+RANDOM_BITS = (1 << 80) - 1
 
 
 def make_admin() -> str:
@@ -46,13 +53,19 @@ def make_old_partitions(now: datetime) -> int:
     customers = Customer._default_manager.bulk_create(
         Customer(name=f"customer {n}") for n in range(100)
     )
-    return sum(
+    count = sum(
         (
             _fill(Reading, now, lambda at: Reading(sensor=0, measured_at=at, celsius=20.0)),
             _fill(WebEvent, now, lambda at: WebEvent(happened_at=at, visitor=UUID(int=0))),
             _fill(Order, now, lambda at: _order(random.choice(customers), at)),
+            _fill(Invoice, now, lambda at: _invoice(random.choice(customers), at)),
         )
     )
+    InvoiceLine._default_manager.bulk_create(
+        InvoiceLine(invoice=each, article="a book", price=each.total)
+        for each in _partitioning(Invoice).during(now - OLDEST_LINES, now)
+    )
+    return count
 
 
 def apply_operator_choices(archive: str | None) -> list[str]:
@@ -68,6 +81,16 @@ def apply_operator_choices(archive: str | None) -> list[str]:
         change_schedule(config, PASS_EVERY_SECONDS)
     done.append(f"the schedule of each table is changed to every {PASS_EVERY_SECONDS} seconds")
     return done
+
+
+def delete_old_lines(now: datetime) -> str:
+    """Delete the lines of invoices that are past retention; return a sentence about it."""
+    config = _partitioning(Invoice).config
+    policy = config.policy()
+    end = policy.period.shift(now, -config.interval, policy.zone)
+    first_kept = _partitioning(Invoice).key_at(end)
+    deleted, _ = InvoiceLine._default_manager.filter(invoice_id__lt=first_kept).delete()
+    return f"{deleted:,} invoice lines are deleted, of invoices before {end:%Y-%m-%d %H:%M}"
 
 
 def count_rows() -> int:
@@ -93,6 +116,13 @@ def _fill(
 
 def _order(customer: Customer, at: datetime) -> Order:
     return Order(customer=customer, placed_at=at, total=Decimal("12.50"))
+
+
+def _invoice(customer: Customer, at: datetime) -> Invoice:
+    """Return an invoice whose id has the time of ``at``, and all else of a new one."""
+    time: UUID = _partitioning(Invoice).key_at(at)
+    id_then = UUID(int=time.int | uuid7().int & RANDOM_BITS)
+    return Invoice(id=id_then, customer=customer, total=Decimal("12.50"))
 
 
 def _count(model: type[models.Model]) -> int:

@@ -13,7 +13,7 @@ from deploy.demo.environment import Environment
 from deploy.demo.errors import DemoError
 from deploy.demo.options import Options
 from deploy.demo.screen import Screen
-from deploy.demo.verdict import Verdict, count
+from deploy.demo.verdict import Verdict, count, count_referred
 from deploy.demo.write_counts import WriteCountsReader
 from deploy.local.ports import HOST
 from pg_timepart.constants import ActionKind
@@ -22,6 +22,8 @@ from pg_timepart.status import statuses
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.5
 _PLAIN_EVERY_SECONDS = 10.0
+_REFERRED_SECONDS = 8.0
+"""How long rows refer to a partition past retention, once a pass has said so."""
 
 
 class DemoRun:
@@ -34,6 +36,10 @@ class DemoRun:
         self._history = history.History()
         told = environment.children.folder / "writing.jsonl"
         self._counts_reader = WriteCountsReader(told)
+        self._are_lines_deleted = False
+        self._referred: dict[str, float] = {}
+        """When a pass said first that a partition stays attached, by its name."""
+
         self._application_command = (sys.executable, "-m", "deploy.demo.application", str(told))
 
     def run(self) -> int:
@@ -76,6 +82,7 @@ class DemoRun:
             now = time.monotonic()
             self._children.refuse_deaths()
             self._tell_steps()
+            self._end_references(now)
             pace = self._counts_reader.rows_per_second(now)
             if self._screen.is_live or now - told >= _PLAIN_EVERY_SECONDS:
                 told = now
@@ -92,13 +99,24 @@ class DemoRun:
             if not run.actions:
                 self._screen.say(f"{run.started_at:%H:%M:%S}  {run}. {run.message}")
             for step in history.steps([run]):
-                self._screen.say(formatting.step_line(step, self._database.archive))
+                if not (step.is_referred and step.partition in self._referred):
+                    self._screen.say(formatting.step_line(step, self._database.archive))
+                if step.is_referred:
+                    self._referred.setdefault(step.partition, time.monotonic())
+
+    def _end_references(self, now: float) -> None:
+        """Delete, as a person, the rows that keep a partition attached, when that has been seen."""
+        since = min(self._referred.values(), default=now)
+        if not self._are_lines_deleted and now - since >= _REFERRED_SECONDS:
+            self._are_lines_deleted = True
+            self._screen.say(f"By hand: {demo_data.delete_old_lines(demo_data.now())}.")
 
     def _verdict(self, seconds: float, rows_before: int) -> Verdict:
         steps = history.all_steps()
         return Verdict(
             created=count(steps, ActionKind.CREATE),
             retired=count(steps, *history.RETIRING),
+            kept=count_referred(steps),
             moved=count(steps, ActionKind.MOVE) if self._database.archive else None,
             seconds=seconds,
             counts=self._counts_reader.read(),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pg_timepart.constants import ActionKind, Outcome
+from pg_timepart.findings import Code
 from pg_timepart.models import PartitionRun
 
 BEAT_PREFIX = "beat: "
@@ -29,6 +30,9 @@ class Step:
     seconds: float
     waited_seconds: float
     detail: str
+    is_referred: bool
+    """Whether it was put off because rows of another table refer to the partition."""
+
     is_scheduled: bool
     """Whether a worker did it because beat sent it."""
 
@@ -90,6 +94,7 @@ def _step(run: PartitionRun, action: dict[str, Any]) -> Step:
         seconds=action["seconds"],
         waited_seconds=action["waited_seconds"],
         detail=action["detail"],
+        is_referred=action.get("code") == Code.STILL_REFERRED.value,
         is_scheduled=run.started_by.startswith(BEAT_PREFIX),
         worker=run.worker,
     )

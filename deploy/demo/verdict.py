@@ -18,6 +18,9 @@ class Verdict:
     """Partitions that the worker created on beat's schedule."""
 
     retired: int
+    kept: int
+    """Partitions past retention that stayed attached while invoice lines referred to them."""
+
     moved: int | None
     """None where there is no second tablespace."""
 
@@ -44,6 +47,7 @@ class Verdict:
             *self.failures,
             *([] if self.created else ["No partition was created on beat's schedule."]),
             *([] if self.retired else ["No partition was retired on beat's schedule."]),
+            *([] if self.kept else ["No partition was kept that invoice lines refer to."]),
             *(self._refusals() if self.counts.refused else []),
             *([] if self.counts.written else ["No row was written."]),
             *(
@@ -61,6 +65,7 @@ class Verdict:
             f"In {self.seconds:.0f} seconds, on beat's schedule, the worker",
             f"  created {self.created:7,} partitions",
             f"  retired {self.retired:7,}",
+            f"  kept    {self.kept:7,} while invoice lines referred to it",
             *([] if self.moved is None else [f"  moved   {self.moved:7,} to the archive"]),
             "and the application meanwhile",
             f"  wrote   {self.counts.written:7,} rows ({pace:,.0f} a second), {worst}",
@@ -74,6 +79,11 @@ class Verdict:
 def count(steps: Sequence[Step], *kinds: ActionKind) -> int:
     """Return how many partitions had such an action done on beat's schedule."""
     return len({each.partition for each in steps if _is_counted(each, kinds)})
+
+
+def count_referred(steps: Sequence[Step]) -> int:
+    """Return how many partitions stayed attached because rows of another table refer to them."""
+    return len({each.partition for each in steps if each.is_scheduled and each.is_referred})
 
 
 def _is_counted(step: Step, kinds: Sequence[ActionKind]) -> bool:

@@ -155,7 +155,7 @@ def assert_serves(port: str) -> None:
         told: dict[str, Any] = json.load(answer)
     assert told["status"] == "ok"
     models = [each["model"] for each in told["database"]["tables"]]
-    assert models == ["sensors.reading", "shop.order", "traffic.webevent"]
+    assert models == ["sensors.reading", "shop.invoice", "shop.order", "traffic.webevent"]
     assert all(each["runway_seconds"] > 0 for each in told["database"]["tables"])
     with urlopen(f"http://{HOST}:{port}/admin/login/", timeout=10) as answer:
         assert b"admin/css/base.css" in answer.read()

@@ -89,7 +89,13 @@ def test_demo_creates_and_retires_on_schedule_and_refuses_no_row(tmp_path: Path)
     assert re.search(
         r"^\d\d:\d\d:\d\d  beat  sensors.reading +retire  sensors_reading_", said, re.M
     )
+    assert re.search(
+        r"  beat  shop.invoice +retire .* deferred: .* stays attached, .*"
+        r"shop_invoiceline refers to [1-9]\d* of its rows",
+        said,
+    )
     assert re.search(r"^  retired +[1-9]", said, re.M)
+    assert re.search(r"^  kept +[1-9]", said, re.M)
     written = re.search(r"^  wrote +([\d,]+) rows \([\d,]+ a second\), 0 refused", said, re.M)
     found = re.search(r"^  finds +([\d,]+) of them", said, re.M)
     assert written is not None

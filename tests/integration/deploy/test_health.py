@@ -174,7 +174,7 @@ def test_all_is_well(site: Site) -> None:
     assert told["broker"]["ok"]
     assert told["broker"]["problems"] == []
     tables = {each["model"]: each for each in told["database"]["tables"]}
-    assert tables.keys() == {"sensors.reading", "shop.order", "traffic.webevent"}
+    assert tables.keys() == {"sensors.reading", "shop.invoice", "shop.order", "traffic.webevent"}
     assert tables["traffic.webevent"]["runway_seconds"] >= 7 * 86_400
     assert tables["traffic.webevent"]["attached"] == 8
 

@@ -57,6 +57,7 @@ def step(kind: ActionKind, partition: str, **facts: Any) -> Step:
         seconds=0.01,
         waited_seconds=0.0,
         detail="",
+        is_referred=False,
         is_scheduled=True,
         worker="worker-1@load",
     )
