@@ -16,15 +16,16 @@ class TimepartConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Install the parts of the schema editor and of flush, the checks and the receivers."""
+        """Extend the schema editor, flush and GROUP BY; install the checks and the receivers."""
         from pg_timepart import checks
         from pg_timepart.beat import schedules
         from pg_timepart.maintenance.history import hold_for_deletion
         from pg_timepart.post_migrate.provision import after_migrate
-        from pg_timepart.schema import editor, flush
+        from pg_timepart.schema import editor, flush, group_by
 
         editor.install()
         flush.install()
+        group_by.install()
         checks.register()
         config = self.get_model("PartitionConfig")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="pg_timepart")
