@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pg_timepart import Snowflake, Uuid7, uuid7
+from pg_timepart import Snowflake, Uuid7
 from pg_timepart.constants import PeriodType
 from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.key_formats.base import MICROSECOND, KeyFormat
@@ -258,10 +258,3 @@ def test_what_is_no_format_is_refused_at_the_decorator(given: Any, words: str) -
 def test_migrations_record_a_registered_format_by_its_name(name: str) -> None:
     assert recorded(format_given(name)) == name
     assert recorded(Uuid7(check_version=False)) == Uuid7(check_version=False)
-
-
-def test_a_new_id_is_greater_than_the_one_before() -> None:
-    made = [uuid7() for _ in range(5_000)]
-    assert made == sorted(set(made))
-    assert {each.version for each in made} == {7}
-    assert abs(made[-1].int / 2**80 - datetime.now(UTC).timestamp() * 1000) < 60_000
