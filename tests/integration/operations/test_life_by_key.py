@@ -12,12 +12,13 @@ from django.db import models
 from django.test import Client
 
 from pg_timepart import Snowflake, tasks
+from pg_timepart.errors import OperationFailed
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.schema.declaration import key_format_of
 from pg_timepart.schema.registry import only_decorated
 from tests.support.admin_client import no_users_left, page_of, signed_in
 from tests.support.command_line import CommandResult, timepart
-from tests.support.database import Database, Tablespaces, at, notices_of, outcomes
+from tests.support.database import Database, Tablespaces, at, failure, notices_of, outcomes
 
 pytest_plugins = ("tests.support.database_fixtures",)
 
@@ -164,3 +165,25 @@ def moved_and_dropped(database: Database, raft: Any, tablespaces: Tablespaces) -
     config.logs.filter(table_name=OLD).update(detach_time=None)
     ask("drop", LABEL, "--partition", OLD, "--yes")
     assert not database.exists(OLD)
+
+
+def test_the_last_partition_of_an_int4_takes_all_that_is_left(database: Database) -> None:
+    raft = database.build(
+        id=INT4(primary_key=True),
+        at=models.DateTimeField(null=True),
+        key="id",
+        key_format="epoch_s",
+    )
+    report = database.maintain(raft, "2037-12-20")
+    assert outcomes(report) == [("create", "done")] * 2
+    assert "(epoch_s, integer) end at 2038-01-19 03:14:08+00:00" in failure(report)
+    last = database.log(raft, "2038-01-01")
+    raft.objects.create(pk=2**31 - 1)
+    raft.partitioning.detach_partition(last)
+    raft.partitioning.attach_partition(last)
+    assert database.children(raft)["fleet_raft_20380101_max"].endswith("TO (MAXVALUE)")
+    assert database.maintain(raft, "2038-01-05").actions == ()
+    before = database.children(raft)
+    with pytest.raises(OperationFailed, match="begin at 1970-01-01"):
+        raft.partitioning.create_range(at("1969-12-01"), at("1970-02-01"))
+    assert database.children(raft) == before
