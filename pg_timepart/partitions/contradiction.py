@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from pg_timepart.errors import InvalidPolicy, KeyFormatContradicted
 from pg_timepart.partitions.bounds import EPOCH, BoundLiterals, Bounds
@@ -16,9 +17,6 @@ from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
 from pg_timepart.partitions.key_formats.counted import CountedKey
 from pg_timepart.partitions.key_formats.registry import formats_of_type
 from pg_timepart.partitions.tables import Parent, Partition
-
-MINUTE = timedelta(minutes=1)
-"""The smallest unit of a period, so that all of its boundaries are whole ones."""
 
 FIRST_YEAR = EPOCH.replace(year=1971)
 """Before it is what seconds say when they are read as milliseconds."""
@@ -98,9 +96,10 @@ def _fits(other: KeyFormat, literals: Sequence[str]) -> bool:
     return len(found) * 2 > len(literals)
 
 
+# A minute is the smallest unit of a period, so that all of its boundaries are whole ones.
 def _is_boundary(key_format: KeyFormat, literal: str) -> bool:
     moment = _moment(key_format, literal)
-    return moment is not None and not (moment - EPOCH) % MINUTE
+    return moment is not None and not (moment.second or moment.microsecond)
 
 
 def _is_recent(key_format: KeyFormat, literal: str) -> bool:
@@ -113,6 +112,7 @@ def _is_possible(declared: CountedKey, literal: str) -> bool:
     return moment is not None and declared.epoch <= moment < declared.epoch + LATEST
 
 
+@lru_cache(maxsize=10_000)
 def _moment(key_format: KeyFormat, literal: str) -> datetime | None:
     """Return the moment of a bound, or None where the format has none for it."""
     try:

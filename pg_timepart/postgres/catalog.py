@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from pg_timepart.partitions.bounds import in_order, literals_in
+from pg_timepart.partitions.bounds import BoundLiterals, Bounds, in_order, literals_in
 from pg_timepart.partitions.key_formats.base import KeyFormat
 from pg_timepart.partitions.key_formats.registry import format_of_column
 from pg_timepart.partitions.tables import Parent, Partition, Relation
@@ -28,7 +29,7 @@ from pg_timepart.postgres.catalog_queries import (
 from pg_timepart.postgres.check_constraints import EXCLUSION_PATTERN
 from pg_timepart.postgres.ddl import quoted
 from pg_timepart.postgres.search_path import fetch_all, fetch_one
-from pg_timepart.postgres.table_comments import COMMENT_PATTERN, parse_comment
+from pg_timepart.postgres.table_comments import COMMENT_PATTERN, MAX_REMEMBERED, parse_comment
 
 
 class _Row(NamedTuple):
@@ -217,12 +218,12 @@ def _parent(
 
 
 def _attached(row: _Row, key_format: KeyFormat | None, zone: tzinfo) -> Partition:
-    literals = literals_in(row.expression)
+    literals, bounds = _bounds_in(row.expression, key_format, zone)
     return Partition(
         oid=row.leaf,
         schema=row.leaf_schema,
         name=row.leaf_name,
-        bounds=key_format.read(literals, zone) if key_format and literals else None,
+        bounds=bounds,
         literals=literals,
         tablespace=row.leaf_tablespace,
         is_attached=True,
@@ -233,6 +234,15 @@ def _attached(row: _Row, key_format: KeyFormat | None, zone: tzinfo) -> Partitio
         has_comment=row.comment is not None,
         owner=row.leaf_owner,
     )
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _bounds_in(
+    expression: str | None, key_format: KeyFormat | None, zone: tzinfo
+) -> tuple[BoundLiterals | None, Bounds | None]:
+    """Return the bounds of a partition as literals and as moments; each pass reads the same."""
+    literals = literals_in(expression)
+    return literals, key_format.read(literals, zone) if key_format and literals else None
 
 
 def _detached(

@@ -26,7 +26,7 @@ MAX_COMMENT = 4000
 """How many characters of a comment are read: one of ours with the longest names is shorter."""
 
 MAX_REMEMBERED = 10_000
-"""How many parsed comments are cached: each pass of a worker reads the same ones again."""
+"""How many parsed comments and bounds are cached: each pass of a worker reads the same again."""
 
 
 def comment_text(comment: PartitionComment) -> str:

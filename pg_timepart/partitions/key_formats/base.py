@@ -44,7 +44,7 @@ def span_of(start: datetime, length: timedelta) -> Bounds:
 
 
 class KeyFormat(ABC):
-    """Conversion between values of a partition key and moments. An instance is immutable."""
+    """Conversion between values of a partition key and moments. Instances can be hashed."""
 
     name: ClassVar[str]
     """The name for the decorator's ``key_format``."""

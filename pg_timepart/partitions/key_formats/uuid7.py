@@ -13,6 +13,8 @@ from pg_timepart.partitions.key_formats.counted import MILLISECOND, CountedKey
 from pg_timepart.partitions.key_formats.registry import register
 
 TIME_BITS, OTHER_BITS = 48, 80
+LENGTH = 36
+"""Characters of a UUID as the server prints it."""
 
 # The version is the upper half of the seventh byte (RFC 9562). uuid_extract_version() comes with
 # PostgreSQL 17. Qualified, as the server keeps the expression but searches the names once.
@@ -70,7 +72,9 @@ class Uuid7(CountedKey):
 
     def number(self, literal: str) -> int:
         """Return the UUID's 128 bits."""
-        return UUID(literal).int
+        if len(literal) != LENGTH:
+            raise ValueError(f"{literal!r} is no UUID")
+        return int(literal.replace("-", ""), 16)  # in a third of the time of UUID()
 
     def count(self, number: int) -> int:
         """Return the milliseconds in the first 48 bits."""
