@@ -22,17 +22,18 @@ def check_key_values(key: Field, key_format: KeyFormat | None) -> Iterator[Check
         return
     if isinstance(key, IDENTITIES):
         yield _identity(key, key_format)
-    elif not _has_default(key):
-        if key.primary_key:
-            yield _no_default(key, key_format)
-    else:
+    elif key.has_default() or key.has_db_default():
         source = _source_without_time(key, key_format)
         if source is not None:
             yield _without_time(key, source, key_format)
+    elif key.primary_key and not _makes_values(key):
+        yield _no_default(key, key_format)
 
 
-def _has_default(key: Field) -> bool:
-    return bool(key.has_default() or key.has_db_default())
+def _makes_values(key: Field) -> bool:
+    """Whether the field's class makes values by itself, such as a field of a library for ids."""
+    hooks = ("get_default", "pre_save")
+    return any(getattr(type(key), each) is not getattr(models.Field, each) for each in hooks)
 
 
 def _source_without_time(key: Field, key_format: KeyFormat) -> str | None:
