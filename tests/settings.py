@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "tests.apps.fleet",
     "tests.apps.plant",
     "tests.apps.foundry",
+    "tests.apps.depot",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

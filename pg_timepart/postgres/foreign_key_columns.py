@@ -12,7 +12,8 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres.ddl import Statement
-from pg_timepart.postgres.search_path import fetch_all
+from pg_timepart.postgres.search_path import FOUND_TABLES, fetch_all
+from pg_timepart.postgres.table_detail_queries import FOR_A_PARTITION
 
 COLUMNS = """
 SELECT k.oid::int8, o.oid::int8, m.nspname, o.relname, f.oid::int8, n.nspname, f.relname,
@@ -36,6 +37,14 @@ BY_NAME = COLUMNS.format(which="k.conrelid = %(table)s AND k.conname = %(name)s"
 
 # Of a partitioned table that refers to the target, the one on its root speaks for its partitions.
 TO_TARGET = COLUMNS.format(which="k.confrelid = %(target)s AND k.conparentid = 0")
+
+
+# What a foreign key has on its own table for each partition of its target is dropped with it.
+INHERITED = f"""
+SELECT k.conname::text
+FROM pg_catalog.pg_constraint k
+WHERE k.conrelid = ({FOUND_TABLES})[1] AND k.contype = 'f' AND {FOR_A_PARTITION}
+"""  # noqa: S608  # made of constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,15 @@ def foreign_keys_to(
 ) -> tuple[ForeignKeyColumns, ...]:
     """Return the foreign keys that refer to ``target``, its own among them, by the table's OID."""
     return tuple(_read(connection, TO_TARGET, {"target": target.oid}))
+
+
+def without_inherited(
+    connection: BaseDatabaseWrapper, db_table: str, names: Iterable[str]
+) -> list[str]:
+    """Return the names of foreign keys of ``db_table`` without those for partitions of a target."""
+    tables = [connection.ops.quote_name(db_table)]
+    inherited = {name for (name,) in fetch_all(connection, INHERITED, tables=tables)}
+    return [each for each in names if each not in inherited]
 
 
 def not_null(alias: str, columns: Iterable[KeyColumn]) -> Statement:

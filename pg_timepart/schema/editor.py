@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.backends.ddl_references import Columns, Statement
 from django.db.backends.utils import split_identifier, strip_quotes
 
+from pg_timepart.postgres.foreign_key_columns import without_inherited
 from pg_timepart.schema.declaration import Field, declaration_of, own_key_field
 from pg_timepart.schema.drop_detached import detached_from, drop_empty
 from pg_timepart.schema.statements import (
@@ -201,6 +202,8 @@ class PartitioningSchemaEditor(HomeTablespaceEditor):
         names: list[str] = super()._constraint_names(
             model, column_names, unique, primary_key, **criteria
         )
+        if criteria.get("foreign_key") and len(names) > 1:
+            return without_inherited(self.connection, model._meta.db_table, names)
         key = self._widening_key(model) if unique and column_names else None
         if key is None or column_names is None:
             return names

@@ -14,10 +14,11 @@ from typing import Any
 from django.db import DatabaseError, ProgrammingError
 
 from pg_timepart.postgres.sqlstate import sqlstate
-from proof.locks.tables import TODAY, Table
+from proof.locks.tables import Table, insert_weighing
+from tests.apps.depot.models import Weighing
 from tests.apps.plant.models import Machine
 from tests.support.processes import session, wait_until
-from tests.support.table_setup import NOW, a_machine
+from tests.support.table_setup import a_machine
 
 PAUSE_SECONDS = 0.004
 UNDEFINED_TABLE = "42P01"
@@ -40,28 +41,41 @@ class Job:
 
 def jobs(table: Table) -> tuple[Job, ...]:
     """Return what an application does with the table."""
-    name, leaf, now = table.name, table.leaf(), f"{NOW:%Y-%m-%d %H:%M}+00"
-    more, value = (", machine_id", f", {a_machine().pk}") if table.refers else ("", "")
+    name, leaf, today = table.name, table.leaf(), table.today
     own = (
         Job(
             title="SELECT of a day",
-            statements=(f"SELECT count(*) FROM {name} WHERE {TODAY} AND value = 7",),
+            statements=(f"SELECT count(*) FROM {name} WHERE {today} AND value = 7",),
         ),
         Job(title="SELECT of all", statements=(f"SELECT count(*) FROM {name} WHERE value = 7",)),
-        Job(
-            title="INSERT",
-            statements=(f"INSERT INTO {name} (at, value{more}) VALUES ('{now}', 5{value})",),
-        ),
+        Job(title="INSERT", statements=(table.insert(5),)),
         Job(
             title="UPDATE, DELETE",
             statements=(
-                f"UPDATE {name} SET value = 7 WHERE {TODAY} AND value = 7",
-                f"DELETE FROM {name} WHERE {TODAY} AND value = 8",
+                f"UPDATE {name} SET value = 7 WHERE {today} AND value = 7",
+                f"DELETE FROM {name} WHERE {today} AND value = 8",
             ),
         ),
         Job(title="SELECT by name", statements=(f"SELECT count(*) FROM {leaf}",)),
     )
+    if table.is_referred:
+        return own + _jobs_on_referring()
     return own + (_jobs_on_referenced() if table.refers else ())
+
+
+def _jobs_on_referring() -> tuple[Job, ...]:
+    name = Weighing._meta.db_table
+    return (
+        Job(title="referring: SELECT", statements=(f"SELECT count(*) FROM {name}",)),
+        Job(title="referring: INSERT", statements=(insert_weighing(),)),
+        Job(
+            title="referring: UPDATE, DELETE",
+            statements=(
+                f"UPDATE {name} SET grams = 6 WHERE grams = 5",
+                f"DELETE FROM {name} WHERE grams = 6",
+            ),
+        ),
+    )
 
 
 def _jobs_on_referenced() -> tuple[Job, ...]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from django.db import OperationalError, connection
 
-from proof.locks.tables import Table
+from proof.locks.tables import Table, insert_weighing
+from tests.apps.depot.models import Weighing
 from tests.apps.plant.models import Machine
 from tests.support.processes import backends, session, wait_until
-from tests.support.table_setup import NOW, a_machine
+from tests.support.table_setup import a_machine
 
 HOLDER = "who holds it"
 LONG_MS = 250
@@ -37,9 +38,13 @@ class Holder:
     of_referenced: bool = False
     """Whether it uses nothing but the referenced table."""
 
+    of_referring: bool = False
+    """Whether it uses nothing but the referring table, and what its rows refer to."""
+
     def may_meet(self, table: Table) -> bool:
         """Whether there can be such a one beside this table."""
-        return table.refers or not self.of_referenced
+        is_there = table.refers or not self.of_referenced
+        return is_there and (table.is_referred or not self.of_referring)
 
     @contextmanager
     def holding(self, table: Table, *, for_long: bool) -> Iterator[None]:
@@ -74,10 +79,9 @@ def _reader(table: Table) -> tuple[str, ...]:
 
 
 def _writer(table: Table) -> tuple[str, ...]:
-    more, machine = (", machine_id", f", {a_machine().pk}") if table.refers else ("", "")
     return (
         "BEGIN",
-        f"INSERT INTO {table.name} (at, value{more}) VALUES ('{NOW:%Y-%m-%d}+00', 3{machine})",
+        table.insert(3),
         f"UPDATE {table.name} SET value = 0 WHERE value = -1",
     )
 
@@ -98,6 +102,16 @@ REFERENCED_WRITER = Holder(
     statements=_referenced_writer,
     of_referenced=True,
 )
+REFERRING_READER = Holder(
+    title="an open reader of the referring table",
+    statements=lambda _table: ("BEGIN", f"SELECT count(*) FROM {Weighing._meta.db_table}"),
+    of_referring=True,
+)
+REFERRING_WRITER = Holder(
+    title="an open writer of the referring table",
+    statements=lambda _table: ("BEGIN", insert_weighing()),
+    of_referring=True,
+)
 REPORT = Holder(
     title="a running report",
     statements=lambda table: (
@@ -107,7 +121,15 @@ REPORT = Holder(
     runs=lambda table: f"SELECT count(*) FROM {table.name}, pg_sleep(600)",
 )
 
-HOLDERS = (READER, WRITER, LEAF_READER, REFERENCED_WRITER, REPORT)
+HOLDERS = (
+    READER,
+    WRITER,
+    LEAF_READER,
+    REFERENCED_WRITER,
+    REFERRING_READER,
+    REFERRING_WRITER,
+    REPORT,
+)
 
 
 def _until_cancelled(cursor: Any, statement: str) -> None:

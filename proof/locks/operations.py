@@ -134,20 +134,22 @@ TRUNCATE = Operation(
 _ANY = (tables.PLAIN, tables.REFERRING)
 _REST = (tables.WITH_REST, tables.REFERRING_WITH_REST)
 _BIG_REST = (tables.WITH_BIG_REST, tables.REFERRING_WITH_BIG_REST)
+_REFERRED = (tables.REFERRED,)
+_REFERRED_WITH_REST = (tables.REFERRED_WITH_REST,)
 
 CASES = tuple(
     Case(operation=operation, table=table)
     for operation, where in (
-        (CREATE, (*_ANY, *_REST, *_BIG_REST)),
-        (DETACH, (*_ANY, *_REST)),
-        (DETACH_PLAINLY, _ANY),
-        (FINALIZE, (*_ANY, *_REST)),
-        (ATTACH, (*_ANY, *_REST, *_BIG_REST)),
+        (CREATE, (*_ANY, *_REST, *_BIG_REST, *_REFERRED, *_REFERRED_WITH_REST)),
+        (DETACH, (*_ANY, *_REST, *_REFERRED, *_REFERRED_WITH_REST)),
+        (DETACH_PLAINLY, (*_ANY, *_REFERRED)),
+        (FINALIZE, (*_ANY, *_REST, *_REFERRED)),
+        (ATTACH, (*_ANY, *_REST, *_BIG_REST, *_REFERRED, *_REFERRED_WITH_REST)),
         (REBUILD, _ANY),
-        (CALL_OFF, (*_ANY, *_REST)),
-        (MOVE, (*_ANY, *_REST)),
+        (CALL_OFF, (*_ANY, *_REST, *_REFERRED)),
+        (MOVE, (*_ANY, *_REST, *_REFERRED)),
         (MOVE_DETACHED, _ANY),
-        (DROP, (*_ANY, *_REST)),
+        (DROP, (*_ANY, *_REST, *_REFERRED)),
         (TRUNCATE, (*_ANY, *_REST)),
     )
     for table in where

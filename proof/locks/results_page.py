@@ -26,6 +26,9 @@ STATEMENTS = (
     "referenced: SELECT",
     "referenced: INSERT, UPDATE",
     "referenced: DELETE",
+    "referring: SELECT",
+    "referring: INSERT",
+    "referring: UPDATE, DELETE",
 )
 
 Results = Mapping[str, CellResult]

@@ -8,11 +8,23 @@ from typing import Any
 
 from django.db import connection
 
+from tests.apps.depot.models import Pallet, Weighing
 from tests.apps.plant.models import Machine, Measurement, Reading
+from tests.support.key_values import key_values_of
 from tests.support.processes import wait_until
 from tests.support.table_setup import NOW, OLD, a_machine, old_partition, prepare
 
+
+def _id_at(moment: dt.datetime, number: int = 0) -> str:
+    return str(key_values_of(Pallet).at(moment, number))
+
+
 TODAY = f"at >= '{NOW:%Y-%m-%d}+00' AND at < '{NOW + dt.timedelta(days=1):%Y-%m-%d}+00'"
+NOON, MIDNIGHT = (_id_at(NOW + dt.timedelta(hours=hours)) for hours in (0, 12))
+TODAY_BY_ID = f"id >= '{NOON}' AND id < '{MIDNIGHT}'"
+
+A_NEW_ID = f"('{NOON[:15]}' || substr(gen_random_uuid()::text, 16))::uuid"
+"""An id of this millisecond."""
 
 BIG_ROWS = 1_500_000
 """More than can be scanned within 50 ms."""
@@ -49,16 +61,34 @@ class Table:
         """Whether it has a foreign key."""
         return self.model is Measurement
 
+    @property
+    def is_referred(self) -> bool:
+        """Whether another table has a foreign key that refers to it."""
+        return self.model is Pallet
+
+    @property
+    def today(self) -> str:
+        """The condition by which the rows of today are found, without the other partitions."""
+        return TODAY_BY_ID if self.is_referred else TODAY
+
+    def insert(self, value: int, *, number: int = 0) -> str:
+        """Return the INSERT of a row of today; ``number``, where given, tells its id."""
+        now = f"'{NOW:%Y-%m-%d %H:%M}+00'"
+        if self.is_referred:
+            new = f"'{_id_at(NOW, number)}'" if number else A_NEW_ID
+            return f"INSERT INTO {self.name} (id, value) VALUES ({new}, {value})"
+        more, machine = (", machine_id", f", {a_machine().pk}") if self.refers else ("", "")
+        return f"INSERT INTO {self.name} (at, value{more}) VALUES ({now}, {value}{machine})"
+
     def prepare(self) -> None:
         """Make it anew: room ahead, an old partition, and rows for the application to use."""
         self._set_aside()
         prepare(self.model, keep_foreign_keys=True)
-        more, machine = (", machine_id", f", {a_machine().pk}") if self.refers else ("", "")
         for value in (7, 8):
-            execute(
-                f"INSERT INTO {self.name} (at, value{more})"
-                f" VALUES ('{NOW:%Y-%m-%d %H:%M}+00', {value}{machine})"
-            )
+            execute(self.insert(value, number=value))
+        machine = f", {a_machine().pk}" if self.refers else ""
+        if self.is_referred:
+            execute(insert_weighing())
         if self.rest == "small":
             execute(f"CREATE TABLE {self.name}_rest PARTITION OF {self.name} DEFAULT")
         elif self.rest:
@@ -91,7 +121,8 @@ class Table:
     def roles(self) -> dict[int, str]:
         """Return what each table here is, by its OID."""
         with connection.cursor() as cursor:
-            cursor.execute(OIDS, [self.name, [Machine._meta.db_table, self._big]])
+            others = [Machine._meta.db_table, Weighing._meta.db_table, self._big]
+            cursor.execute(OIDS, [self.name, others])
             return {oid: self._role(name) for oid, name in cursor.fetchall()}
 
     def _role(self, name: str) -> str:
@@ -100,6 +131,7 @@ class Table:
             f"{self.name}_rest": "the default partition",
             self._big: "the default partition",
             Machine._meta.db_table: "the referenced table",
+            Weighing._meta.db_table: "the referring table",
             f"{self.name}_{OLD:%Y%m%d}_20240306": "the partition",
         }
         return known.get(name, "another partition")
@@ -111,10 +143,20 @@ WITH_REST = Table(title="a default partition", model=Reading, rest="small")
 REFERRING_WITH_REST = Table(
     title="a foreign key and a default partition", model=Measurement, rest="small"
 )
+REFERRED = Table(title="referred to by a table", model=Pallet)
+REFERRED_WITH_REST = Table(
+    title="referred to by a table, a default partition", model=Pallet, rest="small"
+)
 WITH_BIG_REST = Table(title="a big default partition", model=Reading, rest="big")
 REFERRING_WITH_BIG_REST = Table(
     title="a foreign key and a big default partition", model=Measurement, rest="big"
 )
+
+
+def insert_weighing() -> str:
+    """Return the INSERT of a row that refers to one of today."""
+    table = Weighing._meta.db_table
+    return f"INSERT INTO {table} (pallet_id, grams) VALUES ('{_id_at(NOW, 7)}', 5)"
 
 
 def exists(name: str, more: str = "") -> bool:

@@ -65,6 +65,20 @@ FOR leaf IN SELECT oid FROM pg_class
 LOOP EXECUTE format('DROP TABLE %s', leaf); END LOOP; END $$
 """
 
+# A partition that a foreign key refers to is dropped once it is detached, and not before.
+RELEASE = """
+DO $$ DECLARE leaf regclass; is_pending boolean; referring regclass; BEGIN
+FOR referring IN SELECT DISTINCT conrelid FROM pg_constraint
+                 WHERE contype = 'f' AND confrelid = to_regclass('{table}') AND conparentid = 0
+LOOP
+    EXECUTE format('DELETE FROM %s', referring);
+    FOR leaf, is_pending IN SELECT inhrelid, inhdetachpending FROM pg_inherits
+                            WHERE inhparent = to_regclass('{table}')
+    LOOP EXECUTE format('ALTER TABLE {table} DETACH PARTITION %s %s', leaf,
+                        CASE WHEN is_pending THEN 'FINALIZE' END); END LOOP;
+END LOOP; END $$
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -92,6 +106,7 @@ def observe_tables(model: type[models.Model]) -> State:
 def reset_table(model: type[models.Model], **policy: Any) -> None:
     """Remove every partition, attached or not, and its rows; give the config this policy."""
     with connection.cursor() as cursor:
+        cursor.execute(RELEASE.format(table=model._meta.db_table))
         cursor.execute(WIPE.format(table=model._meta.db_table))
     label = model._meta.label_lower
     PartitionConfig.objects.filter(model_label=label).delete()

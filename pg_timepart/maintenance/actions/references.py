@@ -58,6 +58,8 @@ def _refusal(action: Action, leaf: Partition, why: str) -> TimepartError:
 
 
 def _bounds_of(work: Work, leaf: Partition) -> BoundLiterals:
+    if leaf.literals is not None:
+        return leaf.literals
     if leaf.bounds is None:  # a default partition, whose rows are those of no other
         return BoundLiterals(lower=None, upper=None)
     return work.sides(leaf.bounds)
