@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import models
+from django.test import Client
 
 from pg_timepart import Snowflake
 from pg_timepart.checks.databases import check_database
@@ -16,6 +17,8 @@ from pg_timepart.errors import OperationFailed
 from pg_timepart.post_migrate.provision import NoRoom, after_migrate
 from pg_timepart.schema.registry import only_decorated
 from pg_timepart.status import status_of
+from tests.support.admin_client import no_users_left, page_of, signed_in
+from tests.support.command_line import timepart
 from tests.support.database import Database, at, failure
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -56,7 +59,15 @@ def contradicted(request: pytest.FixtureRequest, database: Database) -> Iterator
         yield model
 
 
-def test_everyone_says_so_and_nothing_is_done(contradicted: Any, database: Database) -> None:
+@pytest.fixture
+def client(database: Database) -> Iterator[Client]:
+    with no_users_left():
+        yield signed_in("change_partitionconfig")
+
+
+def test_everyone_says_so_and_nothing_is_done(
+    contradicted: Any, database: Database, client: Client
+) -> None:
     before = database.children(contradicted)
     words = "fleet_raft contradicts the key format"
     assert words in failure(database.maintain(contradicted, "2024-03-10"))
@@ -73,6 +84,10 @@ def test_everyone_says_so_and_nothing_is_done(contradicted: Any, database: Datab
     assert [each.code for each in status.problems if each.severity == "critical"] == [
         "key_format_contradicted"
     ]
+    for said in (timepart("status", "fleet.raft"), timepart("plan", "fleet.raft")):
+        assert (said.status, words in said.out) == (1, True)
+    page = client.get(page_of(database.configure(contradicted))).content.decode()
+    assert words in page
     (message,) = check_database("default", [contradicted])
     assert (message.id, words in message.msg) == ("pg_timepart.W013", True)
     with pytest.raises(NoRoom, match=f"{words}.* No partition was made for new rows"):
