@@ -10,7 +10,7 @@
 #   make matrix                   the tests on all supported versions: docs/matrix.md
 #   make install-check            the wheel alone, and the Dockerfile's recipe, in clean environments
 #   make lowest                   the tests with the lowest versions that pyproject.toml allows
-#   make django-suite             Django's own tests, without and with the app: docs/django-suite.md
+#   make django-suite             Django's own tests, without and with the app and partitioned models: docs/django-suite.md
 #   make neighbours               beside other people's packages: docs/neighbours.md
 #   make locks                    who waits for what: the whole matrix, written to docs/locks.md
 #   make faults                   faults of the database at every statement, and of the broker; long

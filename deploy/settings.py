@@ -120,6 +120,7 @@ PG_TIMEPART = environment.prefixed(
         "MAX_RETIRE_PER_PASS": int,
         "QUEUE": str,
         "DISPATCHER": bool,
+        "PRUNE_INSTANCES": bool,
     },
 )
 if _IS_POOLED:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import psycopg2
 
 from deploy.local.command import ending_signals_raise
-from proof.django_suite.backends import BACKENDS, DJANGO_S
+from proof.django_suite.backends import BACKENDS
 from proof.django_suite.comparison import Comparison, table
 from proof.django_suite.environments import Environment, environment_with, this_environment
 from proof.django_suite.errors import SuiteError
@@ -22,6 +22,22 @@ from proof.django_suite.sources import tests_of
 from proof.django_suite.suite_run import compare
 
 SUITES = ("schema", "migrations", "migrate_signals", "postgres_tests")
+SUITES_OF_ROWS = (
+    "basic",
+    "update",
+    "delete",
+    "delete_regress",
+    "bulk_create",
+    "queries",
+    "select_for_update",
+    "admin_changelist",
+    "custom_pk",
+    "force_insert_update",
+    "update_only_fields",
+    "defer",
+)
+"""What reads and writes rows, run with partitioned models."""
+
 SUITES_OF_EDITORS = ("schema", "migrations")
 """What another backend's schema editor changes."""
 
@@ -44,8 +60,23 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     print(f"PostgreSQL {_server_version()}, {environment}, {options.backend}", flush=True)
     backend = BACKENDS[options.backend]
-    suites = options.suites or (SUITES if backend is DJANGO_S else SUITES_OF_EDITORS)
-    return _told([compare(each, environment, tests, backend) for each in suites])
+    return _told(
+        [
+            compare(suite, environment, tests, backend, is_partitioned=is_partitioned)
+            for suite, is_partitioned in _runs(options)
+        ]
+    )
+
+
+def _runs(options: argparse.Namespace) -> list[tuple[str, bool]]:
+    """Return the suites to run, and for each whether its models shall be partitioned."""
+    plain: Sequence[str] = SUITES if options.backend == "django" else SUITES_OF_EDITORS
+    partitioned: Sequence[str] = SUITES_OF_ROWS if options.backend == "django" else ()
+    if options.suites:
+        return [(each, options.partitioned) for each in options.suites]
+    if options.partitioned:
+        plain, partitioned = (), SUITES_OF_ROWS
+    return [(each, False) for each in plain] + [(each, True) for each in partitioned]
 
 
 def _environment(options: argparse.Namespace) -> Environment:
@@ -59,8 +90,17 @@ def _told(comparisons: Sequence[Comparison]) -> int:
     faults = [fault for each in comparisons for fault in each.faults()]
     for fault in faults:
         print(f"  {fault}")
-    print("NOT the same." if faults else "The same, test by test.")
+    print("NOT the same." if faults else _sameness(comparisons))
     return 1 if faults else 0
+
+
+def _sameness(comparisons: Sequence[Comparison]) -> str:
+    """Return the sentence about runs without a fault, with the reasons of what must differ."""
+    reasons = {test: each.expected[test] for each in comparisons for test in each.differences()}
+    lines = [f"  {test}: {reason}." for test, reason in reasons.items()]
+    if not lines:
+        return "The same, test by test."
+    return "\n".join((*lines, f"The same, but for these {len(lines)}, which must differ."))
 
 
 def _server_version() -> str:
@@ -74,7 +114,7 @@ def _server_version() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m proof.django_suite", description=__doc__)
     parser.add_argument(
-        "suites", nargs="*", help=f"names, or dotted parts (default: {' '.join(SUITES)})"
+        "suites", nargs="*", help="names, or dotted parts (default: those of docs/django-suite.md)"
     )
     parser.add_argument(
         "--django", help="another release, such as 6.0 or 6.0.1 (default: the one installed)"
@@ -84,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--backend", choices=BACKENDS, default="django", help="another package's, in both runs"
+    )
+    parser.add_argument(
+        "--partitioned", action="store_true", help="partition the models of the tests"
     )
     parser.add_argument("--fetch", action="store_true", help="fetch the sources, and end")
     return parser

@@ -16,6 +16,10 @@ from django.db import connection, connections, models
 from django.db.migrations.state import ModelState, ProjectState
 from django.test.runner import DiscoverRunner
 
+PARTITIONED = """
+SELECT count(DISTINCT i.inhparent) FROM pg_catalog.pg_inherits i
+JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
+"""
 RELATION_KIND = "SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = %s::regclass"
 
 
@@ -90,6 +94,7 @@ class RecordingRunner(DiscoverRunner):
             "endings": result.endings,
             "reasons": result.reasons,
             "editors": result.editors,
+            "partitioned": _count_of_partitioned_tables(),
             "partitions": _makes_partitioned_tables(),
         }
         Path(os.environ["DJANGO_SUITE_RECORD"]).write_text(json.dumps(record))
@@ -105,6 +110,14 @@ def has_our_editors() -> bool:
         issubclass(each.SchemaEditorClass or object, module.PartitioningSchemaEditor)
         for each in connections.all()
     )
+
+
+def _count_of_partitioned_tables() -> int:
+    """Return how many tables of the tests have partitions."""
+    with connection.cursor() as cursor:
+        cursor.execute(PARTITIONED)
+        (count,) = cursor.fetchone() or (0,)
+        return int(count)
 
 
 def _makes_partitioned_tables() -> bool:

@@ -9,16 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proof.django_suite.backends import DJANGO_S, Backend
 from proof.django_suite.comparison import Comparison, Record
 from proof.django_suite.environments import Environment
 from proof.django_suite.errors import SuiteError
+from proof.django_suite.expected import EXPECTED
 from proof.django_suite.folders import ROOT, last_words
 
 OURS = "django_celery_beat pg_timepart"
+PARTITIONING = f"{OURS} proof.django_suite.partitioned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class _SuiteRun:
     apps: str
     backend: Backend
     folder: Path
+    partitioned: str = ""
+    """The apps of the tests whose models are partitioned."""
 
     @property
     def record(self) -> Path:
@@ -41,18 +45,25 @@ class _SuiteRun:
 
 
 def compare(
-    suite: str, environment: Environment, tests: Path, backend: Backend = DJANGO_S
+    suite: str,
+    environment: Environment,
+    tests: Path,
+    backend: Backend = DJANGO_S,
+    *,
+    is_partitioned: bool = False,
 ) -> Comparison:
     """Run a suite, or a part of one by its dotted name, both ways, and return how that went.
+
+    ``is_partitioned`` partitions the suite's models in the run with pg_timepart.
 
     Raises SuiteError when a run ends before its tests do.
     """
     with tempfile.TemporaryDirectory(prefix="django-suite-") as scratch:
         folder = Path(scratch)
-        without, including = (
-            _SuiteRun(suite=suite, name=name, apps=apps, backend=backend, folder=folder)
-            for name, apps in (("without", ""), ("with", OURS))
-        )
+        apps = PARTITIONING if is_partitioned else OURS
+        without = _SuiteRun(suite=suite, name="without", apps="", backend=backend, folder=folder)
+        labels = suite.partition(".")[0] if is_partitioned else ""
+        including = replace(without, name="with", apps=apps, partitioned=labels)
         with ExitStack() as stack:
             begun = [
                 stack.enter_context(_started(each, environment, tests))
@@ -60,7 +71,13 @@ def compare(
             ]
             for process in begun:
                 process.wait()
-        return Comparison(suite=suite, without=_record_of(without), including=_record_of(including))
+        return Comparison(
+            suite=suite,
+            without=_record_of(without),
+            including=_record_of(including),
+            is_partitioned=is_partitioned,
+            expected=EXPECTED if is_partitioned else {},
+        )
 
 
 @contextmanager
@@ -96,6 +113,7 @@ def _variables(run: _SuiteRun, python: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(str(each) for each in folders if each),
         "DJANGO_SUITE_ENGINE": run.backend.engine,
         "DJANGO_SUITE_APPS": run.apps,
+        "DJANGO_SUITE_PARTITIONED": run.partitioned,
         "DJANGO_SUITE_DATABASE": f"django_suite_{os.getpid()}_{run.name}",
         "DJANGO_SUITE_RECORD": str(run.record),
     }

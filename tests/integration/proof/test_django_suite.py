@@ -37,6 +37,15 @@ def test_a_suite_of_django_ends_the_same(name: str) -> None:
     assert ran[1] == ran[2] != "0"
 
 
+@pytest.mark.parametrize("name", ["basic", "delete"])
+def test_a_suite_of_django_ends_as_it_must_with_its_models_partitioned(name: str) -> None:
+    done = suite("--partitioned", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"^The same(, test by test|, but for these \d+, which must differ)\.$", done.stdout, re.M
+    )
+
+
 def test_so_does_a_part_of_one_with_another_backend() -> None:
     name = "migrations.test_operations.OperationTests.test_add_index"
     done = suite("--backend", "zero-downtime", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connections
@@ -65,7 +66,10 @@ def test_every_connection_knows_once_however_often_it_is_installed() -> None:
     thread.start()
     thread.join()
     for features in (connections["default"].features, *known):
-        names = [each.__name__ for each in type(features).__mro__]
+        kind = type(features)
+        names = [each.__name__ for each in kind.__mro__]
+        with mock.patch(f"{kind.__module__}.{kind.__name__}.uses_savepoints", "patched"):
+            assert features.uses_savepoints == "patched"
         assert names.count("GroupByFeatures") == 1
         assert not features.allows_group_by_selected_pks_on_model(Order)
         assert features.allows_group_by_selected_pks_on_model(Invoice)

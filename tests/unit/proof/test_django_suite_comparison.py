@@ -12,6 +12,7 @@ WITHOUT = Record(
     reasons={},
     editors={"others": 2},
     partitions=False,
+    partitioned=0,
 )
 INCLUDING = replace(WITHOUT, editors={"ours": 2}, partitions=True)
 
@@ -52,7 +53,7 @@ def test_a_part_that_failed_counts_beside_the_whole() -> None:
 
 
 def test_runs_without_tests_prove_nothing() -> None:
-    empty = Record(endings={}, reasons={}, editors={}, partitions=False)
+    empty = Record(endings={}, reasons={}, editors={}, partitions=False, partitioned=0)
     assert faults(empty, empty) == [
         "schema: no test ran.",
         "schema: pg_timepart was not active in the run with it.",
@@ -68,7 +69,38 @@ def test_the_app_must_have_been_active_in_every_test_of_one_run_and_in_none_of_t
     assert faults(without=replace(WITHOUT, editors={"others": 1, "ours": 1})) == active
 
 
+def partitioned(including: Record, expected: dict[str, str]) -> Comparison:
+    return Comparison(
+        suite="basic",
+        without=WITHOUT,
+        including=including,
+        is_partitioned=True,
+        expected=expected,
+    )
+
+
+def test_a_difference_may_be_expected_and_must_then_show() -> None:
+    refused = replace(INCLUDING, partitioned=3, endings={ONE: ["error"], TWO: ["skipped"]})
+    reason = {ONE: "the server refuses it"}
+    assert list(partitioned(refused, reason).faults()) == []
+    assert list(partitioned(refused, {}).faults()) == [
+        f"{ONE}: passed without pg_timepart, error with it"
+    ]
+    assert list(partitioned(replace(INCLUDING, partitioned=3), reason).faults()) == [
+        f"{ONE}: ended alike, and was expected not to: the server refuses it."
+    ]
+    elsewhere = {"delete.tests.T.test": "another suite's"}
+    assert list(partitioned(replace(INCLUDING, partitioned=3), elsewhere).faults()) == []
+
+
+def test_models_must_have_been_partitioned_where_they_shall_be_and_nowhere_else() -> None:
+    assert list(partitioned(INCLUDING, {}).faults()) == ["basic: 0 tables were partitioned."]
+    assert faults(including=replace(INCLUDING, partitioned=2)) == [
+        "schema: 2 tables were partitioned."
+    ]
+
+
 def test_the_table_counts_both_ways() -> None:
     failed = replace(INCLUDING, endings={ONE: ["failed as expected"], TWO: ["failed"]})
     *_, line = table([Comparison(suite="schema", without=WITHOUT, including=failed)]).splitlines()
-    assert line.split() == ["schema", "2", "1", "0", "1", "2", "1", "1", "0", "2", "of", "2"]
+    assert line.split() == ["schema", "2", "1", "0", "1", "2", "1", "1", "0", "0", "2", "of", "2"]

@@ -1,0 +1,1 @@
+"""App that makes the models of Django's tests partitioned, as they are defined."""
