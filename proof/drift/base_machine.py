@@ -27,7 +27,8 @@ from proof.drift.expected_state import ExpectedState, window
 from proof.drift.observed_tables import Table, TableSnapshot, take_snapshot
 from proof.drift.other_locations import clear
 from proof.drift.permitted_changes import AllowedChanges, check_changes
-from tests.apps.foundry.models import Batch, Pulse
+from tests.apps.depot.models import Pallet
+from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.key_values import KeyValues, key_of, key_values_of
 from tests.support.table_state import change_policy, reset_table
@@ -43,7 +44,7 @@ QUARTERS = st.integers(-24, 40)
 LENGTHS = st.sampled_from([1, 3, 4, 4, 4, 6, 8, 20])
 """How long, in quarters of a period."""
 
-MODELS = (Reading, Measurement, Batch, Pulse)
+MODELS = (Reading, Measurement, Pallet, Pulse)
 """No foreign key, one out, a UUID that another table refers to, and a number as key."""
 
 STARTS = (

@@ -168,12 +168,27 @@ OTHER_BOUNDS = (
     SETTLE,
 )
 
+REFERENCES = (
+    step("our_attach_of_all", "our attach", pin=None),
+    step("their_reference", "their reference", pick=0),
+    step("our_interval", "our interval", interval=1, max_retire=31),
+    step("our_settling", "kept what rows refer to"),
+    step("time_passes", "time passes", pause=8, is_idle=True),
+    step("our_pass", "our pass"),
+    step("their_reference", "their reference", pick=1),
+    step("their_end_of_references", "their end of references", some=True),
+    SETTLE,
+    step("their_end_of_references", "their end of references", some=False),
+    SETTLE,
+)
+
 SEQUENCES = {
     "operations": OPERATIONS,
     "manual SQL": MANUAL_SQL,
     "other bounds": OTHER_BOUNDS,
     "renames": RENAMES,
     "log rows": LOG_ROWS,
+    "references": REFERENCES,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
@@ -168,7 +168,7 @@ class ManualSqlRules(BaseMachine):
             with connection.cursor() as cursor:
                 for each in statements:
                     cursor.execute(each)
-        except OperationalError:
+        except (OperationalError, IntegrityError):  # the second: rows refer to it
             return False
         self.see()
         return True

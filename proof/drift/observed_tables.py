@@ -14,7 +14,8 @@ from typing import Any
 from django.db import connection, models
 
 from pg_timepart.partitions.bounds import Bounds
-from tests.support.key_values import KeyValues, key_values_of
+from tests.apps.depot.models import Pallet, Weighing
+from tests.support.key_values import KeyValues, key_of, key_values_of
 
 TABLES = """
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text,
@@ -29,6 +30,11 @@ WHERE c.relkind IN ('r', 'p') AND starts_with(c.relname, %(parent)s)
 AND c.oid <> %(parent)s::regclass AND (i.inhrelid IS NOT NULL OR NOT c.relispartition)
 ORDER BY n.nspname, c.relname
 """
+
+REFERENCES: dict[type[models.Model], tuple[str, str]] = {
+    Pallet: (Weighing._meta.db_table, "pallet_id"),
+}
+"""The other tables with a foreign key to the table, and its column there."""
 
 _BOUNDS = re.compile(r"FOR VALUES FROM \((.+)\) TO \((.+)\)")
 
@@ -51,6 +57,9 @@ class Table:
     comment: str | None
     values: frozenset[int] = frozenset()
     """The rows in it, by their unique values."""
+
+    is_referred: bool = False
+    """Whether rows of another table refer to rows in it."""
 
     @property
     def sql(self) -> str:
@@ -88,6 +97,11 @@ class TableSnapshot:
         return [each for each in self.tables if each.is_pending]
 
     @property
+    def referred(self) -> list[Table]:
+        """What rows of another table refer to."""
+        return [each for each in self.tables if each.is_referred]
+
+    @property
     def loose(self) -> list[Table]:
         """What hangs on nothing."""
         return [each for each in self.tables if not each.is_attached]
@@ -105,17 +119,32 @@ def take_snapshot(model: type[models.Model]) -> TableSnapshot:
         keys = key_values_of(model)
         found = [_table(row, keys) for row in cursor.fetchall()]
         values: dict[int, list[int]] = {each.oid: [] for each in found}
+        referred: set[int] = set()
         if found:
             cursor.execute(
-                " UNION ALL ".join(f"SELECT {each.oid}, value FROM {each.sql}" for each in found)
+                " UNION ALL ".join(
+                    f"SELECT {each.oid}, value, {_refers(model)} FROM {each.sql}" for each in found
+                )
             )
-            for oid, value in cursor.fetchall():
+            for oid, value, is_referred in cursor.fetchall():
                 values[oid].append(value)
+                referred |= {oid} if is_referred else set()
     everywhere = [value for group in values.values() for value in group]
     assert len(everywhere) == len(set(everywhere)), "a row is there twice"
     return TableSnapshot(
-        tables=tuple(replace(each, values=frozenset(values[each.oid])) for each in found)
+        tables=tuple(
+            replace(each, values=frozenset(values[each.oid]), is_referred=each.oid in referred)
+            for each in found
+        )
     )
+
+
+def _refers(model: type[models.Model]) -> str:
+    """Return the condition that another row refers to a row of the table."""
+    if model not in REFERENCES:
+        return "false"
+    table, column = REFERENCES[model]
+    return f"{key_of(model)} IN (SELECT {column} FROM {table})"
 
 
 def visible(model: type[models.Model]) -> frozenset[int]:

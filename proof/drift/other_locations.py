@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.db import connection, models
 
+from tests.support.table_state import RELEASE
 from tests.support.tablespaces import tablespaces_named
 
 ASIDE = "plant_aside"
@@ -31,6 +32,7 @@ END $$
 def clear(model: type[models.Model]) -> None:
     """Drop everything that is named like a partition of the model, whatever it is."""
     with connection.cursor() as cursor:
+        cursor.execute(RELEASE.format(table=model._meta.db_table))
         cursor.execute("SET client_min_messages = error")
         cursor.execute(CLEAR.replace("{table}", model._meta.db_table))
         cursor.execute("RESET client_min_messages")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pg_timepart.constants import ActionKind, Outcome
-from pg_timepart.findings import sentences
+from pg_timepart.findings import Code, sentences
 from pg_timepart.maintenance.maintain import maintain, plan
 from pg_timepart.maintenance.reconcile import reconcile
 from pg_timepart.maintenance.report import ActionResult, Report
@@ -31,7 +31,11 @@ class SettledRules(BaseMachine):
         late = self.late()
         wanted = {each.partition: each.bounds for each in plan(self.label, now=self.now).actions}
         report = self.run_operation(lambda: maintain(self.label, now=self.now), self._allowed(late))
-        failed = [each for each in report.actions if each.outcome not in ("done", "unchanged")]
+        failed = [
+            each
+            for each in report.actions
+            if each.outcome not in ("done", "unchanged") and not self._is_still_referred(each)
+        ]
         unexplained = [each for each in failed if not self._is_explained(each, wanted)]
         assert not unexplained, unexplained
         self._assert_room(failed)
@@ -64,6 +68,9 @@ class SettledRules(BaseMachine):
         if report.outcome is Outcome.FAILED:
             assert _failed(again) <= _failed(report), again.reason
             self.did("blocked by what a person must decide")
+        elif again.outcome is Outcome.DEFERRED:
+            assert all(map(self._is_still_referred, again.actions)), again
+            self.did("kept what rows refer to")
         else:
             assert again.outcome is Outcome.UNCHANGED, again
         attached = [each.values for each in self.there if each.is_attached]
@@ -100,6 +107,12 @@ class SettledRules(BaseMachine):
         is_full = default and any(bounds.contains(self.expected.rows[v]) for v in default.values)
         return bool(default and is_full and f"{default.name} holds rows" in result.detail)
 
+    def _is_still_referred(self, result: ActionResult) -> bool:
+        """Whether a partition past retention was kept because rows of another table refer to it."""
+        names = {each.name for each in self.there.referred}
+        is_kept = result.code is Code.STILL_REFERRED and result.outcome is Outcome.DEFERRED
+        return is_kept and result.partition in names
+
     def _assert_room(self, failed: list[ActionResult]) -> None:
         names = {each.partition for each in failed}
         missing = [each for each in self._uncovered() if self._name(each) not in names]
@@ -114,7 +127,7 @@ class SettledRules(BaseMachine):
         return partition_name(self.table, bounds, self.policy.zone)
 
     def _assert_retired(self, late: list[Table], report: Report) -> None:
-        sure = [each for each in late if each.oid not in self.expected.unsure]
+        sure = [each for each in late if not (each.is_referred or each.oid in self.expected.unsure)]
         max_retire = self.policy.max_retire
         if len(sure) > max_retire:
             assert UNTIMELY in sentences(report.problems), report

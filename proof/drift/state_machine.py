@@ -10,10 +10,18 @@ from proof.drift.detached_table_rules import DetachedTableRules
 from proof.drift.log_row_rules import LogRowRules
 from proof.drift.manual_sql_rules import ManualSqlRules
 from proof.drift.operation_rules import OperationRules
+from proof.drift.reference_rules import ReferenceRules
 from proof.drift.rename_rules import RenameRules
 
 
-class DriftMachine(OperationRules, ManualSqlRules, RenameRules, DetachedTableRules, LogRowRules):
+class DriftMachine(
+    OperationRules,
+    ManualSqlRules,
+    ReferenceRules,
+    RenameRules,
+    DetachedTableRules,
+    LogRowRules,
+):
     """After any sequence, ``reconcile`` and a pass put everything right."""
 
     @invariant()

@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "pg_timepart",
     "tests.apps.plant",
+    "tests.apps.depot",
     "tests.apps.foundry",
 ]
 DATABASES = {"default": DATABASES["default"]}  # noqa: F405

@@ -34,7 +34,10 @@ OPERATIONS = {
 
 def own(statement: str) -> str:
     """Return a statement of the page with the names of the tests."""
-    return statement.replace("customer", "plant_machine").replace("LOGIN", "LOGIN PASSWORD 'keys'")
+    names = {"customer": "plant_machine", "invoice": "depot_weighing"}
+    for theirs, ours in names.items():
+        statement = statement.replace(theirs, ours)
+    return statement.replace("LOGIN", "LOGIN PASSWORD 'keys'")
 
 
 @pytest.fixture

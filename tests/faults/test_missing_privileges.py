@@ -36,7 +36,7 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {ROLE};
 OWN = """
 DO $$ DECLARE item regclass; BEGIN
 FOR item IN SELECT oid FROM pg_class
-            WHERE relkind IN ('r', 'p') AND relname ~ '^plant_(r|mea)|^foundry'
+            WHERE relkind IN ('r', 'p') AND relname ~ '^plant_(r|mea)|^foundry|^depot_pallet'
 LOOP EXECUTE format('ALTER TABLE %s OWNER TO {owner}', item); END LOOP; END $$
 """
 
@@ -68,7 +68,7 @@ LACKS = {
     "not the owner: detach": not_the_owner(
         "detach with a foreign key", "must be owner of table plant_measurement"
     ),
-    "not the owner: attach": not_the_owner("attach", "permission denied for table foundry_batch"),
+    "not the owner: attach": not_the_owner("attach", "permission denied for table depot_pallet"),
     "not the owner: drop": not_the_owner(
         "drop by hand", "permission denied for table plant_measurement_2024"
     ),

@@ -10,7 +10,7 @@ import pytest
 
 from pg_timepart.constants import Outcome
 from pg_timepart.models import PartitionRun
-from tests.apps.foundry.models import Pulse
+from tests.apps.depot.models import Pallet
 from tests.apps.plant.models import Reading
 from tests.support import scenarios
 from tests.support.scenarios import Scenario, prepare_old, run_pass, undisturbed, what_is_left
@@ -58,7 +58,7 @@ def test_a_move(name: str, archive: str, archive_folder: Path) -> None:
     before, after = undisturbed(scenario)
     scenario.prepare()
     with fault(archive_folder):
-        assert run_pass(Pulse) is Outcome.FAILED
+        assert run_pass(Pallet) is Outcome.FAILED
         run = PartitionRun.objects.latest("pk")
         assert [(each["action"], each["outcome"]) for each in run.actions] == [
             ("detach", "done"),

@@ -39,6 +39,18 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
 """
 
+# A DROP with CASCADE of an attached partition would take along the foreign keys to the table.
+RELEASE = """
+DO $$ DECLARE each record; BEGIN
+FOR each IN SELECT i.inhrelid::regclass AS leaf, i.inhparent::regclass AS parent,
+                   CASE WHEN i.inhdetachpending THEN 'FINALIZE' END AS last
+            FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE c.relispartition AND i.inhrelid = ANY (%s::regclass[]::oid[])
+            AND i.inhparent IN (SELECT confrelid FROM pg_constraint WHERE contype = 'f')
+LOOP EXECUTE format('ALTER TABLE %%s DETACH PARTITION %%s %%s', each.parent, each.leaf, each.last);
+END LOOP; END $$
+"""
+
 Facts = dict[str, frozenset[tuple[Any, ...]]]
 
 _wanted: dict[str, Facts] = {}
@@ -58,7 +70,9 @@ def remove_additions() -> None:
         with connections[alias].cursor() as cursor:
             for (schema,) in now["schemas"] - wanted["schemas"]:
                 cursor.execute(f"DROP SCHEMA {schema} CASCADE")
-            for kind, name, _ in now["relations"] - wanted["relations"]:
+            additions = now["relations"] - wanted["relations"]
+            cursor.execute(RELEASE, [[name for _, name, parent in additions if parent]])
+            for kind, name, _ in additions:
                 cursor.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
             if ("TABLE", "public.pg_timepart_partitionrun", None) in wanted["relations"]:
                 cursor.execute("DELETE FROM public.pg_timepart_partitionrun")

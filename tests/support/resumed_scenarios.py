@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.apps.foundry.models import Batch, Pulse
+from tests.apps.depot.models import Pallet
+from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Measurement, Reading
 from tests.support.processes import die_at
 from tests.support.scenarios import (
@@ -20,18 +21,18 @@ from tests.support.table_setup import leave_a_detach_pending
 
 def finalize_and_move(archive: str) -> Scenario:
     """A pass begins with a detach of ours that was cut short, ends it, and moves the partition."""
-    attached = prepare_old(Batch, interval=2, detach_tablespace=archive)
+    attached = prepare_old(Pallet, interval=2, detach_tablespace=archive)
 
     def prepare() -> None:
         attached()
         # Together as by a worker that dies while the server is at its statement.
-        die_at("before ALTER TABLE", lambda: run_pass(Batch))
-        leave_a_detach_pending(Batch)
+        die_at("before ALTER TABLE", lambda: run_pass(Pallet))
+        leave_a_detach_pending(Pallet)
 
     return Scenario(
-        model=Batch,
+        model=Pallet,
         prepare=prepare,
-        operate=lambda: run_pass(Batch),
+        operate=lambda: run_pass(Pallet),
         through=("FINALIZE", "partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 

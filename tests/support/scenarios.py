@@ -14,7 +14,8 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.apps.foundry.models import Batch, Pulse
+from tests.apps.depot.models import Pallet
+from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.key_values import key_at
 from tests.support.table_state import State, change_policy, observe, reset_table
@@ -173,9 +174,9 @@ def create_ahead() -> Scenario:
 def detach_and_move(archive: str) -> Scenario:
     """A partition is detached concurrently, then moved."""
     return Scenario(
-        model=Pulse,
-        prepare=prepare_old(Pulse, interval=2, detach_tablespace=archive),
-        operate=lambda: run_pass(Pulse),
+        model=Pallet,
+        prepare=prepare_old(Pallet, interval=2, detach_tablespace=archive),
+        operate=lambda: run_pass(Pallet),
         through=("partitionlog", "CONCURRENTLY", "SET TABLESPACE", "after DO", "partitionrun"),
     )
 
@@ -210,17 +211,17 @@ def create_beside_a_big_default_partition() -> Scenario:
     """A partition is made beside a default partition that needs an exclusion CHECK first."""
 
     def prepare() -> None:
-        reset_table(Batch)
+        reset_table(Pallet)
         execute(
-            default_partition(Batch),
-            f"UPDATE pg_class SET relpages = 1000 WHERE relname = '{rest_of(Batch)}'",
+            default_partition(Pallet),
+            f"UPDATE pg_class SET relpages = 1000 WHERE relname = '{rest_of(Pallet)}'",
         )
-        insert(Batch, OLD, 1)
+        insert(Pallet, OLD, 1)
 
     return Scenario(
-        model=Batch,
+        model=Pallet,
         prepare=prepare,
-        operate=lambda: run_pass(Batch),
+        operate=lambda: run_pass(Pallet),
         through=("ADD CONSTRAINT", "VALIDATE", "CREATE TABLE", "ATTACH", "DROP CONSTRAINT"),
     )
 
@@ -228,9 +229,9 @@ def create_beside_a_big_default_partition() -> Scenario:
 def attach() -> Scenario:
     """A detached partition is put back."""
     return Scenario(
-        model=Batch,
-        prepare=prepare_detached(Batch),
-        operate=lambda: old_partition(Batch).attach(),
+        model=Pallet,
+        prepare=prepare_detached(Pallet),
+        operate=lambda: old_partition(Pallet).attach(),
         is_by_hand=True,
         through=("partitionlog", "ATTACH PARTITION", "DROP CONSTRAINT", "partitionrun"),
     )
@@ -250,9 +251,9 @@ def attach_without_index_and_foreign_key() -> Scenario:
 def move_a_detached_one(archive: str) -> Scenario:
     """A detached partition is moved by hand."""
     return Scenario(
-        model=Reading,
-        prepare=prepare_detached(Reading),
-        operate=lambda: old_partition(Reading).set_tablespace(archive),
+        model=Pulse,
+        prepare=prepare_detached(Pulse),
+        operate=lambda: old_partition(Pulse).set_tablespace(archive),
         is_by_hand=True,
         through=("partitionlog", "SET TABLESPACE", "after DO", "partitionrun"),
     )

@@ -10,7 +10,8 @@ from django.db import connection, models
 
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.postgres.lock_holders import NAMESPACE
-from tests.apps.foundry.models import Batch, Pulse
+from tests.apps.depot.models import Pallet
+from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Measurement, Reading, Shift
 
 # The parent and every table named like a partition of it, whoever made it.
@@ -118,7 +119,7 @@ def reset_table(model: type[models.Model], **policy: Any) -> None:
 
 def reset_plant_tables() -> None:
     """Leave nothing of a past or a referring table, which later tests would stumble over."""
-    for model in (Reading, Measurement, Shift, Batch, Pulse):
+    for model in (Reading, Measurement, Shift, Pallet, Pulse):
         reset_table(model)
 
 

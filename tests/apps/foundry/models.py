@@ -1,4 +1,4 @@
-"""Tables whose primary key holds its time, and is the partition key."""
+"""A table whose primary key is a number that holds its time, and the partition key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 
 from django.db import models
 
-from pg_timepart import Snowflake, TimeRangePartitioningSupport, uuid7
+from pg_timepart import Snowflake, TimeRangePartitioningSupport
 from pg_timepart.constants import PeriodType
 
 PULSE_EPOCH = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
@@ -21,16 +21,6 @@ def pulse_id() -> int:
     """Return a new id: milliseconds since 2010, above a number of this process."""
     passed = round((time.time() - PULSE_EPOCH.timestamp()) * 1000)
     return (passed << PULSE_SHIFT) + next(_pulses) % (1 << PULSE_SHIFT)
-
-
-@TimeRangePartitioningSupport(
-    "id", key_format="uuid7", default_period=PeriodType.Day, default_premake=1
-)
-class Batch(models.Model):
-    """A version 7 UUID."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7)
-    value = models.IntegerField(db_index=True)
 
 
 @TimeRangePartitioningSupport(

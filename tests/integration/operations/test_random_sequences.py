@@ -11,9 +11,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from proof.drift import search_settings
 from proof.drift.base_machine import MODELS, STARTS
 from proof.drift.fixed_sequences import SEQUENCES, rules_of
+from proof.drift.observed_tables import REFERENCES
 from proof.drift.other_locations import other_locations_made
 from proof.drift.state_machine import DriftMachine
-from tests.apps.foundry.models import Batch, Pulse
+from tests.apps.depot.models import Pallet
+from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Measurement
 
 pytestmark = pytest.mark.usefixtures("committing")
@@ -22,10 +24,20 @@ ONCE: dict[str, type[models.Model]] = {
     "operations": Pulse,
     "manual SQL": Measurement,
     "other bounds": Pulse,
-    "renames": Batch,
-    "log rows": Batch,
+    "renames": Pallet,
+    "log rows": Pallet,
+    "references": Pallet,
 }
 """The table of each sequence; those of the others are long."""
+
+IMPOSSIBLE = {
+    *(("references", model) for model in MODELS if model not in REFERENCES),
+    # PostgreSQL lets no table be emptied that a foreign key refers to, nor an attached partition of
+    # it be dropped.
+    ("operations", Pallet),
+    ("manual SQL", Pallet),
+}
+"""Sequences with rules that have no effect on such a table."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +57,7 @@ def test_a_few_sequences() -> None:
         pytest.param(name, model, marks=() if ONCE[name] is model else pytest.mark.long)
         for name in SEQUENCES
         for model in MODELS
+        if (name, model) not in IMPOSSIBLE
     ],
 )
 def test_every_rule_takes_effect(name: str, model: type[models.Model]) -> None:
