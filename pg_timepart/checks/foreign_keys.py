@@ -29,7 +29,7 @@ def check_references(
 ) -> Iterator[CheckMessage]:
     """Yield an error for each foreign key from ``referring`` to one of ``partitioned``.
 
-    Only a column that is the partition key and the primary key, each by itself, is unique.
+    Only the partition key can be unique by itself.
     """
     for model in referring:
         if not model._meta.managed or model._meta.proxy:
@@ -56,7 +56,7 @@ def _why_not(field: Any, target: type[models.Model]) -> str:
     """Return why no foreign key can refer to that column; empty where one can."""
     key, primary = manager_of(target).declaration.key, target._meta.pk
     referred = field.foreign_related_fields[0]
-    if referred is primary and key in (primary.name, primary.attname):
+    if referred.unique and key in (referred.name, referred.attname):
         return ""
     if referred is primary:
         return (

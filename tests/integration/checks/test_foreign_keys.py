@@ -107,6 +107,25 @@ def test_no_error_where_the_key_is_the_primary_key_by_itself() -> None:
     assert "code is unique only together with the partition key id" in message.msg
 
 
+def test_no_error_where_the_key_is_unique_beside_an_id() -> None:
+    @TimeRangePartitioningSupport("uid", key_format="uuid7")
+    class Parcel(models.Model):
+        uid = models.UUIDField(unique=True, default=uuid7)
+
+        class Meta:
+            app_label = "shop"
+
+    class Note(models.Model):
+        parcel = models.ForeignKey(Parcel, models.CASCADE, related_name="+", to_field="uid")
+        by_id = models.ForeignKey(Parcel, models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "shop"
+
+    (message,) = check_references([Note], {Parcel})
+    assert message.obj.name == "by_id"
+
+
 def test_e006_says_why() -> None:
     class Note(models.Model):
         event = models.ForeignKey(Event, models.CASCADE, related_name="+")

@@ -159,8 +159,15 @@ def test_a_unique_key_beside_an_id_stays_unique(runner: MigrationRunner) -> None
         ("id", models.BigAutoField(primary_key=True)),
         ("uid", models.UUIDField(unique=True, default=pg_timepart.uuid7)),
     ]
-    runner.run(migrations.CreateModel("Reading", fields, managers=managers("uid", "uuid7")))
+    reading = models.ForeignKey("lab.Reading", models.CASCADE, to_field="uid")
+    note: list[tuple[str, Any]] = [("reading", reading)]
+    runner.run(
+        migrations.CreateModel("Reading", fields, managers=managers("uid", "uuid7")),
+        migrations.CreateModel("Note", note),
+    )
     assert runner.constraints("lab_reading") == {"PRIMARY KEY (id, uid)", "UNIQUE (uid)"}
+    (refers,) = runner.constraints("lab_note", "f")
+    assert refers.startswith("FOREIGN KEY (reading_id) REFERENCES lab_reading(uid)")
 
 
 def test_a_composite_primary_key_holds_the_key(runner: MigrationRunner) -> None:
