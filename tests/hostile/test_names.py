@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.db import models
+from django.db import IntegrityError, models
 from hypothesis import given, settings
 
 from pg_timepart.maintenance.maintain import maintain
@@ -103,6 +104,29 @@ def test_constraints_and_indexes_of_any_name(database: Database, name: str) -> N
 
 PARENTS = tuple(each for each in NAMES if '"' not in each)
 """Django itself takes a quote in a table's or column's name for a name that is quoted already."""
+
+
+@pytest.mark.parametrize("name", some_of({each: each for each in PARENTS}, PARENTS[1::2]))
+def test_a_table_by_a_uuid_of_any_name(database: Database, name: str) -> None:
+    """Its CHECK of the version has the column in it, and so has the one of the bounds."""
+    raft: Any = database.build(
+        db_table=name,
+        key="number",
+        key_format="uuid7",
+        at=models.DateTimeField(null=True),
+        number=models.UUIDField(primary_key=True, db_column=name),
+    )
+    with always_quoted():
+        assert database.maintain(raft, "2024-01-10").outcome == "done"
+        (log, *_) = database.cover(raft, "2001-01-01", "2001-02-01")
+        table = identifier(name)
+        new = UUID(int=raft.partitioning.key_at(at("2001-01-15")).int | 7 << 76)
+        database.execute(f"INSERT INTO {table} ({table}) VALUES ('{new}')")
+        raft.partitioning.detach_partition(log)
+        raft.partitioning.attach_partition(log)
+        assert database.query(f"SELECT {table} FROM {table}") == [new]
+    with pytest.raises(IntegrityError, match="violates check constraint"):
+        database.execute(f"INSERT INTO {table} ({table}) VALUES ('{UUID(int=new.int ^ 3 << 76)}')")
 
 
 @pytest.mark.parametrize("name", some_of({each: each for each in PARENTS}, PARENTS[::2]))

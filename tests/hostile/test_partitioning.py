@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from pg_timepart.errors import TimepartError
 from pg_timepart.models import PartitionLog
 from pg_timepart.partitions.planner import MAX_DAYS
-from tests.apps.fleet.models import Ship
+from tests.apps.depot.models import Pallet
+from tests.apps.fleet.models import Crossing, Ship
+from tests.apps.foundry.models import Pulse
 from tests.hostile.quoting_check import nothing_breaks_out
 from tests.hostile.values import NAMES, python_values
 from tests.support.database import Database
@@ -73,3 +76,24 @@ def test_days_of_any_kind(days: Any) -> None:
 @given(start=python_values, end=python_values)
 def test_ranges_of_any_kind(start: Any, end: Any) -> None:
     assert_refused(partitioning.create_range, start, end)
+
+
+@pytest.mark.parametrize("model", [Ship, Crossing, Pallet, Pulse])
+@settings(settings.get_profile("hostile-pure"))
+@given(value=anything_given)
+def test_moments_of_any_kind(model: Any, value: Any) -> None:
+    assert_refused(model.partitioning.key_at, value)
+    assert_refused(model.partitioning.during, value, None)
+    assert_refused(model.partitioning.during, None, value)
+
+
+FAR = st.datetimes(timezones=st.timezones(), allow_imaginary=True)
+
+
+@pytest.mark.parametrize("model", [Ship, Crossing, Pallet, Pulse])
+@settings(settings.get_profile("hostile-pure"))
+@given(moment=FAR)
+def test_moments_of_any_year_have_a_key_or_a_sentence(model: Any, moment: Any) -> None:
+    for ask in (model.partitioning.key_at, lambda each: model.partitioning.during(each, None)):
+        with suppress(TimepartError):
+            ask(moment)

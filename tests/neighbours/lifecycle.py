@@ -6,7 +6,7 @@ The database is an empty one. Prints what is around the connection; fails at wha
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.neighbours import project_setup
@@ -45,6 +45,7 @@ def _live() -> None:
         interval=3, premake=5, detach_tablespace=os.environ["ELSEWHERE"]
     )
     _rotate()
+    _rotate_by_id(now)
     print("behind", type(connection.connection).__module__)
     call_command("migrate", "plant", "zero", verbosity=0)
 
@@ -71,6 +72,23 @@ def _rotate() -> None:
     Measurement.partitioning.delete_partition(others)
     assert not PartitionLog.objects.filter(is_attached=False).exists()
     call_command("timepart", "status")
+
+
+def _rotate_by_id(now: datetime) -> None:
+    """Rotate a table by version 7 UUIDs, to which rows of another table refer."""
+    from pg_timepart.maintenance.maintain import maintain
+    from pg_timepart.models import PartitionConfig
+    from tests.apps.depot.models import Pallet, Weighing
+
+    partitioning: Any = Pallet.partitioning
+    partitioning.create_range(now - timedelta(days=6), now)
+    pallet = Pallet.objects.create()
+    Weighing.objects.create(pallet=pallet)
+    assert list(partitioning.during(now - timedelta(hours=1), None)) == [pallet]
+    PartitionConfig.objects.filter(model_label="depot.pallet").update(interval=3)
+    report = maintain("depot.pallet")
+    assert (report.outcome, {each.kind for each in report.actions}) == ("done", {"detach"}), report
+    assert maintain("depot.pallet").outcome == "unchanged"
 
 
 if __name__ == "__main__":
