@@ -50,20 +50,21 @@ def refuse_contradiction(parent: Parent) -> None:
 
 
 def _by_comments(parent: Parent) -> str | None:
-    """Return what differs in most comments that we wrote on partitions, which have moments."""
+    """Return what differs where our comments say that the literals which are there are other times.
+
+    Other literals are what somebody attached the partition with by hand.
+    """
     said = [
-        (each, each.comment.bounds)
+        (each.name, each.comment.bounds, each.bounds)
         for each in parent.ranged
-        if each.comment is not None and each.comment.names(parent)
+        if each.bounds and each.comment and each.comment.literals == each.literals
     ]
-    differing = [(each, bounds) for each, bounds in said if each.bounds != bounds]
-    if len(differing) < FEW or len(differing) * 2 <= len(said):
+    if not said or any(intended == bounds for _, intended, bounds in said):
         return None
-    partition, bounds = differing[0]
-    assert partition.bounds is not None  # noqa: S101
+    name, intended, bounds = said[0]
     return (
-        f"{partition.name} was made for {_shown(bounds)}, as its comment says, and by that format"
-        f" its bounds are {_shown(partition.bounds)}."
+        f"{name} was made for {_shown(intended)}, as its comment says, and by that format its"
+        f" bounds are {_shown(bounds)}."
     )
 
 

@@ -36,6 +36,7 @@ def table(
     declared: KeyFormat,
     sides: Sequence[str | None],
     comments: Sequence[Bounds] | None = None,
+    born_with: Sequence[str] | None = None,
 ) -> Parent:
     """Return a table with a partition from each literal to the next, read as declared."""
     empty = replace(
@@ -48,7 +49,10 @@ def table(
         literals = BoundLiterals(lower=lower, upper=upper)
         made = partition(declared.read(literals, UTC), literals=literals)
         if comments is not None:
-            made = replace(made, comment=comment_for("shop.event", empty, comments[number]))
+            born = born_with or sides
+            noted = BoundLiterals(lower=born[number], upper=born[number + 1])
+            comment = comment_for("shop.event", empty, comments[number], noted)
+            made = replace(made, comment=comment)
         found.append(made)
     return replace(empty, partitions=tuple(found))
 
@@ -156,11 +160,11 @@ def test_one_odd_bound_contradicts_nothing(
     assert contradiction(table(declared, [None, *ordered])) is None
 
 
-def test_a_single_partition_attached_elsewhere_by_hand_contradicts_nothing() -> None:
+def test_partitions_attached_elsewhere_by_hand_contradict_nothing() -> None:
     literals = written(SECONDS, *MONTHS)
-    said = [*spans(*MONTHS)[:2], *spans("2020-01-01", "2020-02-01")]
-    assert contradiction(table(SECONDS, literals, said)) is None
-    assert contradiction(table(SECONDS, literals[:2], said[2:])) is None
+    days = ("2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01")
+    there = table(SECONDS, literals, spans(*days), written(SECONDS, *days))
+    assert contradiction(there) is None
 
 
 def test_a_table_without_partitions_or_by_timestamps_is_never_contradicted() -> None:
