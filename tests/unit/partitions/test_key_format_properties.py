@@ -6,6 +6,7 @@ import pickle
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,6 +22,7 @@ from pg_timepart.partitions.key_formats.base import MICROSECOND, KeyFormat
 from pg_timepart.partitions.key_formats.counted import CountedKey
 from pg_timepart.partitions.key_formats.registry import format_given, key_format_named, recorded
 from pg_timepart.partitions.periods import Period
+from pg_timepart.partitions.time_zones import start_of_day
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,17 @@ def test_rows_from_a_moment_on_are_those_of_that_moment_or_later(
     first: Any = key.value_from(moment, zone)
     row = row_after(first, data.draw(_small(key)))
     assert (row >= first) == (moment_of(key, row, zone) >= moment)
+
+
+@pytest.mark.parametrize("name", ODD_ZONES)
+def test_a_day_lasts_until_the_next_also_where_clocks_change(name: str) -> None:
+    key, zone = KINDS["date"].key, ZoneInfo(name)
+    days = [date(2011, 1, 1) + timedelta(days=number) for number in range(366)]
+    there = [day for day in days if start_of_day(day, zone).astimezone(zone).date() == day]
+    for day, following in pairwise(there):
+        for moment in (start_of_day(day, zone), start_of_day(following, zone) - MICROSECOND):
+            assert key.value_in(moment, zone) == day
+        assert key.value_from(moment, zone) == following
 
 
 LAST = datetime.max.replace(tzinfo=UTC)
