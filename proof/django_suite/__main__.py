@@ -100,7 +100,7 @@ def _sameness(comparisons: Sequence[Comparison]) -> str:
     lines = [f"  {test}: {reason}." for test, reason in reasons.items()]
     if not lines:
         return "The same, test by test."
-    return "\n".join((*lines, f"The same, but for these {len(lines)}, which must differ."))
+    return "\n".join((*lines, f"The same, but for the {len(lines)} above, which must differ."))
 
 
 def _server_version() -> str:

@@ -169,6 +169,27 @@ def test_a_key_changed_but_not_saved_is_not_taken_for_the_rows() -> None:
     assert names == {JANUARY}
 
 
+def test_bulk_update_keeps_the_filters_of_its_queryset() -> None:
+    ships = [created(), created()]
+    for ship in ships:
+        ship.name = "Argo"
+    rows = Ship.partitioning.during(at("2020-01-01"), at("2020-02-01"))
+    with touched(Ship) as names:
+        assert rows.bulk_update(ships, ["name"]) == 2
+    assert names == {JANUARY}
+    assert {*Ship.objects.values_list("name", flat=True)} == {"Argo"}
+
+
+def test_a_pickle_of_a_time_without_this_prunes_by_its_attribute() -> None:
+    ship = loaded()
+    del ship._state.row_key  # type: ignore[attr-defined]
+    ship = pickle.loads(pickle.dumps(ship))
+    for use in (ship.save, ship.refresh_from_db, ship.delete):
+        with touched(Ship) as names:
+            use()
+        assert names == {JANUARY}
+
+
 @pytest.mark.parametrize("prunes", [True, False])
 def test_a_setting_switches_it_off(prunes: bool, settings: Settings) -> None:
     settings.PG_TIMEPART = {"PRUNE_INSTANCES": prunes}

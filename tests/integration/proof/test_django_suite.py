@@ -42,7 +42,9 @@ def test_a_suite_of_django_ends_as_it_must_with_its_models_partitioned(name: str
     done = suite("--partitioned", name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(
-        r"^The same(, test by test|, but for these \d+, which must differ)\.$", done.stdout, re.M
+        r"^The same(, test by test|, but for the \d+ above, which must differ)\.$",
+        done.stdout,
+        re.M,
     )
 
 
