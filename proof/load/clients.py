@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import cycle
 from typing import Any
+from uuid import UUID
 
 from django.db import Error, connection, models
 from django.db.models import F
@@ -27,6 +28,7 @@ LATE_PERIODS = 2
 UPDATES_A_ROW = 0.2
 READS_A_ROW = 0.15
 NUMBERS_A_WRITER = 100_000_000
+NO_UUID = UUID(int=0)
 
 
 def clients(options: Options) -> dict[str, Client]:
@@ -59,7 +61,7 @@ class Writer:
         table = random.choice(TABLES)
         self._number += 1
         late = random.random() < LATE_SHARE
-        row = self._row(table, _late_moment(table) if late else _moment())
+        row = self._row(table, _late_moment(table) if late else _moment(table))
         _note(
             statement_log,
             LATE if late else INSERT,
@@ -72,7 +74,10 @@ class Writer:
 
     def _row(self, table: Table, at: Any) -> models.Model:
         account = {"account_id": random.randint(1, ACCOUNTS)} if table.kind.has_account else {}
-        return table.model(at=at, number=self._number, note="x" * 80, **account)
+        row = table.model(at=at, number=self._number, note="x" * 80, **account)
+        if table.kind.is_by_id:
+            row.pk = table.id_at(at)
+        return row
 
 
 class Reader:
@@ -80,7 +85,8 @@ class Reader:
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self._known = {each.label: 1 for each in TABLES}
+        self._known: dict[str, Any] = {}
+        """The newest id that was read of each table, by its label."""
 
     def warm_up(self) -> None:
         """Look at each table."""
@@ -105,7 +111,11 @@ class Reader:
             self._known[table.label] = newest[0].pk
 
     def _by_id(self, table: Table) -> None:
-        table.rows.filter(pk=random.randint(1, self._known[table.label])).first()
+        newest = self._known.get(table.label)
+        if table.kind.is_by_id:
+            table.rows.filter(pk=newest or NO_UUID).first()
+        else:
+            table.rows.filter(pk=random.randint(1, newest or 1)).first()
 
 
 class Reporter:
@@ -144,18 +154,18 @@ def _note(
     return is_done
 
 
-def _moment() -> Any:
-    """Return this moment by the server's clock or by ours."""
-    return random.choice((Now, timezone.now))()
+def _moment(table: Table) -> Any:
+    """Return this moment by the server's clock or by ours; an id is made by ours."""
+    return timezone.now() if table.kind.is_by_id else random.choice((Now, timezone.now))()
 
 
 def _late_moment(table: Table) -> Any:
     late: timedelta = random.random() * LATE_PERIODS * table.kind.length
-    return _moment() - late
+    return _moment(table) - late
 
 
 def _recent(table: Table) -> Any:
-    return table.rows.filter(at__gte=timezone.now() - table.kind.length).order_by("-at")
+    return table.latest(timezone.now() - table.kind.length)
 
 
 def _joined(table: Table) -> None:
@@ -169,4 +179,4 @@ def _visit() -> None:
 def _look_at_all() -> None:
     for each in TABLES:
         list(_recent(each)[:1])
-        each.rows.filter(pk=0).first()
+        each.rows.filter(pk=NO_UUID if each.kind.is_by_id else 0).first()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 
 from deploy import environment
-from pg_timepart import TimeRangePartitioningSupport
+from pg_timepart import TimeRangePartitioningSupport, uuid7
 from proof.load.table_kinds import TableKind, kind_of
+
+RANDOM_BITS = (1 << 80) - 1
 
 
 class Account(models.Model):
@@ -43,6 +47,17 @@ class Table:
         """The model's default manager."""
         return self.model._default_manager
 
+    def latest(self, since: datetime) -> Any:
+        """Return the rows since this moment, the latest first, from their partitions alone."""
+        if self.kind.is_by_id:
+            return self.partitioning.during(since, None).order_by("-id")
+        return self.rows.filter(at__gte=since).order_by("-at")
+
+    def id_at(self, moment: datetime) -> UUID:
+        """Return a new id with the time of this moment, for tables by id."""
+        time: UUID = self.partitioning.key_at(moment)
+        return UUID(int=time.int | uuid7().int & RANDOM_BITS)
+
     @property
     def partitioning(self) -> Any:
         """What can be asked of its partitions."""
@@ -62,8 +77,13 @@ def _table(number: int) -> Table:
     }
     if kind.has_account:
         fields["account"] = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    if kind.is_by_id:
+        fields["id"] = models.UUIDField(primary_key=True, default=uuid7)
     scheduled = TimeRangePartitioningSupport(
-        "at", default_period=kind.period, default_periods_per_partition=kind.size
+        "id" if kind.is_by_id else "at",
+        key_format="uuid7" if kind.is_by_id else None,
+        default_period=kind.period,
+        default_periods_per_partition=kind.size,
     )
     return Table(model=scheduled(type(name, (models.Model,), fields)), kind=kind)
 

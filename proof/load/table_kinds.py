@@ -22,6 +22,9 @@ class TableKind:
     has_account: bool = False
     """Whether a foreign key refers to a table that the application writes to all the time."""
 
+    is_by_id: bool = False
+    """Whether the key is the id, a version 7 UUID, instead of the time of the row."""
+
     moves: bool = False
     """Whether what is detached moves to the archive, where the server can have one."""
 
@@ -32,6 +35,7 @@ class TableKind:
         unit = self.period.value.lower()
         parts = [
             unit if self.size == 1 else f"{self.size} {unit}s",
+            *(["version 7 UUIDs"] if self.is_by_id else []),
             *(["foreign key"] if self.has_account else []),
             *(["moves"] if self.moves else []),
             *(["drops"] if self.drops else []),
@@ -41,7 +45,13 @@ class TableKind:
 
 KINDS = (
     TableKind(period=PeriodType.Minute, length=timedelta(minutes=1), has_account=True, moves=True),
-    TableKind(period=PeriodType.Minute, length=timedelta(minutes=1), moves=True, drops=True),
+    TableKind(
+        period=PeriodType.Minute,
+        length=timedelta(minutes=1),
+        is_by_id=True,
+        moves=True,
+        drops=True,
+    ),
     TableKind(period=PeriodType.Day, length=timedelta(days=1), has_account=True, drops=True),
     TableKind(period=PeriodType.Hour, length=timedelta(hours=1)),
     TableKind(period=PeriodType.Minute, size=2, length=timedelta(minutes=2), moves=True),

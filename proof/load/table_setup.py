@@ -23,8 +23,15 @@ _STARTING_MINUTES = 2
 
 FILL = """
 INSERT INTO {table} (at, number, note{columns})
-SELECT %(first)s + (%(now)s - %(first)s) * (n - 1) / %(count)s, -n, repeat('x', 80){values}
-FROM generate_series(1, %(count)s) n
+SELECT at, -n, repeat('x', 80){values}
+FROM generate_series(1, %(count)s) n,
+LATERAL (SELECT %(first)s + (%(now)s - %(first)s) * (n - 1) / %(count)s AS at) moment
+"""
+
+# Of the version 7: milliseconds, the version, and the number of the row.
+ID = """
+, (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0')
+   || '70008000' || lpad(to_hex(n), 12, '0'))::uuid
 """
 
 
@@ -91,6 +98,8 @@ def _fill(table: Table, now: datetime, count: int) -> int:
     columns, values = (
         (", account_id", f", 1 + mod(n, {ACCOUNTS})") if table.kind.has_account else ("",) * 2
     )
+    if table.kind.is_by_id:
+        columns, values = f", id{columns}", f"{ID}{values}"
     with connection.cursor() as cursor:
         cursor.execute(
             FILL.format(table=table.name, columns=columns, values=values),
