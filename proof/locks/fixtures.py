@@ -12,8 +12,7 @@ from proof.locks.lock_observer import noting
 from proof.locks.operations import archive
 from proof.locks.tables import REFERRING_WITH_BIG_REST, WITH_BIG_REST
 from proof.locks.worker import Worker, working_process
-from tests.apps.depot.models import Pallet
-from tests.support.table_state import reset_plant_tables, reset_table
+from tests.support.table_state import reset_plant_tables
 from tests.support.tablespaces import tablespaces_named
 
 
@@ -26,5 +25,4 @@ def observed_worker(both_databases: None, django_db_blocker: DjangoDbBlocker) ->
             for table in (WITH_BIG_REST, REFERRING_WITH_BIG_REST):
                 table.drop_big()
             reset_plant_tables()
-            reset_table(Pallet)
         call_command("flush", verbosity=0, interactive=False)

@@ -23,6 +23,7 @@ GRANTS = {name: re.findall(r"`(GRANT [^`]*)`", cell) for name, cell in ROWS}
 OPERATIONS = {
     "create ahead": "create",
     "detach with a foreign key": "detach",
+    "detach what a table refers to": "detach",
     "detach beside a default": "detach",
     "attach": "attach",
     "attach what lacks things": "attach",

@@ -13,6 +13,7 @@ ALL_SCENARIOS: dict[str, Callable[[str], Scenario]] = {
     "release a default": lambda _: resumed_scenarios.release_a_default_partition(),
     "detach and move": scenarios.detach_and_move,
     "detach with a foreign key": lambda _: scenarios.detach_with_a_foreign_key(),
+    "detach what a table refers to": lambda _: scenarios.detach_what_a_table_refers_to(),
     "detach beside a default": lambda _: scenarios.detach_beside_a_default_partition(),
     "finalize and move": resumed_scenarios.finalize_and_move,
     "finalize with a foreign key": lambda _: resumed_scenarios.finalize_with_a_foreign_key(),

@@ -147,6 +147,7 @@ class Database:
         self,
         *,
         key: str = "at",
+        model_name: str = "Raft",
         db_table: str = "fleet_raft",
         widen_keys: bool = True,
         key_format: Any = None,
@@ -165,7 +166,7 @@ class Database:
             "indexes": list(indexes),
         }
         meta = type("Meta", (), options)
-        raft = type("Raft", (models.Model,), {"__module__": __name__, "Meta": meta, **columns})
+        raft = type(model_name, (models.Model,), {"__module__": __name__, "Meta": meta, **columns})
         support = TimeRangePartitioningSupport(
             key,
             widen_keys=widen_keys,

@@ -14,7 +14,7 @@ from django.test import override_settings
 from pg_timepart.constants import Outcome
 from pg_timepart.maintenance.maintain import maintain
 from pg_timepart.models import PartitionLog
-from tests.apps.depot.models import Pallet
+from tests.apps.depot.models import Pallet, Weighing
 from tests.apps.foundry.models import Pulse
 from tests.apps.plant.models import Machine, Measurement, Reading
 from tests.support.key_values import key_at
@@ -188,6 +188,22 @@ def detach_with_a_foreign_key() -> Scenario:
         prepare=prepare_old(Measurement, interval=2),
         operate=lambda: run_pass(Measurement),
         through=("partitionlog", "CONCURRENTLY", "DROP CONSTRAINT", "partitionrun"),
+    )
+
+
+def detach_what_a_table_refers_to() -> Scenario:
+    """A partition is detached whose table another one refers to, by a row of another partition."""
+    attached = prepare_old(Pallet, interval=2)
+
+    def prepare() -> None:
+        attached()
+        Weighing.objects.create(pallet=Pallet.objects.get(value=2))
+
+    return Scenario(
+        model=Pallet,
+        prepare=prepare,
+        operate=lambda: run_pass(Pallet),
+        through=("partitionlog", "CONCURRENTLY", "partitionrun"),
     )
 
 

@@ -24,7 +24,7 @@ from pg_timepart.maintenance.preview import preview_pass
 from pg_timepart.maintenance.target import target_of
 from pg_timepart.postgres.referring_rows import what_refers
 from pg_timepart.status.health import assess
-from tests.support.database import Database, at
+from tests.support.database import Database, at, outcomes
 from tests.support.processes import session, wait_until
 
 pytest_plugins = ("tests.support.database_fixtures",)
@@ -371,3 +371,37 @@ def test_a_role_that_cannot_tell_is_told_so(
     said = what_refers(fleet.database.connection, parent, leaf, sides, budget_ms=5_000)
     assert sentence in said
     assert bool(said) is bool(sentence)
+
+
+def test_one_partitioned_table_that_refers_to_another(fleet: Fleet) -> None:
+    """Each has its partitions made, taken off, brought back and dropped beside the other's."""
+    database = fleet.database
+    barge = database.build(
+        at=models.DateTimeField(primary_key=True),
+        raft_id=models.UUIDField(null=True),
+        model_name="Barge",
+        db_table="fleet_barge",
+    )
+    database.execute(f"ALTER TABLE fleet_barge ADD {REFERS.replace('raft_id', 'tows')}")
+    database.configure(barge, interval=1, premake=1)
+    database.cover(barge, "2024-01-01", "2024-02-01", "2024-03-01", "2024-06-01")
+    key = fleet.row("2024-02-10")
+    database.execute("INSERT INTO fleet_barge (at, tows) VALUES ('2024-01-05+00', %s)", key)
+    assert fleet.retired() == [(JANUARY, "done"), (FEBRUARY, "deferred")]
+    assert "public.fleet_barge refers to 1 of its rows by tows" in (
+        database.log(fleet.raft, "2024-02-01").still_referred
+    )
+    done = [("detach", "done"), ("unlink", "done")] * 2
+    assert outcomes(database.maintain(barge, NOW)) == done
+    assert fleet.retired() == [(FEBRUARY, "done")]
+    january = database.log(barge, "2024-01-01")
+    with pytest.raises(OperationFailed, match=r"refer by tows to rows of fleet_raft that are gone"):
+        barge.partitioning.attach_partition(january)
+    fleet.raft.partitioning.attach_partition()
+    barge.partitioning.attach_partition()
+    assert fleet.attached == {JANUARY, FEBRUARY}
+    assert "fleet_barge_20240101_20240201" in database.children(barge)
+    with pytest.raises(OperationFailed, match="fleet_barge refers to 1 of its rows"):
+        fleet.raft.partitioning.detach_partition(database.log(fleet.raft, "2024-02-01"))
+    barge.partitioning.detach_partition([january])
+    barge.partitioning.delete_partition([january])
