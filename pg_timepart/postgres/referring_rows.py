@@ -40,6 +40,9 @@ COUNT_MS = 1_000
 SLOWEST = 10
 """How many lock budgets long the server's search is tried, to tell how long it takes."""
 
+TRIES = 3
+"""How often the server's search is tried before it counts as too slow."""
+
 # The server searches with the rights of our role. Row security would hide rows from it, and the
 # partition would be detached from under them.
 TABLES = """
@@ -166,21 +169,38 @@ def _slow(
     search: _Search, keys: Iterable[ForeignKeyColumns], tables: dict[int, _Table]
 ) -> Iterator[str]:
     """Yield a sentence where the server's search of all tables takes longer than the budget."""
-    begun, limit_ms = time.monotonic(), SLOWEST * search.budget_ms
+    took_ms = 0.0
     for key in keys:
         table = tables.get(key.table.oid)
         if table is None:
             continue
         query = as_text(_as_the_server(search, key, table), search.connection)
+        took_ms += _shortest_ms(search, query, search.budget_ms - took_ms)
+        if took_ms > search.budget_ms:
+            yield _too_slow(search, key, min(took_ms, SLOWEST * search.budget_ms))
+            return
+
+
+def _shortest_ms(search: _Search, query: str, enough_ms: float) -> float:
+    """Return how long the query takes, at most ``SLOWEST`` lock budgets; once more if not enough.
+
+    The shortest of ``TRIES`` counts: on a busy machine the first can take long for no reason of its
+    own.
+    """
+    limit_ms = SLOWEST * search.budget_ms
+    shortest_ms = float(limit_ms)
+    for _ in range(TRIES):
+        begun = time.monotonic()
         try:
             fetch_within(search.connection, query, limit_ms, setup=AS_THE_SERVER)
         except OperationalError as error:
             if sqlstate(error) not in LOCK_NOT_OBTAINED:
                 raise
-        took_ms = (time.monotonic() - begun) * 1000
-        if took_ms > search.budget_ms:
-            yield _too_slow(search, key, min(took_ms, limit_ms))
-            return
+            break
+        shortest_ms = min(shortest_ms, (time.monotonic() - begun) * 1000)
+        if shortest_ms <= enough_ms:
+            break
+    return shortest_ms
 
 
 def _too_slow(search: _Search, key: ForeignKeyColumns, took_ms: float) -> str:
