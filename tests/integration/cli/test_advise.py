@@ -20,7 +20,7 @@ from pg_timepart.schema.registry import only_decorated
 from pg_timepart.status.advice import advice_on
 from pg_timepart.status.advice_types import StatementAdvice, TableAdvice
 from tests.apps.fleet.models import Cargo, Ship
-from tests.support.command_line import run_timepart, timepart
+from tests.support.command_line import NOWHERE, run_timepart, timepart
 from tests.support.database import Database, at, rolled_back
 
 MARCH, APRIL = at("2024-03-01"), at("2024-04-01")
@@ -298,3 +298,12 @@ def test_a_wrong_command_line_is_refused(arguments: list[str], words: str) -> No
     ended = run_timepart("advise", *arguments)
 
     assert (ended.status, words in ended.error) == (2, True), ended.error
+
+
+@pytest.mark.usefixtures("database")
+def test_a_database_that_is_away_is_told() -> None:
+    ended = run_timepart("advise", "fleet.ship", url=NOWHERE)
+
+    assert ended.status == 1
+    assert ended.error.strip() == "CommandError: fleet.ship: cannot be advised on."
+    assert "The database 'default' cannot be read." in ended.out
