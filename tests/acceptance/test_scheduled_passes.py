@@ -90,10 +90,8 @@ def test_one_broken_table_stops_no_other(client: Celery) -> None:
     _execute("CREATE TABLE plant_shift (LIKE plant_shift_kept)")
     try:
         sent = task(client, "maintain_all").delay().get(timeout=20)
-        assert sent == {
-            "outcome": "done",
-            "sent": ["plant.reading", "plant.measurement", "plant.shift"],
-        }
+        assert sent["outcome"] == "done"
+        assert {"plant.reading", "plant.measurement", "plant.shift"} <= set(sent["sent"])
         wait_until(lambda: is_rotated(Reading) and is_rotated(Measurement))
         (run,) = wait_until(lambda: runs(Shift, outcome="failed"))
     finally:
