@@ -19,7 +19,8 @@ from pg_timepart.partitions.bounds import BoundLiterals, Bounds
 from pg_timepart.partitions.exact_literals import literals_for
 from pg_timepart.partitions.plan import Action, PlanInput, Policy
 from pg_timepart.partitions.retention import is_pinned
-from pg_timepart.partitions.tables import Parent, Partition, Template
+from pg_timepart.partitions.table_details import Template
+from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres.table_details import read_checked_bounds, read_template
 from pg_timepart.postgres.unattached_tables import objection
 from pg_timepart.text import storable

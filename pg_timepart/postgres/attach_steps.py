@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.names import free_name
-from pg_timepart.partitions.tables import Leaf, Parent, Relation, Template
+from pg_timepart.partitions.table_details import Leaf, Template
+from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres import ddl, ddl_constraints
 from pg_timepart.postgres.check_constraints import BOUNDS_CHECK
 from pg_timepart.postgres.create_steps import row_security

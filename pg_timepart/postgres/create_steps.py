@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pg_timepart.partitions.bounds import BoundLiterals
-from pg_timepart.partitions.tables import Parent, PartitionComment, Relation, RowSecurity, Template
+from pg_timepart.partitions.table_details import RowSecurity, Template
+from pg_timepart.partitions.tables import Parent, PartitionComment, Relation
 from pg_timepart.postgres import ddl, ddl_constraints
 from pg_timepart.postgres.ddl import Statement
 from pg_timepart.postgres.exclusion_steps import exclusion_check, exclusion_steps

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from django.db.backends.postgresql.psycopg_any import sql
 
-from pg_timepart.partitions.tables import Grant, Relation, RowPolicy
+from pg_timepart.partitions.table_details import Grant, RowPolicy
+from pg_timepart.partitions.tables import Relation
 from pg_timepart.postgres.search_path import SET_SAFE_PATH
 
 

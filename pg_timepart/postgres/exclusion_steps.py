@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from pg_timepart.partitions.bounds import BoundLiterals
 from pg_timepart.partitions.names import free_name
-from pg_timepart.partitions.tables import Parent, Relation, Template
+from pg_timepart.partitions.table_details import Template
+from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres import ddl_constraints
 from pg_timepart.postgres.check_constraints import EXCLUSION_CHECK
 from pg_timepart.postgres.steps import (

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pg_timepart.partitions.tables import Parent, Referring, Relation
+from pg_timepart.partitions.table_details import Referring
+from pg_timepart.partitions.tables import Parent, Relation
 from pg_timepart.postgres.ddl import Lock, Statement
 
 ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"

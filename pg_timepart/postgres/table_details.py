@@ -13,19 +13,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from pg_timepart.errors import Conflict
 from pg_timepart.partitions.bounds import BoundLiterals
-from pg_timepart.partitions.tables import (
+from pg_timepart.partitions.table_details import (
     ForeignKey,
     Grant,
     Leaf,
     LeafCheck,
-    Parent,
-    Partition,
     Referring,
-    Relation,
     RowPolicy,
     RowSecurity,
     Template,
 )
+from pg_timepart.partitions.tables import Parent, Partition, Relation
 from pg_timepart.postgres.check_constraints import EXCLUSION_PATTERN, bounds_in
 from pg_timepart.postgres.search_path import fetch_all, fetch_one
 from pg_timepart.postgres.table_detail_queries import (

@@ -14,7 +14,8 @@ from pg_timepart.maintenance.actions.default_partition import beside_default
 from pg_timepart.maintenance.actions.finalize import finalize_step
 from pg_timepart.maintenance.actions.move import move_step
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.tables import Leaf, Partition
+from pg_timepart.partitions.table_details import Leaf
+from pg_timepart.partitions.tables import Partition
 from pg_timepart.postgres import orphaned_rows
 from pg_timepart.postgres.alignment import Alignment, alignment_steps, read_alignment, unlike
 from pg_timepart.postgres.attach_steps import attach_steps

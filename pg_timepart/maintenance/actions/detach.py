@@ -11,7 +11,8 @@ from pg_timepart.maintenance.actions.references import references_named, refuse_
 from pg_timepart.maintenance.comments import comment_before_detach
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
-from pg_timepart.partitions.tables import Parent, Partition, Template
+from pg_timepart.partitions.table_details import Template
+from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres import ddl
 from pg_timepart.postgres.lock_holders import Holder, holders_of, oldest_snapshots
 from pg_timepart.postgres.steps import (

@@ -9,7 +9,8 @@ from pg_timepart.maintenance.actions.base import Handler, Urgency
 from pg_timepart.maintenance.context import Work
 from pg_timepart.maintenance.executor import Session
 from pg_timepart.partitions.plan import Action
-from pg_timepart.partitions.tables import Parent, Partition, Template
+from pg_timepart.partitions.table_details import Template
+from pg_timepart.partitions.tables import Parent, Partition
 from pg_timepart.postgres import ddl
 from pg_timepart.postgres.steps import (
     ACCESS_EXCLUSIVE,
