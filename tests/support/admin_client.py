@@ -39,8 +39,10 @@ def signed_in(*codenames: str, enforce_csrf_checks: bool = False) -> Client:
 @contextmanager
 def no_users_left() -> Iterator[None]:
     """Remove the users that a test made."""
-    yield
-    User.objects.all().delete()
+    try:
+        yield
+    finally:
+        User.objects.all().delete()
 
 
 def orphans(count: int) -> None:
