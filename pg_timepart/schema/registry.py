@@ -17,6 +17,9 @@ from pg_timepart.schema.declaration import Declaration, declaration_of
 
 MANAGER_NAME = "partitioning"
 
+NO_ARGUMENTS = object()
+"""In place of the key of a related manager."""
+
 _registry: dict[str, type[models.Model]] = {}
 
 
@@ -37,12 +40,12 @@ class PartitioningManagerBase(models.Manager[models.Model]):
 
     def __init__(
         self,
-        key: str | None = None,
+        key: Any = NO_ARGUMENTS,
         widen_keys: bool = True,
         key_format: KeyFormat | str | None = None,
     ) -> None:
         super().__init__()
-        if key is None:
+        if key is NO_ARGUMENTS:
             return
         found = None if key_format is None else format_given(key_format)
         self.declaration = Declaration(key=key, widen_keys=widen_keys, key_format=found)

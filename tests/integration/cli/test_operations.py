@@ -109,7 +109,7 @@ def test_json_of_a_run(database: Database) -> None:
         "findings": [],
     }
     assert set(action) == {
-        "action", "partition", "outcome", "seconds", "waited_seconds", "detail",
+        "action", "partition", "outcome", "seconds", "waited_seconds", "detail", "code",
     }  # fmt: skip
     assert (action["action"], action["outcome"]) == ("create", "done")
     assert action["partition"] in names_of(database, Crossing)
@@ -273,7 +273,7 @@ def test_an_unknown_model_is_refused_before_anything_is_done(
 ) -> None:
     ended = timepart(*arguments)
     assert ended.status == 2
-    assert "There is no partitioned model named 'fleet.submarine'. Known: fleet.cargo, " in (
+    assert "There is no partitioned model named 'fleet.submarine'. Known: depot.pallet, " in (
         ended.error
     )
     assert (ended.out, database.ranges(Ship)) == ("", [])

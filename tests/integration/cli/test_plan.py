@@ -324,7 +324,7 @@ def test_an_interrupted_attach_of_what_is_half_detached(database: Database, sett
 def test_an_unknown_model(database: Database) -> None:
     ended = timepart("plan", "fleet.submarine")
     assert ended.status == 2
-    assert "There is no partitioned model named 'fleet.submarine'. Known: fleet.cargo" in (
+    assert "There is no partitioned model named 'fleet.submarine'. Known: depot.pallet" in (
         ended.error
     )
     assert ended.out == ""
