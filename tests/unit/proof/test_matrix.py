@@ -21,7 +21,7 @@ from proof.matrix.results import Outcome, Result, counted, log_of
 from proof.matrix.table import HEADING, documented, line, printed, summary
 
 OLDEST = Combination(pg="14", django="5.2", python="3.11", driver="psycopg2")
-NEWEST = Combination(pg="18", django="6.0", python="3.13", driver="psycopg3")
+NEWEST = Combination(pg="18", django="6.0", python="3.14", driver="psycopg3")
 RELEASES = {"pg": "14.23", "django": "5.2.19", "python": "3.11.7", "driver": "psycopg2 2.9.13"}
 IMPOSSIBLE = {"python": "3.11", "django": "6.0"}
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -92,7 +92,7 @@ def test_what_the_readme_and_the_package_promise_is_tried() -> None:
     promised = re.findall(r"(Python|Django) :: (\d\.\d+)", " ".join(project["classifiers"]))
     tried = [(name, each) for name in ("Django", "Python") for each in FACTORS[name.lower()]]
     assert promised == tried
-    sentence = "Django 5.2 and 6.0, PostgreSQL 14 to 18, Python 3.11 to 3.13, psycopg 2 and 3."
+    sentence = "Django 5.2 and 6.0, PostgreSQL 14 to 18, Python 3.11 to 3.14, psycopg 2 and 3."
     assert sentence in (CHECKOUT / "README.md").read_text()
 
 
@@ -170,7 +170,7 @@ def test_a_line_says_how_it_ended() -> None:
         " 1,737 passed, 1 skipped."
     )
     assert line(missing(NEWEST)) == (
-        "PostgreSQL 18, Django 6.0, Python 3.13, psycopg3: not here: Python 3.13."
+        "PostgreSQL 18, Django 6.0, Python 3.14, psycopg3: not here: Python 3.14."
     )
     assert line(failed(OLDEST)) == (
         "PostgreSQL 14, Django 5.2, Python 3.11, psycopg2: FAILED: 1,736 passed, 2 failed,"
@@ -183,7 +183,7 @@ def test_the_printed_table_passes_nothing_over() -> None:
     versions = "14.23 5.2.19 3.11.7 psycopg2 2.9.13"
     assert lines[3].split() == [*versions.split(), "passed", "1,737", "passed,", "1", "skipped"]
     assert "FAILED" in lines[4]
-    assert lines[5].split()[:6] == ["18", "6.0", "3.13", "psycopg3", "not", "here"]
+    assert lines[5].split()[:6] == ["18", "6.0", "3.14", "psycopg3", "not", "here"]
     assert lines[-1] == "1 passed, 1 FAILED, 1 not here."
 
 
