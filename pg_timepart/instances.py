@@ -29,7 +29,7 @@ def prune_instances(model: type[models.Model], declaration: Declaration) -> None
     bases = [PrunedInstance if base is models.Model else base for base in model.__bases__]
     # An abstract base adds nothing to migrations, which leave such bases out.
     model.__bases__ = (*bases, *(() if PrunedInstance in bases else (PrunedInstance,)))
-    model._key_name, model._key_attname = key.name, key.attname  # type: ignore[attr-defined]
+    model._timepart_key_name, model._timepart_key_attname = key.name, key.attname  # type: ignore[attr-defined]
 
 
 class PrunedInstance(models.Model):
@@ -38,11 +38,12 @@ class PrunedInstance(models.Model):
     ``_state.row_key`` is the key that the row had when it was last read or written, and goes
     with pickles and copies. None, or none: not known; then the attribute is as good a guess. A
     statement that finds no row by it is followed by the one that Django makes, so that nothing
-    depends on what is kept there but speed.
+    depends on what is kept there but speed. What is no method of Django's is named after this
+    package, as models have attributes of their own.
     """
 
-    _key_name: str
-    _key_attname: str
+    _timepart_key_name: str
+    _timepart_key_attname: str
 
     class Meta:
         abstract = True
@@ -53,7 +54,7 @@ class PrunedInstance(models.Model):
     ) -> Any:
         """Return the instance of a row, which remembers its key unless that is deferred."""
         instance: Any = super().from_db(db, field_names, values, **options)
-        instance._state.row_key = instance.__dict__.get(cls._key_attname)
+        instance._state.row_key = instance.__dict__.get(cls._timepart_key_attname)
         return instance
 
     def refresh_from_db(
@@ -64,10 +65,12 @@ class PrunedInstance(models.Model):
     ) -> None:
         """Read the row in its partition, or wherever it is; arguments and errors are Django's."""
         names = None if fields is None else [*fields]
-        if not self._was_refreshed_by_key(using, names, from_queryset):
+        if not self._timepart_refreshed_by_key(using, names, from_queryset):
             super().refresh_from_db(using, names, from_queryset)
-        if names is None or not {self._key_name, self._key_attname}.isdisjoint(names):
-            self._remember_attribute()
+        if names is None or not {self._timepart_key_name, self._timepart_key_attname}.isdisjoint(
+            names
+        ):
+            self._timepart_remember_attribute()
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, Any]:
         """Delete the row in its partition, or wherever it is; all else is as Django does it."""
@@ -75,19 +78,19 @@ class PrunedInstance(models.Model):
         with _pruned_delete(self, alias):
             return super().delete(using=alias, keep_parents=keep_parents)
 
-    def _was_refreshed_by_key(
+    def _timepart_refreshed_by_key(
         self, using: str | None, names: list[str] | None, from_queryset: Any
     ) -> bool:
         rows = from_queryset
         if rows is None:
             rows = self.__class__._base_manager.db_manager(using, hints={"instance": self})
-        key = self._row_key(using or rows.db)
+        key = self._timepart_row_key(using or rows.db)
         if key is None:
             return False
         prefetched = {*getattr(self, "_prefetched_objects_cache", ())}
         try:
             super().refresh_from_db(
-                using, names, _of_key(rows, self._key_field, key, using or rows.db)
+                using, names, _of_key(rows, self._timepart_key_field, key, using or rows.db)
             )
         except ObjectDoesNotExist:
             if names is not None:
@@ -99,57 +102,63 @@ class PrunedInstance(models.Model):
     def _save_table(self, *args: Any, **options: Any) -> bool:
         updated: bool = super()._save_table(*args, **options)  # type: ignore[misc]
         # An expression may have become a value by now.
-        if not updated or self._kept_key is None:
-            self._remember_attribute()
+        if not updated or self._timepart_kept_key is None:
+            self._timepart_remember_attribute()
         return updated
 
     def _do_update(  # type: ignore[override]  # from 6.0 on, Django gives one argument more
         self, base_qs: Any, using: str, pk_val: Any, values: Sequence[Any], *others: Any
     ) -> Any:
         arguments = (using, pk_val, values, *others)
-        key = self._row_key(using) if self._key_field.model is base_qs.model else None
+        is_ours = self._timepart_key_field.model is base_qs.model
+        key = self._timepart_row_key(using) if is_ours else None
         updated: Any = None
+        is_there = False
         if key is not None:
-            pruned = _of_key(base_qs, self._key_field, key, using)
+            pruned = _of_key(base_qs, self._timepart_key_field, key, using)
             updated = super()._do_update(pruned, *arguments)
-        if not updated:
+            # A trigger may have refused the change of a row that is where it was.
+            is_there = not updated and pruned.filter(pk=pk_val).exists()
+        if not updated and not is_there:
             updated = super()._do_update(base_qs, *arguments)
         if updated:
-            self._remember_written(values)
+            self._timepart_remember_written(values)
         return updated
 
-    def _row_key(self, alias: str) -> Any:
+    def _timepart_row_key(self, alias: str) -> Any:
         """Return the key of the row, as a filter takes it, or None where it is not known.
 
         None too where nothing is to be pruned: by the settings, or on another kind of server.
         """
-        key = self._key_field
+        key = self._timepart_key_field
         if self._state.adding or not conf.prunes_instances() or _is_in_primary_key(key, self):
             return None
         if connections[alias].vendor != "postgresql":
             return None
-        kept = self._kept_key
-        return _as_filter(key, self.__dict__.get(self._key_attname) if kept is None else kept)
+        kept = self._timepart_kept_key
+        return _as_filter(
+            key, self.__dict__.get(self._timepart_key_attname) if kept is None else kept
+        )
 
-    def _remember_written(self, values: Sequence[Any]) -> None:
+    def _timepart_remember_written(self, values: Sequence[Any]) -> None:
         for field, _model, value in values:
-            if field.attname == self._key_attname:
-                self._remember(value)
+            if field.attname == self._timepart_key_attname:
+                self._timepart_remember(value)
 
-    def _remember_attribute(self) -> None:
-        self._remember(self.__dict__.get(self._key_attname))
+    def _timepart_remember_attribute(self) -> None:
+        self._timepart_remember(self.__dict__.get(self._timepart_key_attname))
 
-    def _remember(self, value: Any) -> None:
+    def _timepart_remember(self, value: Any) -> None:
         state: Any = self._state
         state.row_key = None if _is_expression(value) else value
 
     @property
-    def _kept_key(self) -> Any:
+    def _timepart_kept_key(self) -> Any:
         return getattr(self._state, "row_key", None)
 
     @property
-    def _key_field(self) -> Field:
-        return self._meta.get_field(self._key_name)
+    def _timepart_key_field(self) -> Field:
+        return self._meta.get_field(self._timepart_key_name)
 
 
 def _of_key(rows: models.QuerySet[Any], key: Field, value: Any, alias: str) -> models.QuerySet[Any]:
@@ -157,7 +166,8 @@ def _of_key(rows: models.QuerySet[Any], key: Field, value: Any, alias: str) -> m
     table = key.model._meta.db_table
     pruned = rows.all()
     query: Any = pruned.query
-    if query.get_initial_alias() != table:
+    if query.get_initial_alias() != table or len(query.alias_map) > 1:
+        # Of a query with joins, Django makes the subquery of an UPDATE, and renames its tables.
         return rows.filter(**{key.name: value})
     condition, parameter = _condition(key, value, connections[alias])
     query.where.add(ExtraWhere([condition], [parameter]), AND)
@@ -210,7 +220,7 @@ def _as_stored(value: Any) -> datetime | None:
 
 def _pruned_delete(instance: PrunedInstance, alias: str) -> AbstractContextManager[Any]:
     """Return the block in which the DELETE of this instance's row finds its partition."""
-    if instance.pk is None or instance._row_key(alias) is None:
+    if instance.pk is None or instance._timepart_row_key(alias) is None:
         return nullcontext()
     connection = connections[alias]
     return connection.execute_wrapper(_PrunedDelete(instance, connection))
@@ -226,10 +236,11 @@ class _PrunedDelete:
     def __init__(self, instance: PrunedInstance, connection: Any) -> None:
         self._instance = instance
         self._connection = connection
-        meta = instance._key_field.model._meta
+        meta = instance._timepart_key_field.model._meta
         quote = connection.ops.quote_name
         table = quote(meta.db_table)
-        self._plain = f"DELETE FROM {table} WHERE {table}.{quote(meta.pk.column)} IN (%s)"  # noqa: S608  # as Django makes it
+        self._rows = f"FROM {table} WHERE {table}.{quote(meta.pk.column)} IN (%s)"
+        self._plain = f"DELETE {self._rows}"  # as Django makes it
         value = getattr(instance, meta.pk.attname)
         self._row = (meta.pk.get_db_prep_value(value, connection),)
 
@@ -238,10 +249,16 @@ class _PrunedDelete:
     ) -> Any:
         # A receiver may have moved the row since: the key is asked for now.
         is_its_own = statement == self._plain and tuple(params) == self._row
-        key = self._instance._row_key(self._connection.alias) if is_its_own else None
+        key = self._instance._timepart_row_key(self._connection.alias) if is_its_own else None
         if key is not None:
-            condition, value = _condition(self._instance._key_field, key, self._connection)
+            condition, value = _condition(self._instance._timepart_key_field, key, self._connection)
             result = execute(f"{statement} AND {condition}", (*params, value), many, context)
-            if context["cursor"].rowcount > 0:
+            if context["cursor"].rowcount > 0 or self._is_there(condition, value):
                 return result
         return execute(statement, params, many, context)
+
+    def _is_there(self, condition: str, value: Any) -> bool:
+        """Return whether the row is where it was, as after a trigger that refused its deletion."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 {self._rows} AND {condition}", (*self._row, value))
+            return cursor.fetchone() is not None

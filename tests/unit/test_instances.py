@@ -87,11 +87,11 @@ def test_an_abstract_model_hands_it_down() -> None:
     assert issubclass(Raft, PrunedInstance)
     moment: Any = Moment(at=at("2020-01-15"))
     moment._state.adding = False
-    assert moment._row_key("default") is None
+    assert moment._timepart_row_key("default") is None
     raft: Any = Raft(at=at("2020-01-15"))
-    assert raft._row_key("default") is None
+    assert raft._timepart_row_key("default") is None
     raft._state.adding = False
-    assert raft._row_key("default") == at("2020-01-15")
+    assert raft._timepart_row_key("default") == at("2020-01-15")
 
 
 def test_methods_that_change_data_are_not_called_by_templates() -> None:

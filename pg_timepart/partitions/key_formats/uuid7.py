@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models
 
+from pg_timepart.errors import InvalidPolicy
 from pg_timepart.partitions.bounds import EPOCH
 from pg_timepart.partitions.key_formats.counted import MILLISECOND, CountedKey
 from pg_timepart.partitions.key_formats.registry import register
@@ -65,6 +66,11 @@ class Uuid7(CountedKey):
     last_count: ClassVar[int] = 2**TIME_BITS - 1
 
     check_version: bool = True
+
+    def __post_init__(self) -> None:
+        given: object = self.check_version
+        if not isinstance(given, bool):
+            raise InvalidPolicy(f"check_version must be True or False, not {given!r}.")
 
     def first_value(self, count: int) -> UUID:
         """Return the UUID with nothing after its time."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.apps.registry import Apps
-from django.db import connections, models
+from django.db import DatabaseError, connections, models
 from django.test.utils import CaptureQueriesContext
 
 from pg_timepart import TimeRangePartitioningSupport
@@ -157,3 +157,46 @@ def test_threads_and_nested_deletes_keep_to_their_own_rows(both: Database) -> No
     assert [each["sql"].split()[0] for each in captured.captured_queries].count("DELETE") == 1
     assert not Ship.objects.exists()
     assert not Ship.objects.using("other").exists()
+
+
+def test_attributes_of_the_models_own_are_left_alone(database: Database) -> None:
+    own = {"_remember": 5, "_row_key": "mine", "_key_name": "yours", "_key_field": None}
+    raft = build(database, **own)
+    row = raft.objects.create(at=at("2020-01-15"))
+    row.save()
+    assert {name: getattr(row, name) for name in own} == own
+
+
+def test_a_base_manager_that_joins_makes_no_subquery_of_each_row(database: Database) -> None:
+    class OfPorts(models.Manager[Any]):
+        def get_queryset(self) -> Any:
+            return super().get_queryset().exclude(before__at=at("1999-01-01"))
+
+    before = models.ForeignKey("self", models.CASCADE, null=True, db_constraint=False)
+    raft = build(database, before=before, objects=models.Manager(), of_ports=OfPorts())
+    raft._meta.base_manager_name = "of_ports"
+    raft._meta.__dict__.pop("base_manager", None)
+    row = raft.objects.create(at=at("2020-01-15"))
+    with CaptureQueriesContext(database.connection) as captured:
+        row.save()
+    (statement,) = (each["sql"] for each in captured)
+    assert "JOIN" in statement
+    assert '"fleet_raft"."at" = ' not in statement.partition("WHERE")[2]
+
+
+def test_a_trigger_that_refuses_a_change_is_asked_once(database: Database) -> None:
+    raft = build(database, name=models.TextField(default="Calypso"))
+    row = raft.objects.create(at=at("2020-01-15"))
+    database.execute("CREATE TABLE fleet_refused (what text)")
+    database.execute(
+        "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO fleet_refused VALUES (TG_OP); RETURN NULL; END $$"
+    )
+    database.execute(
+        "CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON fleet_raft"
+        " FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse()"
+    )
+    with pytest.raises(DatabaseError, match="did not affect any rows"):
+        row.save(force_update=True)
+    assert row.delete()[0] == 0
+    assert database.query("SELECT what FROM fleet_refused ORDER BY what") == ["DELETE", "UPDATE"]

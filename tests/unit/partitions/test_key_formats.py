@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -14,6 +15,7 @@ from pg_timepart.partitions.key_formats.base import Beyond, KeyFormat
 from pg_timepart.partitions.key_formats.dates import DateKey
 from pg_timepart.partitions.key_formats.registry import format_of_column, key_format_named
 from pg_timepart.partitions.key_formats.timestamps import TimestampKey
+from pg_timepart.partitions.key_formats.uuid7 import Uuid7
 from pg_timepart.partitions.periods import Period
 from pg_timepart.partitions.time_zones import start_of_day
 
@@ -219,3 +221,9 @@ class TestDateKey:
     def test_refuses_periods_below_a_day(self, unit: str) -> None:
         with pytest.raises(InvalidPolicy, match=f"cannot be cut by {unit}: use Day or longer"):
             DateKey().check_period(Period(PeriodType(unit), 48))
+
+
+@pytest.mark.parametrize("given", ["no", 0, None])
+def test_check_version_is_true_or_false(given: Any) -> None:
+    with pytest.raises(InvalidPolicy, match=r"check_version must be True or False, not"):
+        Uuid7(check_version=given)
