@@ -26,6 +26,7 @@ from pg_timepart.maintenance.target import config_of, target_of
 from pg_timepart.models import PartitionConfig, PartitionLog, PartitionRun
 from pg_timepart.partitions.planner import plan_pass
 from tests.apps.fleet.models import Cargo, Crossing, Mooring, Port, Ship
+from tests.support.database_state import RELEASE
 
 PARTITIONED = (Ship, Crossing, Cargo, Mooring)
 
@@ -35,6 +36,13 @@ SELECT c.oid, format('%I.%I', n.nspname, c.relname),
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'f')
 AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+"""
+
+# Those of these tables that are partitions of others, to which foreign keys refer.
+REFERRED = """
+SELECT i.inhrelid::regclass::text, i.inhparent::regclass::text FROM pg_inherits i
+WHERE i.inhrelid = ANY (%s::regclass[]::oid[]) AND NOT i.inhparent = ANY (%s::regclass[]::oid[])
+AND i.inhparent IN (SELECT confrelid FROM pg_constraint WHERE contype = 'f')
 """
 
 CHILDREN = """
@@ -215,10 +223,18 @@ class Database:
         if self.connection.in_atomic_block:
             raise AssertionError("a test left a transaction open")
         self.execute("SET search_path TO DEFAULT")
-        for oid, name, kind in self.query(TABLES):
-            if oid not in before:
-                self.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
+        made = [(name, kind) for oid, name, kind in self.query(TABLES) if oid not in before]
+        self._release([name for name, _ in made])
+        for name, kind in made:
+            self.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
         self.empty()
+
+    def _release(self, names: list[str]) -> None:
+        """Detach these from tables that stay and that foreign keys refer to, which stay too."""
+        found = self.query(REFERRED, names, names)
+        for parent in {parent for _, parent in found}:
+            self.execute(f"TRUNCATE {parent} CASCADE")
+        self.execute(RELEASE, [leaf for leaf, _ in found])
 
 
 @contextmanager

@@ -160,7 +160,12 @@ def test_threads_and_nested_deletes_keep_to_their_own_rows(both: Database) -> No
 
 
 def test_attributes_of_the_models_own_are_left_alone(database: Database) -> None:
-    own = {"_remember": 5, "_row_key": "mine", "_key_name": "yours", "_key_field": None}
+    own: dict[str, Any] = {
+        "_remember": 5,
+        "_row_key": "mine",
+        "_key_name": "yours",
+        "_key_field": None,
+    }
     raft = build(database, **own)
     row = raft.objects.create(at=at("2020-01-15"))
     row.save()
