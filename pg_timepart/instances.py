@@ -29,7 +29,8 @@ def prune_instances(model: type[models.Model], declaration: Declaration) -> None
     bases = [PrunedInstance if base is models.Model else base for base in model.__bases__]
     # An abstract base adds nothing to migrations, which leave such bases out.
     model.__bases__ = (*bases, *(() if PrunedInstance in bases else (PrunedInstance,)))
-    model._timepart_key_name, model._timepart_key_attname = key.name, key.attname  # type: ignore[attr-defined]
+    pruned: Any = model
+    pruned._timepart_key_name, pruned._timepart_key_attname = key.name, key.attname
 
 
 class PrunedInstance(models.Model):
@@ -100,7 +101,7 @@ class PrunedInstance(models.Model):
         return True
 
     def _save_table(self, *args: Any, **options: Any) -> bool:
-        updated: bool = super()._save_table(*args, **options)  # type: ignore[misc]
+        updated: bool = super()._save_table(*args, **options)  # type: ignore[misc]  # not in stubs
         # An expression may have become a value by now.
         if not updated or self._timepart_kept_key is None:
             self._timepart_remember_attribute()

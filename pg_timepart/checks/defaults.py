@@ -12,6 +12,7 @@ from django.db import connections, models, router
 from pg_timepart.errors import InvalidPolicy, InvalidSetting
 from pg_timepart.models import PartitionConfig
 from pg_timepart.partitions.key_formats.base import KeyFormat
+from pg_timepart.schema.registry import seeded_fields
 
 
 def check_defaults(
@@ -33,23 +34,22 @@ def check_defaults(
 def _problems(
     model: type[models.Model], defaults: Mapping[str, Any], key_format: KeyFormat | None
 ) -> list[str]:
-    given = {name: value for name, value in defaults.items() if value is not None}
-    seeded = {name.removeprefix("default_"): value for name, value in given.items()}
+    seeded = seeded_fields(defaults)
     try:
         config = PartitionConfig(model_label=model._meta.label_lower, **seeded)
         # The policy first: full_clean() converts some types and fails on others.
-        return _policy_problems(config, key_format) or _field_problems(config, given)
+        return _policy_problems(config, key_format) or _field_problems(config, defaults)
     except InvalidSetting:
         # E008 reports it.
         return []
 
 
-def _field_problems(config: PartitionConfig, given: Mapping[str, Any]) -> list[str]:
+def _field_problems(config: PartitionConfig, defaults: Mapping[str, Any]) -> list[str]:
     try:
         config.clean_fields()
     except ValidationError as error:
         return [
-            f"default_{name}={given.get('default_' + name)!r}: {' '.join(messages)}"
+            f"default_{name}={defaults.get('default_' + name)!r}: {' '.join(messages)}"
             for name, messages in error.message_dict.items()
         ]
     return []

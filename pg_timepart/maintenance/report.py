@@ -87,10 +87,8 @@ class Report:
     @property
     def gave_way(self) -> bool:
         """Whether it was deferred for a lock, which may soon be free, and not for findings only."""
-        if self.outcome is not Outcome.DEFERRED:
-            return False
-        late = [each for each in self.actions if each.outcome is Outcome.DEFERRED]
-        return not late or any(each.code is None for each in late)
+        late = (each.code for each in self.actions if each.outcome is Outcome.DEFERRED)
+        return self.outcome is Outcome.DEFERRED and is_for_a_lock(late)
 
     @property
     def reason(self) -> str:
@@ -123,6 +121,15 @@ def overall(
     if any(repairs):
         found.add(Outcome.DONE)
     return next((each for each in _WORST_FIRST if each in found), Outcome.UNCHANGED)
+
+
+def is_for_a_lock(codes: Iterable[str | None]) -> bool:
+    """Return whether a run was deferred for a lock, by the codes of its deferred actions.
+
+    One without any such action never got that far; an action without a code waited for a lock.
+    """
+    found = [*codes]
+    return not found or not all(found)
 
 
 def report_of(work: Callable[[], Report]) -> Report:

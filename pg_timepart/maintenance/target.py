@@ -23,7 +23,7 @@ from pg_timepart.partitions.tables import Parent
 from pg_timepart.postgres.catalog import read_parent, read_parents
 from pg_timepart.postgres.lock_waits import Budget
 from pg_timepart.schema.declaration import Declaration, declaration_of, key_column, own_key_field
-from pg_timepart.schema.registry import declared_formats, manager_of, registry
+from pg_timepart.schema.registry import declared_formats, manager_of, registry, seeded_fields
 
 CONFIG_IS_GONE = "Its config was deleted while the run was at work."
 
@@ -288,9 +288,7 @@ def _saved_config(model: type[models.Model]) -> PartitionConfig | None:
 
 def defaults_of(model: type[models.Model]) -> dict[str, Any]:
     """Return the fields of a new config that the decorator seeds, checked."""
-    given = manager_of(model).defaults
-    fields = {name.removeprefix("default_"): value for name, value in given.items()}
-    seeded = {name: value for name, value in fields.items() if value is not None}
+    seeded = seeded_fields(manager_of(model).defaults)
     PartitionConfig(model_label=model._meta.label_lower, **seeded).policy()
     return seeded
 

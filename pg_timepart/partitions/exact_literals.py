@@ -29,7 +29,7 @@ def literals_for(
     where the key cannot express a moment.
     """
     key_format = parent.key_format
-    assert key_format is not None  # noqa: S101
+    assert key_format is not None  # noqa: S101  # usable() refuses a table without one
     if key_format.is_exact:
         return key_format.write(bounds, zone)
     for each in known:

@@ -7,10 +7,15 @@ from django.db import models
 from pg_timepart.schema.declaration import declaration_of, key_column
 
 
+def column_of(model: type[models.Model]) -> str:
+    """Return the name of the key's column, or nothing where the model declares none."""
+    declaration = declaration_of(model)
+    return (declaration and key_column(model, declaration)) or ""
+
+
 def sql_range(model: type[models.Model]) -> str:
     """Return the condition on the key in SQL, such as ``timestamp >= ... AND timestamp < ...``."""
-    declaration = declaration_of(model)
-    column = key_column(model, declaration) if declaration else None
+    column = column_of(model)
     return f"{column} >= ... AND {column} < ..."
 
 

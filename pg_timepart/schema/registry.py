@@ -87,6 +87,12 @@ def manager_of(model: type[models.Model]) -> PartitioningManagerBase:
     return manager
 
 
+def seeded_fields(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a new config that these ``default_*`` options give a value."""
+    given = {name.removeprefix("default_"): value for name, value in defaults.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def declared_formats(tables: Mapping[str, type[models.Model]]) -> dict[str, KeyFormat]:
     """Return the key formats that the models of these tables declare, by table."""
     declared = {table: declaration_of(model) for table, model in tables.items()}

@@ -10,6 +10,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from pg_timepart.constants import Outcome
+from pg_timepart.maintenance.report import is_for_a_lock
 from pg_timepart.models import PartitionConfig, PartitionRun
 from pg_timepart.models.database import rows_alias
 
@@ -47,8 +48,9 @@ def deferred_repeatedly(configs: Iterable[PartitionConfig]) -> frozenset[str]:
 
 def _gave_way(actions: Sequence[Mapping[str, Any]]) -> bool:
     """Return the same of a recorded run as ``Report.gave_way``; old records have no codes."""
-    late = [each for each in actions if each.get("outcome") == Outcome.DEFERRED]
-    return not late or any(not each.get("code") for each in late)
+    return is_for_a_lock(
+        each.get("code") for each in actions if each.get("outcome") == Outcome.DEFERRED
+    )
 
 
 def was_well_since(config: PartitionConfig) -> bool:

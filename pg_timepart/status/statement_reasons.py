@@ -9,14 +9,13 @@ from django.db.backends.utils import strip_quotes
 
 from pg_timepart.postgres.recorded_statements import RecordedStatement
 from pg_timepart.postgres.statement_plans import Scan, StatementPlan, Touched, names_column
-from pg_timepart.schema.declaration import declaration_of, key_column
-from pg_timepart.schema.key_filters import instance_filter, key_filter, sql_range
+from pg_timepart.schema.key_filters import column_of, instance_filter, key_filter, sql_range
 from pg_timepart.status.advice_types import Reason, StatementAdvice
 
 
 def is_judged_late(model: type[models.Model], plan: StatementPlan, touched: Touched) -> bool:
     """Return whether a join or a subquery may prune while the statement runs; plans show none."""
-    key = _key(model)
+    key = column_of(model)
     return any(
         names_column(condition, scan.alias, key) and plan.is_decided_late(scan, condition)
         for scan in touched.scans
@@ -49,7 +48,7 @@ def _reason(model: type[models.Model], plan: StatementPlan, scans: tuple[Scan, .
     primary = strip_quotes(str(model._meta.pk.column))
     if not any(each.conditions for each in scans):
         return Reason.LIMIT_ALONE if plan.has_limit else Reason.WHOLE_TABLE
-    if _have(scans, _key(model)):
+    if _have(scans, column_of(model)):
         return Reason.KEY_IN_EXPRESSION
     return Reason.BY_PRIMARY_KEY if _have(scans, primary) else Reason.OTHER_CONDITIONS
 
@@ -58,16 +57,11 @@ def _have(scans: tuple[Scan, ...], column: str) -> bool:
     return any(names_column(each, scan.alias, column) for scan in scans for each in scan.conditions)
 
 
-def _key(model: type[models.Model]) -> str:
-    declaration = declaration_of(model)
-    return (declaration and key_column(model, declaration)) or ""
-
-
 def _of_expression(model: type[models.Model]) -> tuple[str, str]:
     typed = key_filter(model)
     return typed, (
-        f"Its condition on {_key(model)} prunes nothing: it is on a function or a cast of it, as of"
-        f" __date, or one side of an OR. Compare the column itself: {typed}."
+        f"Its condition on {column_of(model)} prunes nothing: it is on a function or a cast of"
+        f" it, as of __date, or one side of an OR. Compare the column itself: {typed}."
     )
 
 
@@ -82,7 +76,7 @@ def _of_primary_key(model: type[models.Model]) -> tuple[str, str]:
 
 def _of_other_conditions(model: type[models.Model]) -> tuple[str, str]:
     typed = key_filter(model)
-    return typed, f"Its conditions say nothing of the key {_key(model)}. Add {typed}."
+    return typed, f"Its conditions say nothing of the key {column_of(model)}. Add {typed}."
 
 
 def _of_limit(model: type[models.Model]) -> tuple[str, str]:
@@ -92,8 +86,8 @@ def _of_limit(model: type[models.Model]) -> tuple[str, str]:
 
 def _of_whole_table(model: type[models.Model]) -> tuple[str, str]:
     return "", (
-        f"It reads the whole table, with no condition on {_key(model)} or anything else: a total"
-        " needs every partition. Keep totals of periods that are over, and count the rest by"
+        f"It reads the whole table, with no condition on {column_of(model)} or anything else: a"
+        " total needs every partition. Keep totals of periods that are over, and count the rest by"
         f" {key_filter(model)}."
     )
 

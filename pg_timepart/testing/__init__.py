@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pg_timepart.testing.pruning import assert_prunes
+from pg_timepart.testing.queryset_plans import assert_prunes
 
 __all__ = ["assert_prunes"]

@@ -31,7 +31,7 @@ from pg_timepart.maintenance.report import Report, report_of
 from pg_timepart.maintenance.target import Target, decorated, target_named
 from pg_timepart.maintenance.unattended import Unattended, unattended
 from pg_timepart.management import rendering
-from pg_timepart.management.advice_rendering import advice_lines
+from pg_timepart.management.advice_text import advice_lines
 from pg_timepart.management.arguments import Option, add_commands
 from pg_timepart.management.confirmation import ask, refuse_states
 from pg_timepart.partitions.plan import Plan

@@ -79,7 +79,7 @@ class KeyFormat(ABC):
         Raises InvalidPolicy if the key cannot express the moment, or the moment is naive.
         """
 
-    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:  # noqa: ARG002  # for those with days
+    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:
         """Return the shortest span that values of the key tell apart and that ``moment`` is in.
 
         By default a microsecond, as in a datetime. It has no end where datetime cannot hold that.
@@ -127,14 +127,14 @@ class KeyFormat(ABC):
     def check_period(self, period: Period) -> None:  # noqa: B027  # most formats take every period
         """Raise InvalidPolicy if the key cannot be cut into periods of this size."""
 
-    def value_check(self, column: str) -> str:  # noqa: ARG002  # for those that need one
+    def value_check(self, column: str) -> str:
         """Return the SQL condition by which the table refuses values of ``column`` without a time.
 
         ``column`` is quoted, and there is no null. Empty where bounds refuse all of them.
         """
         return ""
 
-    def for_column(self, column_type: str) -> Self:  # noqa: ARG002  # for those with more than one
+    def for_column(self, column_type: str) -> Self:
         """Return this format with the range of values that a column of this type has."""
         return self
 

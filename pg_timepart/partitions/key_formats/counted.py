@@ -57,11 +57,11 @@ class CountedKey(KeyFormat):
             end = None
         return Bounds(start=self.epoch, end=end)
 
-    def sort_key(self, literal: str, zone: tzinfo) -> Any:  # noqa: ARG002
+    def sort_key(self, literal: str, zone: tzinfo) -> Any:
         """Return the value as a number."""
         return self.number(literal)
 
-    def value(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
+    def value(self, moment: datetime, zone: tzinfo) -> object:
         """Return the smallest value of the unit that begins at ``moment``."""
         count, rest = divmod(in_utc(moment) - self.epoch, self.duration)
         if rest:
@@ -71,11 +71,11 @@ class CountedKey(KeyFormat):
             )
         return self._value_of(count, moment)
 
-    def value_in(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
+    def value_in(self, moment: datetime, zone: tzinfo) -> object:
         """Return the smallest value of the unit that ``moment`` is in."""
         return self._value_of((in_utc(moment) - self.epoch) // self.duration, moment)
 
-    def value_from(self, moment: datetime, zone: tzinfo) -> object:  # noqa: ARG002
+    def value_from(self, moment: datetime, zone: tzinfo) -> object:
         """Return the smallest value of the first unit that does not begin before ``moment``."""
         return self._value_of(-((self.epoch - in_utc(moment)) // self.duration), moment)
 
@@ -83,12 +83,12 @@ class CountedKey(KeyFormat):
         """Return the condition that a number is not negative, as a default partition takes all."""
         return f"{column} OPERATOR(pg_catalog.>=) 0"
 
-    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:  # noqa: ARG002
+    def unit(self, moment: datetime, zone: tzinfo) -> Bounds:
         """Return the unit since the epoch that ``moment`` is in."""
         moment = in_utc(moment)
         return span_of(moment - (moment - self.epoch) % self.duration, self.duration)
 
-    def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:  # noqa: ARG002
+    def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:
         """Return the start of the unit that the value is in."""
         try:
             count = self.count(self.number(literal))

@@ -28,11 +28,11 @@ class TimestampKey(KeyFormat):
     column_types: ClassVar[tuple[str, ...]] = ("timestamp with time zone",)
     is_implied: ClassVar[bool] = True
 
-    def value(self, moment: datetime, zone: tzinfo) -> datetime:  # noqa: ARG002
+    def value(self, moment: datetime, zone: tzinfo) -> datetime:
         """Return the moment in UTC."""
         return in_utc(moment)
 
-    def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:  # noqa: ARG002
+    def moment(self, literal: str, zone: tzinfo) -> datetime | Beyond:
         """Return the instant; the offset in ``literal`` rules, not the zone."""
         beyond = beyond_calendar(literal)
         if beyond is not None:

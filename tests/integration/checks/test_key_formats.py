@@ -47,7 +47,7 @@ def ids(messages: list[CheckMessage]) -> list[str]:
     return [str(each.id).removeprefix("pg_timepart.") for each in messages]
 
 
-class ChatIdField(models.BigIntegerField):  # type: ignore[type-arg]
+class ChatIdField(models.BigIntegerField):  # type: ignore[type-arg]  # of any values
     """As a library for ids has it."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pg_timepart import TimeRangePartitioningSupport
 from tests.apps.fleet.models import Ship
 from tests.support.database import Database, at
-from tests.support.pruning import attach, touched
+from tests.support.touched_partitions import attach, touched
 
 OLD, NEW = "raft_old", "raft_new"
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from tests.apps.fleet.models import Crossing, Ship
 from tests.support.database import Database, at
-from tests.support.pruning import attach, touched
+from tests.support.touched_partitions import attach, touched
 
 if TYPE_CHECKING:
     from pytest_django import Settings
